@@ -1,0 +1,136 @@
+package v1alpha1
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Condition types.
+const (
+	// ConditionAccepted: the spec is valid and may be acted on. On both kinds.
+	ConditionAccepted = "Accepted"
+	// ConditionProgrammed: this generation of an L2Network is committed to
+	// OVN's northbound database. The READY column.
+	ConditionProgrammed = "Programmed"
+	// ConditionDeleting: what the deletion of an L2Network waits for.
+	ConditionDeleting = "Deleting"
+	// ConditionReady: an L2Attachment's interface is wired.
+	ConditionReady = "Ready"
+)
+
+// Condition reasons.
+const (
+	ReasonAccepted        = "Accepted"
+	ReasonProgrammed      = "Programmed"
+	ReasonReady           = "Ready"
+	ReasonInvalid         = "Invalid"
+	ReasonMTUTooLarge     = "MTUTooLarge"
+	ReasonNotAccepted     = "NotAccepted"
+	ReasonNorthbound      = "NorthboundUnavailable"
+	ReasonInUse           = "InUse"
+	ReasonNetworkNotFound = "NetworkNotFound"
+	ReasonNetworkGone     = "NetworkGone"
+	ReasonNotAllowed      = "NotAllowed"
+	ReasonLinkFull        = "LinkFull"
+	ReasonAddressTaken    = "AddressTaken"
+	ReasonMACTaken        = "MACTaken"
+	ReasonOutOfRange      = "AddressOutOfRange"
+	ReasonExhausted       = "AddressesExhausted"
+	ReasonForged          = "BindingMismatch"
+	ReasonNoPod           = "NoPod"
+	ReasonPodEnded        = "PodEnded"
+	ReasonWiring          = "Wiring"
+	ReasonFailed          = "Failed"
+)
+
+func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
+}
+
+// NetworkAccepted says that an L2Network's spec is valid.
+func NetworkAccepted() metav1.Condition {
+	return condition(ConditionAccepted, metav1.ConditionTrue, ReasonAccepted, "the spec is valid")
+}
+
+// NetworkInvalid says what is wrong with an L2Network's spec.
+func NetworkInvalid(err error) metav1.Condition {
+	return condition(ConditionAccepted, metav1.ConditionFalse, ReasonInvalid, err.Error())
+}
+
+// MTUTooLarge says that the underlay does not carry the wanted MTU.
+func MTUTooLarge(want, most int32) metav1.Condition {
+	return condition(ConditionAccepted, metav1.ConditionFalse, ReasonMTUTooLarge,
+		fmt.Sprintf("mtu %d does not fit the cluster's underlay, which carries at most %d", want, most))
+}
+
+// Programmed says that this generation is in the northbound database.
+func Programmed(ports int) metav1.Condition {
+	return condition(ConditionProgrammed, metav1.ConditionTrue, ReasonProgrammed,
+		fmt.Sprintf("the logical switch is in OVN's northbound database, with %s", count(ports, "port")))
+}
+
+// NotProgrammed says why an L2Network is not in the northbound database.
+func NotProgrammed(reason string, message string) metav1.Condition {
+	return condition(ConditionProgrammed, metav1.ConditionFalse, reason, message)
+}
+
+// NetworkInUse says which attachments a deletion waits for.
+func NetworkInUse(attachments []string) metav1.Condition {
+	return condition(ConditionDeleting, metav1.ConditionTrue, ReasonInUse, InUseMessage(attachments))
+}
+
+// InUseMessage counts the attachments that keep a network and names the first
+// few.
+func InUseMessage(attachments []string) string {
+	const most = 5
+	named := strings.Join(attachments[:min(most, len(attachments))], ", ")
+	if len(attachments) > most {
+		named += ", ..."
+	}
+	return fmt.Sprintf("%s left: %s; the network goes when the last is gone", count(len(attachments), "attachment"), named)
+}
+
+// AttachmentAccepted says that an attachment has what it asked for.
+func AttachmentAccepted() metav1.Condition {
+	return condition(ConditionAccepted, metav1.ConditionTrue, ReasonAccepted, "the attachment has its port")
+}
+
+// AttachmentRefused says, with one of the reasons above, why an attachment
+// has no port.
+func AttachmentRefused(reason, message string) metav1.Condition {
+	return condition(ConditionAccepted, metav1.ConditionFalse, reason, message)
+}
+
+// NetworkNotFound says that the named network does not exist; the attachment
+// is completed when it appears.
+func NetworkNotFound(network types.NamespacedName) metav1.Condition {
+	return AttachmentRefused(ReasonNetworkNotFound,
+		fmt.Sprintf("L2Network %q does not exist; the pod is attached when it appears", network))
+}
+
+// NotAllowed says that the network's allowedNamespaces shut the pod out.
+func NotAllowed(network types.NamespacedName, namespace string) metav1.Condition {
+	return AttachmentRefused(ReasonNotAllowed,
+		fmt.Sprintf("L2Network %q does not allow pods of namespace %q; see its spec.allowedNamespaces", network, namespace))
+}
+
+// AttachmentReady says that the pod's interface is wired.
+func AttachmentReady(iface string) metav1.Condition {
+	return condition(ConditionReady, metav1.ConditionTrue, ReasonReady,
+		fmt.Sprintf("interface %s is wired and OVN's flows are installed", iface))
+}
+
+// AttachmentNotReady says why the pod's interface is not wired.
+func AttachmentNotReady(reason, message string) metav1.Condition {
+	return condition(ConditionReady, metav1.ConditionFalse, reason, message)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,142 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// L2AttachmentSpec is one interface of one pod on one network. What is
+// assigned is set once: rules stand on the spec, since a rule on a field is
+// bypassed by unsetting and setting it.
+// +kubebuilder:validation:XValidation:rule="self.podName == oldSelf.podName",message="podName cannot be changed; create another L2Attachment"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.interface) || has(self.interface) && self.interface == oldSelf.interface",message="interface is set once; create another L2Attachment"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.macAddress) || has(self.macAddress) && self.macAddress == oldSelf.macAddress",message="macAddress is set once; create another L2Attachment"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.addresses) || has(self.addresses) && self.addresses == oldSelf.addresses",message="addresses are set once; create another L2Attachment"
+// +kubebuilder:validation:XValidation:rule="!has(self.nodeName) || has(self.podUID)",message="nodeName goes with podUID: the controller writes both"
+type L2AttachmentSpec struct {
+	// PodName is the pod, in the attachment's namespace. It cannot be changed.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	PodName string `json:"podName"`
+
+	// PodUID binds the attachment to one life of the pod. The controller
+	// writes it, together with nodeName.
+	// +optional
+	PodUID types.UID `json:"podUID,omitempty"`
+
+	// NodeName is the node that the pod runs on. The controller writes it.
+	// +kubebuilder:validation:MaxLength=253
+	// +optional
+	NodeName string `json:"nodeName,omitempty"`
+
+	// Network to attach to.
+	Network NetworkReference `json:"network"`
+
+	// Interface is the interface's name in the pod, such as net1. Assigned
+	// when empty; then set once.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:Pattern=`^[^/:\s]+$`
+	// +kubebuilder:validation:XValidation:rule="!(self in ['lo', 'eth0', '.', '..'])",message="interface may be neither lo nor eth0: they belong to the pod and its cluster network"
+	// +optional
+	Interface string `json:"interface,omitempty"`
+
+	// MACAddress of the interface, such as 0a:58:0a:65:02:0a. Assigned when
+	// empty; then set once. An attachment with a MAC address is complete: the
+	// node wires it.
+	// +kubebuilder:validation:MaxLength=17
+	// +kubebuilder:validation:Pattern=`^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$`
+	// +optional
+	MACAddress string `json:"macAddress,omitempty"`
+
+	// Addresses of the interface with their prefix lengths, such as
+	// 10.101.2.10/16: at most one of each family. Assigned when empty and the
+	// network has ipam; then set once.
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:items:MaxLength=43
+	// +kubebuilder:validation:XValidation:rule="self.all(a, isCIDR(a))",message="each of addresses must carry its prefix length, such as 10.101.2.10/16"
+	// +kubebuilder:validation:XValidation:rule="!self.all(a, isCIDR(a)) || self.size() < 2 || cidr(self[0]).ip().family() != cidr(self[1]).ip().family()",message="addresses may hold one IPv4 and one IPv6 address, not two of one family"
+	// +listType=atomic
+	// +optional
+	Addresses []string `json:"addresses,omitempty"`
+
+	// PortSecurity of this interface, where the network allows an override.
+	// +optional
+	PortSecurity PortSecurity `json:"portSecurity,omitempty"`
+}
+
+// NetworkReference names an L2Network.
+type NetworkReference struct {
+	// Name of the L2Network.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// Namespace of the L2Network: the attachment's own by default.
+	// +kubebuilder:validation:MaxLength=63
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// L2AttachmentStatus is what became of an attachment.
+type L2AttachmentStatus struct {
+	// Conditions: Accepted (by the controller), Ready (wired by the node).
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// PortName is the logical switch port in OVN's northbound database.
+	// +optional
+	PortName string `json:"portName,omitempty"`
+	// MTU of the interface, in bytes.
+	// +optional
+	MTU int32 `json:"mtu,omitempty"`
+}
+
+// L2Attachment is one interface of one pod on one L2Network, and the one
+// durable record of its MAC and addresses.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=l2att,categories=l2sm
+// +kubebuilder:selectablefield:JSONPath=`.spec.nodeName`
+// +kubebuilder:selectablefield:JSONPath=`.spec.podName`
+// +kubebuilder:printcolumn:name="Pod",type=string,JSONPath=`.spec.podName`
+// +kubebuilder:printcolumn:name="Network",type=string,JSONPath=`.spec.network.name`
+// +kubebuilder:printcolumn:name="Interface",type=string,JSONPath=`.spec.interface`
+// +kubebuilder:printcolumn:name="MAC",type=string,JSONPath=`.spec.macAddress`
+// +kubebuilder:printcolumn:name="Addresses",type=string,JSONPath=`.spec.addresses`
+// +kubebuilder:printcolumn:name="Node",type=string,JSONPath=`.spec.nodeName`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type L2Attachment struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec L2AttachmentSpec `json:"spec"`
+	// +optional
+	Status L2AttachmentStatus `json:"status,omitempty"`
+}
+
+// NetworkKey is the namespace and name of the attachment's network.
+func (a *L2Attachment) NetworkKey() types.NamespacedName {
+	if a.Spec.Network.Namespace == "" {
+		return types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.Network.Name}
+	}
+	return types.NamespacedName{Namespace: a.Spec.Network.Namespace, Name: a.Spec.Network.Name}
+}
+
+// Complete says whether everything is assigned that a node needs to wire the
+// attachment.
+func (a *L2Attachment) Complete() bool { return a.Spec.MACAddress != "" }
+
+// Bound says whether the attachment belongs to a running life of its pod.
+func (a *L2Attachment) Bound() bool { return a.Spec.PodUID != "" && a.Spec.NodeName != "" }
+
+// L2AttachmentList is a list of L2Attachment.
+// +kubebuilder:object:root=true
+type L2AttachmentList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []L2Attachment `json:"items"`
+}

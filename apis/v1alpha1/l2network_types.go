@@ -1,0 +1,202 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// NetworkType is the shape of a network.
+// +kubebuilder:validation:Enum=vnet;vlink
+type NetworkType string
+
+const (
+	// VNet is one Ethernet segment for any number of pods.
+	VNet NetworkType = "vnet"
+	// VLink is a point-to-point link of exactly two endpoints.
+	VLink NetworkType = "vlink"
+)
+
+// PortSecurity says which source addresses a pod may send from.
+// +kubebuilder:validation:Enum=Strict;MAC;Disabled
+type PortSecurity string
+
+const (
+	// PortSecurityStrict lets pass the assigned MAC with the assigned
+	// addresses only.
+	PortSecurityStrict PortSecurity = "Strict"
+	// PortSecurityMAC lets pass the assigned MAC with any IP address, as a
+	// router needs.
+	PortSecurityMAC PortSecurity = "MAC"
+	// PortSecurityDisabled lets everything pass, as a bridge or VRRP needs.
+	PortSecurityDisabled PortSecurity = "Disabled"
+)
+
+// FromNamespaces says whose pods may attach.
+// +kubebuilder:validation:Enum=Same;All;Selector
+type FromNamespaces string
+
+const (
+	NamespacesFromSame     FromNamespaces = "Same"
+	NamespacesFromAll      FromNamespaces = "All"
+	NamespacesFromSelector FromNamespaces = "Selector"
+)
+
+// L2NetworkSpec is what a user wants of a network.
+// +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type cannot be changed; create another L2Network"
+// +kubebuilder:validation:XValidation:rule="has(self.ipam) == has(oldSelf.ipam)",message="ipam can be neither added nor removed later; create another L2Network"
+// +kubebuilder:validation:XValidation:rule="!has(self.mtu) || self.mtu >= 1280 || !has(self.ipam) || !self.ipam.subnets.exists(s, isCIDR(s) && cidr(s).ip().family() == 6)",message="mtu must be at least 1280 on a network with an IPv6 subnet (RFC 8200 section 5)"
+type L2NetworkSpec struct {
+	// Type is vnet, one Ethernet segment for any number of pods, or vlink, a
+	// link between exactly two. It cannot be changed.
+	// +kubebuilder:default=vnet
+	// +optional
+	Type NetworkType `json:"type,omitempty"`
+
+	// IPAM assigns addresses to attachments. Without it the network is pure
+	// layer 2: pods set addresses of their own.
+	// +optional
+	IPAM *IPAM `json:"ipam,omitempty"`
+
+	// MTU of the pods' interfaces, in bytes. Default: what the cluster's
+	// underlay carries less the tunnel's overhead (58 bytes for Geneve over
+	// IPv4); status.mtu shows it. A larger one is refused by condition
+	// Accepted.
+	// +kubebuilder:validation:Minimum=68
+	// +kubebuilder:validation:Maximum=65535
+	// +optional
+	MTU *int32 `json:"mtu,omitempty"`
+
+	// PortSecurity says which source addresses pods may send from: Strict
+	// (the assigned MAC and addresses), MAC (the assigned MAC, any address) or
+	// Disabled. Default: Strict with ipam, MAC without.
+	// +optional
+	PortSecurity PortSecurity `json:"portSecurity,omitempty"`
+
+	// AllowPortSecurityOverride lets single attachments choose another
+	// portSecurity: a router, a bridge, VRRP.
+	// +optional
+	AllowPortSecurityOverride bool `json:"allowPortSecurityOverride,omitempty"`
+
+	// AllowedNamespaces says whose pods may attach: those of the network's
+	// own namespace by default.
+	// +kubebuilder:default={from: Same}
+	// +optional
+	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitempty"`
+}
+
+// IPAM says which addresses a network assigns.
+// +kubebuilder:validation:XValidation:rule="self.subnets == oldSelf.subnets",message="subnets cannot be changed; create another L2Network"
+// +kubebuilder:validation:XValidation:rule="!has(self.dhcp) || !self.dhcp",message="dhcp is not served by this version of l2sm; leave it out"
+// +kubebuilder:validation:XValidation:rule="!self.subnets.all(s, isCIDR(s)) || !has(self.ranges) || self.ranges.all(r, !(isCIDR(r) || isIP(r) || r.split('-').size() == 2 && r.split('-').all(e, isIP(e))) || self.subnets.exists(s, isCIDR(r) ? cidr(s).containsCIDR(r) : r.split('-').all(e, cidr(s).containsIP(e))))",message="each of ranges must lie inside one of subnets"
+// +kubebuilder:validation:XValidation:rule="!self.subnets.all(s, isCIDR(s)) || !has(self.excluded) || self.excluded.all(r, !(isCIDR(r) || isIP(r) || r.split('-').size() == 2 && r.split('-').all(e, isIP(e))) || self.subnets.exists(s, isCIDR(r) ? cidr(s).containsCIDR(r) : r.split('-').all(e, cidr(s).containsIP(e))))",message="each of excluded must lie inside one of subnets"
+type IPAM struct {
+	// Subnets of the network: at most one of each family, in CIDR notation,
+	// such as 10.101.0.0/16 or fd10:101::/64. They cannot be changed.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:items:MaxLength=43
+	// +kubebuilder:validation:XValidation:rule="self.all(s, isCIDR(s))",message="each of subnets must be in CIDR notation, such as 10.101.0.0/16 or fd10:101::/64"
+	// +kubebuilder:validation:XValidation:rule="!self.all(s, isCIDR(s)) || self.all(s, cidr(s) == cidr(s).masked())",message="each of subnets must be a network address: no bits may be set behind the prefix, as in 10.101.0.0/16"
+	// +kubebuilder:validation:XValidation:rule="!self.all(s, isCIDR(s)) || self.size() < 2 || cidr(self[0]).ip().family() != cidr(self[1]).ip().family()",message="subnets may hold one IPv4 and one IPv6 subnet, not two of one family"
+	// +listType=atomic
+	Subnets []string `json:"subnets"`
+
+	// Ranges inside the subnets that addresses are assigned from, each a CIDR,
+	// an address, or first-last. Default: the whole subnets. May be changed.
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=87
+	// +kubebuilder:validation:XValidation:rule="self.all(r, isCIDR(r) || isIP(r) || r.split('-').size() == 2 && r.split('-').all(e, isIP(e)))",message="each of ranges must be a CIDR (10.101.2.0/24), an address, or first-last (10.101.2.1-10.101.2.9)"
+	// +listType=atomic
+	// +optional
+	Ranges []string `json:"ranges,omitempty"`
+
+	// Excluded addresses are never assigned, nor granted on request, each a
+	// CIDR, an address, or first-last. May be changed.
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=87
+	// +kubebuilder:validation:XValidation:rule="self.all(r, isCIDR(r) || isIP(r) || r.split('-').size() == 2 && r.split('-').all(e, isIP(e)))",message="each of excluded must be a CIDR (10.101.2.0/28), an address, or first-last (10.101.2.1-10.101.2.9)"
+	// +listType=atomic
+	// +optional
+	Excluded []string `json:"excluded,omitempty"`
+
+	// DHCP lets OVN answer DHCPv4 and DHCPv6 for guests that ask. Not served
+	// by this version: true is refused.
+	// +optional
+	DHCP bool `json:"dhcp,omitempty"`
+}
+
+// AllowedNamespaces says whose pods may attach to a network, in the manner of
+// the Gateway API's allowedRoutes.
+// +kubebuilder:validation:XValidation:rule="has(self.selector) == (has(self.from) && self.from == 'Selector')",message="selector goes with from: Selector, and only with it"
+type AllowedNamespaces struct {
+	// From is Same (the network's own namespace), All, or Selector.
+	// +kubebuilder:default=Same
+	// +optional
+	From FromNamespaces `json:"from,omitempty"`
+	// Selector picks namespaces by their labels, with from: Selector.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+}
+
+// L2NetworkStatus is what is in force.
+type L2NetworkStatus struct {
+	// Conditions: Accepted (the spec is valid), Programmed (this generation is
+	// in OVN's northbound database), Deleting (what a deletion waits for).
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// Attachments counts the network's attachments.
+	// +optional
+	Attachments int32 `json:"attachments"`
+	// MTU in force, in bytes.
+	// +optional
+	MTU int32 `json:"mtu,omitempty"`
+	// IPAM in force.
+	// +optional
+	IPAM *IPAMStatus `json:"ipam,omitempty"`
+}
+
+// IPAMStatus is the address management in force. It differs from the spec
+// where a change would strand addresses in use.
+type IPAMStatus struct {
+	// Ranges that addresses are assigned from.
+	// +listType=atomic
+	// +optional
+	Ranges []string `json:"ranges,omitempty"`
+	// Excluded addresses.
+	// +listType=atomic
+	// +optional
+	Excluded []string `json:"excluded,omitempty"`
+}
+
+// L2Network is one isolated Ethernet segment that pods attach to, on whatever
+// nodes they run.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=l2net,categories=l2sm
+// +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
+// +kubebuilder:printcolumn:name="Subnets",type=string,JSONPath=`.spec.ipam.subnets`
+// +kubebuilder:printcolumn:name="Attachments",type=integer,JSONPath=`.status.attachments`
+// +kubebuilder:printcolumn:name="MTU",type=integer,JSONPath=`.status.mtu`,priority=1
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Programmed")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Programmed")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type L2Network struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// +kubebuilder:default={type: vnet}
+	// +optional
+	Spec L2NetworkSpec `json:"spec,omitempty"`
+	// +optional
+	Status L2NetworkStatus `json:"status,omitempty"`
+}
+
+// L2NetworkList is a list of L2Network.
+// +kubebuilder:object:root=true
+type L2NetworkList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []L2Network `json:"items"`
+}

@@ -1,0 +1,35 @@
+package v1alpha1
+
+// Annotations that pods carry.
+const (
+	// NetworksAnnotation asks for interfaces on L2Networks: a comma separated
+	// list of names, or a JSON list. See internal/attach for the grammar.
+	NetworksAnnotation = "l2sm.io/networks"
+	// L2SMNetworksAnnotation is L2S-M's spelling of NetworksAnnotation, read
+	// the same way.
+	L2SMNetworksAnnotation = "l2sm/networks"
+)
+
+// What the controller writes on the objects that it makes.
+const (
+	// EntryAnnotation, on an L2Attachment, is the pod's annotation entry that
+	// the attachment was born from, in canonical form.
+	EntryAnnotation = "l2sm.io/entry"
+	// ManagedByLabel marks objects that the controller keeps, with the value
+	// ManagedBy.
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	// ManagedBy is ManagedByLabel's value.
+	ManagedBy = "l2sm"
+	// NetworkFinalizer keeps an L2Network until its last attachment is gone
+	// and its logical switch is removed.
+	NetworkFinalizer = "l2sm.io/network"
+)
+
+// The NetworkAttachmentDefinition whose one ADD wires all the interfaces of a
+// pod that carries NetworksAnnotation.
+const (
+	SystemNamespace = "l2sm-system"
+	PodNetworksNAD  = "l2sm"
+	// CNIType is the CNI plugin's name: its file in the CNI bin directory.
+	CNIType = "l2sm"
+)
