@@ -1,0 +1,133 @@
+// Package attach reads what a pod asks for: its annotations become the list
+// of interfaces that it shall have, with their names. The controller makes
+// L2Attachments of it and the node agent waits for exactly those, so both call
+// Parse and both get the same answer.
+//
+//	l2sm.io/networks: ping-network, other-ns/lab, third@net7
+//	l2sm.io/networks: '[{"name": "ping-network", "namespace": "default",
+//	    "ips": ["10.101.2.10/16"], "mac": "0a:58:00:00:00:01",
+//	    "interface": "net5", "portSecurity": "MAC"}]'
+package attach
+
+import (
+	"fmt"
+	"net/netip"
+
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	nadutils "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/utils"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+)
+
+// Request is one interface that a pod asks for.
+type Request struct {
+	// Network to attach to.
+	Network types.NamespacedName
+	// Interface is the interface's name in the pod.
+	Interface string
+	// IPs asked for, at most one of each family. A prefix length that the pod
+	// did not give is that of a single address (32, 128) and HasPrefix says so.
+	IPs []IP
+	// MAC asked for, in lower case; empty when any will do.
+	MAC string
+	// PortSecurity asked for; empty for the network's own.
+	PortSecurity v1alpha1.PortSecurity
+	// Entry is the annotation's entry in canonical form: equal entries ask for
+	// the same.
+	Entry string
+}
+
+// IP is an address that a pod asks for.
+type IP struct {
+	netip.Prefix
+	// HasPrefix says whether the pod gave a prefix length.
+	HasPrefix bool
+}
+
+// Requests are all interfaces that a pod asks for.
+type Requests struct {
+	// Own are those of our annotations. The one ADD of
+	// NetworkAttachmentDefinition l2sm-system/l2sm wires them all.
+	Own []Request
+	// Multus are the entries of the Multus annotation but for
+	// l2sm-system/l2sm. They are ours where the NetworkAttachmentDefinition of
+	// that name is one that the controller keeps for an L2Network.
+	Multus []Request
+}
+
+// SyntaxError is a pod's annotation that can't be read. It stays so until the
+// pod is replaced, so nothing is retried.
+type SyntaxError struct {
+	// Annotation is the annotation's key.
+	Annotation string
+	// Err says what is wrong and where.
+	Err error
+}
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("annotation %s: %v", e.Annotation, e.Err) }
+
+func (e *SyntaxError) Unwrap() error { return e.Err }
+
+// Parse reads a pod's annotations. Every error is a *SyntaxError.
+func Parse(pod *corev1.Pod) (Requests, error) {
+	multus, err := multusEntries(pod)
+	if err != nil {
+		return Requests{}, &SyntaxError{nadv1.NetworkAttachmentAnnot, err}
+	}
+	key, text, err := ownAnnotation(pod.Annotations)
+	if err != nil {
+		return Requests{}, &SyntaxError{key, err}
+	}
+	own, err := entries(text, pod.Namespace)
+	if err != nil {
+		return Requests{}, &SyntaxError{key, err}
+	}
+	requests := Requests{Own: own}
+	names := multusNames(multus)
+	if err := assign(requests.Own, names); err != nil {
+		return Requests{}, &SyntaxError{key, err}
+	}
+	for i, e := range multus {
+		if isPodNetworks(e) {
+			continue
+		}
+		r, err := fromMultus(e)
+		if err != nil {
+			return Requests{}, &SyntaxError{nadv1.NetworkAttachmentAnnot, fmt.Errorf("entry %d: %w", i+1, err)}
+		}
+		r.Interface = names.held[i]
+		requests.Multus = append(requests.Multus, r)
+	}
+	return requests, nil
+}
+
+// Asks says whether the pod carries one of our annotations.
+func Asks(pod *corev1.Pod) bool {
+	_, text, err := ownAnnotation(pod.Annotations)
+	return text != "" || err != nil
+}
+
+func ownAnnotation(annotations map[string]string) (key, text string, err error) {
+	ours, theirs := annotations[v1alpha1.NetworksAnnotation], annotations[v1alpha1.L2SMNetworksAnnotation]
+	if ours != "" && theirs != "" && ours != theirs {
+		return v1alpha1.NetworksAnnotation, "", fmt.Errorf("the pod also carries %s with another value; keep one of them", v1alpha1.L2SMNetworksAnnotation)
+	}
+	if ours == "" && theirs != "" {
+		return v1alpha1.L2SMNetworksAnnotation, theirs, nil
+	}
+	return v1alpha1.NetworksAnnotation, ours, nil
+}
+
+func multusEntries(pod *corev1.Pod) ([]*nadv1.NetworkSelectionElement, error) {
+	text := pod.Annotations[nadv1.NetworkAttachmentAnnot]
+	if text == "" {
+		return nil, nil
+	}
+	return nadutils.ParseNetworkAnnotation(text, pod.Namespace)
+}
+
+func isPodNetworks(e *nadv1.NetworkSelectionElement) bool {
+	return e.Namespace == v1alpha1.SystemNamespace && e.Name == v1alpha1.PodNetworksNAD
+}
