@@ -1,0 +1,89 @@
+package ovn
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Key identifies an l2sm network: the namespace and the name of its
+// L2Network.
+type Key struct {
+	Namespace string
+	Name      string
+}
+
+// String returns "<namespace>/<name>".
+func (k Key) String() string {
+	return k.Namespace + "/" + k.Name
+}
+
+// Switch returns the name of the network's logical switch,
+// "l2sm/<namespace>/<name>".
+func (k Key) Switch() string {
+	return "l2sm/" + k.String()
+}
+
+// PortName returns the name of an attachment's logical switch port,
+// "l2sm/<namespace>/<attachment>". It is also the iface-id that the node's
+// Interface row carries.
+func PortName(namespace, attachment string) string {
+	return "l2sm/" + namespace + "/" + attachment
+}
+
+// Network is all that one northbound database shall hold of one network: its
+// logical switch and every port on it.
+type Network struct {
+	Key
+
+	// UID is the UID of the L2Network. It is written into every row of the
+	// network, so that a row tells which incarnation of a name it serves.
+	UID string
+
+	// Ports are the ports the switch shall have, in any order. Our ports that
+	// are on the switch but not here are removed.
+	Ports []Port
+}
+
+// Port is one logical switch port. Order and repetition mean nothing in its
+// slices: the columns are sets.
+type Port struct {
+	// Name is the port's name, made by [PortName]. It is unique in the whole
+	// database: a port found on another switch is moved, not doubled.
+	Name string
+
+	// Owner is the UID of the L2Attachment that the port is for.
+	Owner string
+
+	// Addresses is the column of that name in ovn-nb(5): elements
+	// "MAC [IP...]", and "unknown".
+	Addresses []string
+
+	// PortSecurity is the column port_security of ovn-nb(5): elements
+	// "MAC [IP[/LEN]...]". Empty lets every frame pass.
+	PortSecurity []string
+}
+
+// validate reports input that no database could hold.
+func (n Network) validate() error {
+	if n.Namespace == "" || n.Name == "" {
+		return fmt.Errorf("network %q has no namespace or no name", n.Key)
+	}
+
+	seen := make(map[string]bool, len(n.Ports))
+	for _, p := range n.Ports {
+		if p.Name == "" {
+			return fmt.Errorf("network %q has a port without a name", n.Key)
+		}
+		if seen[p.Name] {
+			return fmt.Errorf("network %q has port %q twice", n.Key, p.Name)
+		}
+		seen[p.Name] = true
+	}
+	return nil
+}
+
+// parseKey reads what [Key.String] wrote.
+func parseKey(s string) (Key, bool) {
+	namespace, name, ok := strings.Cut(s, "/")
+	return Key{Namespace: namespace, Name: name}, ok && namespace != "" && name != ""
+}
