@@ -1,0 +1,109 @@
+package link
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+)
+
+// Owner is the CNI ADD that an interface is made in: its parameters name one
+// attachment of a container to a network in the sense of the CNI
+// specification, "Section 2: Execution Protocol".
+type Owner struct {
+	// Container is CNI_CONTAINERID.
+	Container string
+	// IfName is CNI_IFNAME.
+	IfName string
+	// Config is the name of the network configuration.
+	Config string
+}
+
+// HostEnd is the node's end of a pod's interface.
+type HostEnd struct {
+	// Name on the node, from HostName.
+	Name string
+	// Owner is written to the link's alias. It is empty where the agent died
+	// between making the link and writing it.
+	Owner Owner
+}
+
+// Host ends are called prefix, then containerDigits of the container's hash,
+// then interfaceDigits of the interface's: 15 characters, IFNAMSIZ less its
+// zero. 40 bits tell the containers of a node apart, 20 the interfaces of a
+// pod.
+const (
+	prefixHost      = "l2p"
+	containerDigits = 8
+	interfaceDigits = 4
+)
+
+var digits = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
+
+func hash(s string, n int) string {
+	sum := sha256.Sum256([]byte(s))
+	return digits.EncodeToString(sum[:])[:n]
+}
+
+// HostName is the name of the host end of a container's interface: the same
+// for the same input, and different for others.
+func HostName(container, iface string) string {
+	return hostPrefix(container) + hash(iface, interfaceDigits)
+}
+
+func hostPrefix(container string) string { return prefixHost + hash(container, containerDigits) }
+
+// BelongsTo says whether the host end was made by the ADD of this container
+// and CNI_IFNAME. One without an owner belongs to any ADD of its container:
+// its maker is dead.
+func (h HostEnd) BelongsTo(container, ifname string) bool {
+	if h.Owner == (Owner{}) {
+		return strings.HasPrefix(h.Name, hostPrefix(container))
+	}
+	return h.Owner.Container == container && h.Owner.IfName == ifname
+}
+
+// aliasTag starts the alias of every host end. A space parts the fields: none
+// of them may hold one (CNI specification, "Parameters").
+const aliasTag = "l2sm"
+
+func (o Owner) alias() string {
+	return fmt.Sprintf("%s %s %s %s", aliasTag, o.Container, o.IfName, o.Config)
+}
+
+func parseAlias(alias string) (Owner, bool) {
+	f := strings.Split(alias, " ")
+	if len(f) != 4 || f[0] != aliasTag {
+		return Owner{}, false
+	}
+	return Owner{Container: f[1], IfName: f[2], Config: f[3]}, true
+}
+
+// List returns the host ends on the node.
+func (l *Links) List() ([]HostEnd, error) {
+	all, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	var ends []HostEnd
+	for _, link := range all {
+		if end, ok := hostEnd(link); ok {
+			ends = append(ends, end)
+		}
+	}
+	return ends, nil
+}
+
+// hostEnd recognises our links: those with our alias, and veths of our name's
+// form without any.
+func hostEnd(link netlink.Link) (HostEnd, bool) {
+	name, alias := link.Attrs().Name, link.Attrs().Alias
+	if owner, ok := parseAlias(alias); ok {
+		return HostEnd{Name: name, Owner: owner}, true
+	}
+	ours := alias == "" && link.Type() == "veth" && strings.HasPrefix(name, prefixHost) &&
+		len(name) == len(prefixHost)+containerDigits+interfaceDigits
+	return HostEnd{Name: name}, ours
+}

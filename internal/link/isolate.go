@@ -1,0 +1,107 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/google/nftables"
+	"github.com/safchain/ethtool"
+	"golang.org/x/sys/unix"
+)
+
+// isolate keeps the node's network stack out of a host end that is down.
+//
+// Without IPv6 the node takes no link-local address there and joins no
+// multicast groups, so it never sends. What it would answer (ARP for the
+// node's own addresses, for one) is never heard on a kernel datapath. On a
+// userspace one the frames are dropped between OVS' packet tap and the stack;
+// on a kernel datapath the same hook runs before OVS and would cut the pod
+// off.
+func (l *Links) isolate(host string, datapath Datapath) error {
+	err := l.setDisableIPv6(host, true)
+	if err != nil && !l.lacksIPv6() {
+		return err
+	}
+	if datapath == Kernel {
+		return nil
+	}
+	return shutOutHost(host)
+}
+
+func (l *Links) setDisableIPv6(name string, disable bool) error {
+	value := "0"
+	if disable {
+		value = "1"
+	}
+	file := filepath.Join(l.sysctls, "net/ipv6/conf", name, "disable_ipv6")
+	if err := os.WriteFile(file, []byte(value), 0); err != nil {
+		return fmt.Errorf("set disable_ipv6=%s on interface %q: %w", value, name, err)
+	}
+	return nil
+}
+
+// lacksIPv6 says whether the kernel runs without IPv6 at all.
+func (l *Links) lacksIPv6() bool {
+	_, err := os.Stat(filepath.Join(l.sysctls, "net/ipv6/conf/all"))
+	return errors.Is(err, os.ErrNotExist)
+}
+
+// table holds one chain for each host end, of the host end's name.
+var table = &nftables.Table{Name: "l2sm", Family: nftables.TableFamilyNetdev}
+
+// firstPriority is before every other chain of the hook.
+const firstPriority = nftables.ChainPriority(-300)
+
+func shutOutHost(host string) error {
+	drop := nftables.ChainPolicyDrop
+	priority := firstPriority
+	c, err := nftables.New()
+	if err != nil {
+		return fmt.Errorf("open nftables: %w", err)
+	}
+	c.AddTable(table)
+	c.AddChain(&nftables.Chain{
+		Name: host, Table: table, Device: host,
+		Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookIngress, Priority: &priority, Policy: &drop,
+	})
+	if err := c.Flush(); err != nil {
+		return fmt.Errorf("drop what host end %q receives: %w", host, err)
+	}
+	return nil
+}
+
+// admitHost removes what shutOutHost made. Kernels of old do so themselves
+// when the link goes.
+func admitHost(host string) error {
+	c, err := nftables.New()
+	if err != nil {
+		return fmt.Errorf("open nftables: %w", err)
+	}
+	c.DelChain(&nftables.Chain{Name: host, Table: table})
+	err = c.Flush()
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) {
+		return nil // no such chain, or a kernel without nftables
+	}
+	if err != nil {
+		return fmt.Errorf("delete nftables chain %q: %w", host, err)
+	}
+	return nil
+}
+
+// disableChecksumOffload makes the sender compute checksums: a userspace
+// datapath forwards what it reads from the tap as it is, and nothing behind it
+// would fill them in.
+func disableChecksumOffload(name string) error {
+	e, err := ethtool.NewEthtool()
+	if err != nil {
+		return fmt.Errorf("open ethtool: %w", err)
+	}
+	defer e.Close()
+	off := map[string]bool{"tx-checksum-ip-generic": false, "tx-checksum-sctp": false}
+	if err := e.Change(name, off); err != nil {
+		return fmt.Errorf("turn checksum offload of interface %q off: %w", name, err)
+	}
+	return nil
+}
