@@ -1,0 +1,120 @@
+# l2sm: `make help` lists what there is to do.
+
+NAME      ?= l2sm
+TEST_NAME ?= l2sm-test
+NODES     ?= 3
+OVN_SUITE ?= trixie
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+export CGO_ENABLED := 0
+export GOFLAGS     := -trimpath -buildvcs=false
+export OVN_SUITE
+
+SHELL      := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+LAB         = bin/lab --name $(NAME)
+TEST_LAB    = bin/lab --name $(TEST_NAME)
+TOOL        = go tool -modfile=go.tools.mod
+IMAGES      = $${L2SM_IMAGES:-bin/images}
+
+.DEFAULT_GOAL := help
+
+##@ For users
+
+.PHONY: help
+help: ## List every target.
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: deps build ## Bring up a three-node cluster on this machine and ping across it.
+	@e2e/steps.sh demo $(NAME) $(NODES)
+
+.PHONY: demo-down
+demo-down: build ## Remove what make demo brought up.
+	$(LAB) down
+
+.PHONY: install
+install: build ## Load the images into a running local cluster and apply the manifests.
+	@e2e/steps.sh install $(NAME)
+
+##@ For developers
+
+.PHONY: deps
+deps: ## Install the Debian packages that building and testing need.
+	@e2e/deps.sh
+
+.PHONY: build
+build: ## Build every program into bin/.
+	@mkdir -p bin
+	go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm-controller ./cmd/controller
+	go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm-agent ./cmd/agent
+	go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm ./cmd/cni
+	go build -o bin/lab ./e2e/lab/cmd/lab
+	go build -o bin/bench ./e2e/bench
+
+.PHONY: generate
+generate: ## Generate CRDs, RBAC, deep copies, OVSDB models and the API reference.
+	go generate ./...
+	$(TOOL) controller-gen object crd paths=./apis/... output:crd:dir=manifests/crd
+	$(TOOL) controller-gen rbac:roleName=l2sm-controller paths=./controllers/... output:rbac:dir=manifests/controller
+	$(TOOL) controller-gen rbac:roleName=l2sm-agent paths=./internal/agent/... output:rbac:dir=manifests/agent
+	$(TOOL) crd-ref-docs --source-path=apis --config=docs/api.yaml --renderer=markdown --output-path=docs/api.md
+
+.PHONY: check-generate
+check-generate: generate ## Fail where generated files are not what generate makes.
+	git diff --exit-code -- apis manifests ovn internal docs
+
+.PHONY: lint
+lint: ## Run golangci-lint, shellcheck and gofmt over everything.
+	$(TOOL) golangci-lint run ./...
+	shellcheck $$(git ls-files '*.sh')
+
+.PHONY: fuzz
+fuzz: ## Fuzz the annotation parser and the CNI request decoder for a minute each.
+	go test -fuzz FuzzParse -fuzztime 60s ./internal/attach
+	go test -fuzz FuzzDecode -fuzztime 60s ./internal/cni
+
+##@ Tests
+
+.PHONY: test
+test: deps build check-generate lint test-unit test-integration test-e2e ## Everything, as CI does.
+
+.PHONY: test-unit
+test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
+	go test ./apis/... ./controllers/... ./internal/... ./ovn/... ./cmd/... ./e2e/...
+
+.PHONY: test-integration
+test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
+	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -tags integration ./apis/... ./controllers/... ./internal/... ./cmd/...
+
+.PHONY: test-e2e
+test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong also on the oldest OVN.
+	@e2e/steps.sh test $(TEST_NAME) $(NODES)
+
+.PHONY: bench
+bench: build ## Measure on a running local cluster where the time of an attach goes.
+	bin/bench attach --lab $(NAME)
+
+##@ The local cluster
+
+.PHONY: images
+images: build ## Build the container images into bin/images.
+	bin/lab images
+
+.PHONY: lab-up
+lab-up: build ## Bring up the local cluster, without l2sm.
+	$(LAB) up --nodes $(NODES)
+
+.PHONY: lab-down
+lab-down: build ## Remove the local cluster.
+	$(LAB) down
+
+##@ With Docker
+
+.PHONY: kind-up
+kind-up: ## Bring up a kind cluster with l2sm (needs docker and kind; see kind/README.md).
+	kind/up.sh
+
+.PHONY: kind-down
+kind-down: ## Remove the kind cluster.
+	kind delete cluster --name l2sm

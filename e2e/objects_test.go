@@ -1,0 +1,74 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// network is an L2Network with the given subnets; none makes it pure layer 2.
+func network(name string, subnets ...string) string {
+	if len(subnets) == 0 {
+		return networkSpec(name, "{}")
+	}
+	return networkSpec(name, fmt.Sprintf("{ipam: {subnets: [%s]}}", quoted(subnets)))
+}
+
+func networkSpec(name, spec string) string {
+	return fmt.Sprintf("apiVersion: l2sm.io/v1alpha1\nkind: L2Network\nmetadata: {name: %s}\nspec: %s", name, spec)
+}
+
+func quoted(list []string) string {
+	var out []string
+	for _, s := range list {
+		out = append(out, fmt.Sprintf("%q", s))
+	}
+	return strings.Join(out, ", ")
+}
+
+// pod is a toolbox that sleeps.
+type pod struct {
+	name, node   string
+	networks     string // our annotation
+	multus       string // the Multus annotation
+	capabilities []string
+	hostNetwork  bool
+}
+
+func (p pod) String() string {
+	annotations := map[string]string{}
+	if p.networks != "" {
+		annotations["l2sm.io/networks"] = p.networks
+	}
+	if p.multus != "" {
+		annotations["k8s.v1.cni.cncf.io/networks"] = p.multus
+	}
+	spec := map[string]any{
+		"terminationGracePeriodSeconds": 0,
+		"hostNetwork":                   p.hostNetwork,
+		"containers": []any{map[string]any{
+			"name": "toolbox", "image": "localhost/l2sm-toolbox:dev", "imagePullPolicy": "Never",
+			"command":         []string{"sleep", "infinity"},
+			"securityContext": map[string]any{"capabilities": map[string]any{"add": p.capabilities}},
+		}},
+	}
+	if p.node != "" {
+		spec["nodeSelector"] = map[string]string{"kubernetes.io/hostname": p.node}
+	}
+	object, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Pod",
+		"metadata": map[string]any{"name": p.name, "annotations": annotations},
+		"spec":     spec,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return string(object)
+}
+
+// static asks for addresses on a network.
+func static(network string, ips ...string) string {
+	return fmt.Sprintf(`[{"name": %q, "ips": [%s]}]`, network, quoted(ips))
+}

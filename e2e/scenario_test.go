@@ -1,0 +1,165 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// scenario is a namespace of its own, removed at the end, when nothing of it
+// may be left in OVN or on the nodes.
+type scenario struct {
+	*testing.T
+	namespace string
+}
+
+func newScenario(t *testing.T) *scenario {
+	t.Helper()
+	t.Parallel()
+	name := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(t.Name(), "Test"), "/", "-"))
+	s := &scenario{T: t, namespace: "e2e-" + name}
+	if out, err := lab("kubectl", "create", "namespace", s.namespace); err != nil {
+		t.Fatalf("create namespace: %v\n%s", err, out)
+	}
+	t.Cleanup(s.end)
+	return s
+}
+
+// end removes the scenario, after it told what stood there if it failed.
+func (s *scenario) end() {
+	if s.Failed() {
+		for _, args := range [][]string{
+			{"get", "pods,l2net,l2att", "-o", "wide"},
+			{"get", "events", "--sort-by=.lastTimestamp"},
+		} {
+			out, _ := lab(append([]string{"kubectl", "-n", s.namespace}, args...)...)
+			s.Logf("%s:\n%s", strings.Join(args, " "), out)
+		}
+	}
+	if out, err := lab("kubectl", "delete", "namespace", s.namespace, "--timeout=80s"); err != nil {
+		s.Errorf("delete namespace: %v\n%s", err, out)
+		return
+	}
+	s.expectNoTrace()
+}
+
+// expectNoTrace looks for what the scenario's namespace may have left: logical
+// switches and ports, OVS interfaces, host ends.
+func (s *scenario) expectNoTrace() {
+	s.Helper()
+	s.eventually("nothing left in the northbound database", func() error {
+		return mentions(nbctl(s.T, "show"), "l2sm/"+s.namespace+"/")
+	})
+	for _, n := range nodes(s.T) {
+		s.eventually("nothing left in OVS on "+n, func() error {
+			return mentions(node(s.T, n, "ovs-vsctl", "--columns=name,external_ids", "find", "Interface"), s.namespace)
+		})
+		s.eventually("no host end left on "+n, func() error {
+			return mentions(node(s.T, n, "ip", "-d", "link"), s.namespace)
+		})
+	}
+}
+
+func mentions(text, what string) error {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, what) {
+			return fmt.Errorf("found %s", strings.TrimSpace(line))
+		}
+	}
+	return nil
+}
+
+// try runs kubectl in the scenario's namespace.
+func (s *scenario) try(args ...string) (string, error) {
+	return lab(append([]string{"kubectl", "-n", s.namespace}, args...)...)
+}
+
+// kubectl runs kubectl in the scenario's namespace; it must succeed.
+func (s *scenario) kubectl(args ...string) string {
+	s.Helper()
+	out, err := s.try(args...)
+	if err != nil {
+		s.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(out)
+}
+
+// apply creates objects; refused must be told why.
+func (s *scenario) apply(objects ...string) {
+	s.Helper()
+	if out, err := s.tryApply(objects...); err != nil {
+		s.Fatalf("apply: %v\n%s", err, out)
+	}
+}
+
+func (s *scenario) tryApply(objects ...string) (string, error) {
+	return labInput(strings.Join(objects, "\n---\n"), "kubectl", "-n", s.namespace, "apply", "-f", "-")
+}
+
+// refused applies an object that the API server must refuse, and returns what
+// it said.
+func (s *scenario) refused(object string) string {
+	s.Helper()
+	out, err := s.tryApply(object)
+	if err == nil {
+		s.Fatalf("applied, and should have been refused:\n%s", object)
+	}
+	return out
+}
+
+// ready waits until the pods run.
+func (s *scenario) ready(pods ...string) {
+	s.Helper()
+	for _, p := range pods {
+		s.kubectl("wait", "--for=condition=Ready", "--timeout=80s", "pod/"+p)
+	}
+}
+
+// exec runs a shell line in a pod; it must succeed.
+func (s *scenario) exec(pod, line string) string {
+	s.Helper()
+	return s.kubectl("exec", pod, "--", "sh", "-c", line)
+}
+
+// pings expects every ping to be answered.
+func (s *scenario) pings(from, to string, flags ...string) {
+	s.Helper()
+	out := s.exec(from, "ping -c 3 -i 0.2 -W 3 "+strings.Join(flags, " ")+" "+to)
+	if !strings.Contains(out, " 0% packet loss") {
+		s.Errorf("ping %s -> %s lost packets:\n%s", from, to, out)
+	}
+}
+
+// address is the address of the family (4 or 6) on a pod's interface, without
+// its prefix length.
+func (s *scenario) address(pod, iface string, family int) string {
+	s.Helper()
+	out := s.exec(pod, fmt.Sprintf("ip -%d -o addr show dev %s scope global | awk '{print $4}' | cut -d/ -f1", family, iface))
+	if out == "" {
+		s.Fatalf("pod %s has no IPv%d address on %s", pod, family, iface)
+	}
+	return out
+}
+
+// says waits until a command's output holds the text: an event or a
+// condition, where a user would look.
+func (s *scenario) says(text string, args ...string) {
+	s.Helper()
+	s.eventually(fmt.Sprintf("kubectl %s says %q", strings.Join(args, " "), text), func() error {
+		out, err := s.try(args...)
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		if !strings.Contains(out, text) {
+			return fmt.Errorf("it says:\n%s", out)
+		}
+		return nil
+	})
+}
+
+func (s *scenario) eventually(what string, look func() error) {
+	s.Helper()
+	eventually(s.T, what, look)
+}
