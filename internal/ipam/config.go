@@ -1,0 +1,63 @@
+package ipam
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Config says which addresses a network has.
+type Config struct {
+	// Subnets of the network: at most one of each family. Without any the
+	// network is pure layer 2 and grants what is asked for.
+	Subnets []netip.Prefix
+	// Ranges that addresses are assigned from. A subnet that none lies in is
+	// assigned from as a whole.
+	Ranges []Range
+	// Excluded addresses are neither assigned nor granted on request.
+	Excluded []Range
+}
+
+// ParseConfig reads a network's ipam. Its errors are for the person who wrote
+// it.
+func ParseConfig(subnets, ranges, excluded []string) (Config, error) {
+	c := Config{}
+	for _, text := range subnets {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return Config{}, fmt.Errorf("parse subnet %q: %w", text, err)
+		}
+		if p != p.Masked() {
+			return Config{}, fmt.Errorf("subnet %s has bits set behind its prefix: write %s", p, p.Masked())
+		}
+		if i := slices.IndexFunc(c.Subnets, func(o netip.Prefix) bool { return sameFamily(o.Addr(), p.Addr()) }); i >= 0 {
+			return Config{}, fmt.Errorf("subnets %s and %s are of one family", c.Subnets[i], p)
+		}
+		c.Subnets = append(c.Subnets, p)
+	}
+	var err error
+	if c.Ranges, err = parseRanges(ranges, c.Subnets); err != nil {
+		return Config{}, err
+	}
+	if c.Excluded, err = parseRanges(excluded, c.Subnets); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+func parseRanges(texts []string, subnets []netip.Prefix) ([]Range, error) {
+	ranges := make([]Range, 0, len(texts))
+	for _, text := range texts {
+		r, err := ParseRange(text)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(subnets, func(p netip.Prefix) bool { return p.Contains(r.First) && p.Contains(r.Last) }) {
+			return nil, fmt.Errorf("range %q lies inside none of the subnets", text)
+		}
+		ranges = append(ranges, r)
+	}
+	return ranges, nil
+}
+
+func sameFamily(a, b netip.Addr) bool { return a.BitLen() == b.BitLen() }

@@ -1,0 +1,258 @@
+package ipam
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Pool is the MAC and IP addresses of one network and who has them. An owner
+// is a name that means something to a person, such as "default/ping-net1-4f2a9c1e":
+// it appears in errors. A Pool is not safe for concurrent use.
+type Pool struct {
+	config    Config
+	subnets   []*subnet
+	leases    map[string]Lease
+	addresses map[netip.Addr]string
+	macs      map[MAC]string
+}
+
+// Request is what an owner asks for.
+type Request struct {
+	// MAC asked for. The zero MAC leaves the choice to the Pool.
+	MAC MAC
+	// Addresses asked for, at most one of each family. One without a length,
+	// netip.PrefixFrom(addr, -1), takes its subnet's. Subnets that none lies in
+	// assign one.
+	Addresses []netip.Prefix
+}
+
+// Lease is what an owner has: IPv4 before IPv6.
+type Lease struct {
+	MAC       MAC
+	Addresses []netip.Prefix
+}
+
+// NewPool returns the pool of a pure layer 2 network.
+func NewPool() *Pool {
+	return &Pool{
+		leases:    map[string]Lease{},
+		addresses: map[netip.Addr]string{},
+		macs:      map[MAC]string{},
+	}
+}
+
+// Configure puts a config into force. Leases stay as they are. A change that
+// would leave addresses in use outside of what was in force is refused with a
+// *StrandedError, and nothing changes.
+func (p *Pool) Configure(c Config) error {
+	if equal(p.config, c) {
+		return nil
+	}
+	subnets := make([]*subnet, 0, len(c.Subnets))
+	for _, prefix := range c.Subnets {
+		subnets = append(subnets, newSubnet(prefix, c))
+	}
+	if stranded := p.stranded(subnets); len(stranded) > 0 {
+		return &StrandedError{stranded}
+	}
+
+	p.config, p.subnets = c, subnets
+	for addr := range p.addresses {
+		if s := p.subnetOf(addr); s != nil {
+			s.take(addr)
+		}
+	}
+	return nil
+}
+
+// Config is the config in force.
+func (p *Pool) Config() Config { return p.config }
+
+// stranded are the holders of addresses that would lose their standing: were
+// assignable and no more, or were grantable and no more.
+func (p *Pool) stranded(to []*subnet) []string {
+	var holders []string
+	for addr, owner := range p.addresses {
+		was, becomes := p.subnetOf(addr), subnetIn(to, addr)
+		if was == nil || becomes == nil {
+			continue
+		}
+		lost := was.assignable.contains(addr) && !becomes.assignable.contains(addr) ||
+			was.grantable.contains(addr) && !becomes.grantable.contains(addr)
+		if lost {
+			holders = append(holders, fmt.Sprintf("%s (%s)", owner, addr))
+		}
+	}
+	slices.Sort(holders)
+	return holders
+}
+
+// Allocate gives an owner its addresses, all of them or none. An owner that
+// has a lease keeps it, whatever the request.
+func (p *Pool) Allocate(owner string, r Request) (Lease, error) {
+	if lease, ok := p.leases[owner]; ok {
+		return lease, nil
+	}
+	asked, err := p.asked(r)
+	if err != nil {
+		return Lease{}, err
+	}
+	assigned, err := p.assigned(asked)
+	if err != nil {
+		return Lease{}, err
+	}
+
+	lease := Lease{MAC: r.MAC, Addresses: append(asked, assigned...)}
+	slices.SortFunc(lease.Addresses, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })
+	if lease.MAC == (MAC{}) {
+		lease.MAC = p.chooseMAC(owner, lease.Addresses)
+	}
+	if err := p.Hold(owner, lease); err != nil {
+		return Lease{}, err
+	}
+	for _, a := range assigned {
+		p.subnetOf(a.Addr()).passed(a.Addr())
+	}
+	return lease, nil
+}
+
+// asked checks the addresses that a request names and gives them their
+// subnet's length.
+func (p *Pool) asked(r Request) ([]netip.Prefix, error) {
+	var addresses []netip.Prefix
+	for _, a := range r.Addresses {
+		i := slices.IndexFunc(p.subnets, func(s *subnet) bool { return sameFamily(s.prefix.Addr(), a.Addr()) })
+		if i >= 0 {
+			if err := p.subnets[i].check(a); err != nil {
+				return nil, err
+			}
+			a = netip.PrefixFrom(a.Addr(), p.subnets[i].prefix.Bits())
+		}
+		if i < 0 && len(p.subnets) > 0 {
+			return nil, &OutOfRangeError{a.Addr(), fmt.Sprintf("is outside the network's subnet %s", p.subnets[0].prefix)}
+		}
+		if a.Bits() < 0 {
+			return nil, &RequestError{fmt.Sprintf("address %s needs a prefix length on a network without ipam, such as %s/24", a.Addr(), a.Addr())}
+		}
+		if slices.ContainsFunc(addresses, func(o netip.Prefix) bool { return sameFamily(o.Addr(), a.Addr()) }) {
+			return nil, &RequestError{fmt.Sprintf("address %s is the second one of its family", a.Addr())}
+		}
+		addresses = append(addresses, a)
+	}
+	return addresses, nil
+}
+
+// assigned chooses an address in every subnet that the request names none of.
+func (p *Pool) assigned(asked []netip.Prefix) ([]netip.Prefix, error) {
+	var addresses []netip.Prefix
+	for _, s := range p.subnets {
+		if slices.ContainsFunc(asked, func(a netip.Prefix) bool { return s.prefix.Contains(a.Addr()) }) {
+			continue
+		}
+		addr, err := s.next()
+		if err != nil {
+			return nil, err
+		}
+		addresses = append(addresses, netip.PrefixFrom(addr, s.prefix.Bits()))
+	}
+	return addresses, nil
+}
+
+func (p *Pool) chooseMAC(owner string, addresses []netip.Prefix) MAC {
+	if len(addresses) > 0 && addresses[0].Addr().Is4() {
+		mac := macOf(addresses[0].Addr())
+		if _, taken := p.macs[mac]; !taken {
+			return mac
+		}
+	}
+	for attempt := 0; ; attempt++ {
+		mac := macFor(owner, attempt)
+		if _, taken := p.macs[mac]; !taken {
+			return mac
+		}
+	}
+}
+
+// Hold takes exactly the lease, inside the network's ranges or not: what is
+// recorded as in use is in use. It fails with *AddressTakenError or
+// *MACTakenError, and then takes nothing. What the owner had before is
+// replaced.
+func (p *Pool) Hold(owner string, lease Lease) error {
+	for _, a := range lease.Addresses {
+		if holder, taken := p.addresses[a.Addr()]; taken && holder != owner {
+			return &AddressTakenError{a.Addr(), holder}
+		}
+	}
+	if holder, taken := p.macs[lease.MAC]; taken && holder != owner {
+		return &MACTakenError{lease.MAC, holder}
+	}
+
+	p.Release(owner)
+	p.leases[owner] = lease
+	p.macs[lease.MAC] = owner
+	for _, a := range lease.Addresses {
+		p.addresses[a.Addr()] = owner
+		if s := p.subnetOf(a.Addr()); s != nil {
+			s.take(a.Addr())
+		}
+	}
+	return nil
+}
+
+// Release takes back all that the owner has, if anything.
+func (p *Pool) Release(owner string) {
+	lease, ok := p.leases[owner]
+	if !ok {
+		return
+	}
+	delete(p.leases, owner)
+	delete(p.macs, lease.MAC)
+	for _, a := range lease.Addresses {
+		delete(p.addresses, a.Addr())
+		if s := p.subnetOf(a.Addr()); s != nil {
+			s.put(a.Addr())
+		}
+	}
+}
+
+// Lease is what the owner has.
+func (p *Pool) Lease(owner string) (Lease, bool) {
+	lease, ok := p.leases[owner]
+	return lease, ok
+}
+
+// Check says whether the network could grant the address, whoever has it now.
+// It fails with *OutOfRangeError or *RequestError.
+func (p *Pool) Check(address netip.Prefix) error {
+	_, err := p.asked(Request{Addresses: []netip.Prefix{address}})
+	return err
+}
+
+// Owners are all that have a lease, sorted.
+func (p *Pool) Owners() []string {
+	owners := make([]string, 0, len(p.leases))
+	for owner := range p.leases {
+		owners = append(owners, owner)
+	}
+	slices.Sort(owners)
+	return owners
+}
+
+// Len is the number of leases.
+func (p *Pool) Len() int { return len(p.leases) }
+
+func (p *Pool) subnetOf(addr netip.Addr) *subnet { return subnetIn(p.subnets, addr) }
+
+func subnetIn(subnets []*subnet, addr netip.Addr) *subnet {
+	for _, s := range subnets {
+		if s.prefix.Contains(addr) {
+			return s
+		}
+	}
+	return nil
+}
+
+func equal(a, b Config) bool {
+	return slices.Equal(a.Subnets, b.Subnets) && slices.Equal(a.Ranges, b.Ranges) && slices.Equal(a.Excluded, b.Excluded)
+}
