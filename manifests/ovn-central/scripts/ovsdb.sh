@@ -1,0 +1,24 @@
+#!/bin/bash
+# ovsdb.sh nb|sb: the northbound or southbound database, on a Unix socket for
+# this pod and on TCP for the others. Socket names are the defaults of
+# ovn-nbctl, ovn-sbctl and ovn-northd.
+set -euo pipefail
+
+case ${1:-} in
+nb) port=6641 ;;
+sb) port=6642 ;;
+*)
+  echo "usage: ovsdb.sh nb|sb" >&2
+  exit 2
+  ;;
+esac
+database=/var/lib/ovn/ovn$1_db.db
+
+[ -f "$database" ] || ovsdb-tool create "$database" "/usr/share/ovn/ovn-$1.ovsschema"
+
+exec ovsdb-server \
+  --remote="punix:/run/ovn/ovn$1_db.sock" \
+  --remote="ptcp:$port:[$POD_IP]" \
+  --unixctl="/run/ovn/ovn$1_db.ctl" \
+  -vconsole:info -vsyslog:off -vfile:off \
+  "$database"

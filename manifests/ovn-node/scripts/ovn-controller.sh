@@ -1,0 +1,42 @@
+#!/bin/bash
+# Tells Open vSwitch who this chassis is and where the southbound database is,
+# and turns that database's flows into the node's.
+set -euo pipefail
+
+die() {
+  echo "node $NODE_NAME: $*" >&2
+  exit 1
+}
+
+# address DEVICE: its first address, IPv4 if it has one.
+address() {
+  ip -oneline address show dev "$1" scope global 2>/dev/null |
+    awk '{sub("/.*", "", $4); print $3, $4}' | sort | awk 'NR == 1 {print $2}'
+}
+
+# Kubernetes fills in the Service's address when it starts a container, and not
+# when the Service comes later.
+case $SB_ENDPOINTS in
+*OVN_CENTRAL_SERVICE_HOST*) die "Service ovn-central did not exist yet, trying again" ;;
+esac
+
+encap_ip=$NODE_IP
+if [ -n "$TUNNEL_INTERFACE" ]; then
+  encap_ip=$(address br-ext)
+  encap_ip=${encap_ip:-$(address "$TUNNEL_INTERFACE")}
+  [ -n "$encap_ip" ] || die "interface $TUNNEL_INTERFACE, which TUNNEL_INTERFACE names, has no address"
+fi
+
+# ovn-monitor-all: what a new port needs is here before the port.
+ovs-vsctl --retry --timeout=30 --no-wait set Open_vSwitch . \
+  external_ids:system-id="$NODE_NAME" \
+  external_ids:hostname="$NODE_NAME" \
+  external_ids:ovn-remote="\"$SB_ENDPOINTS\"" \
+  external_ids:ovn-encap-type=geneve \
+  external_ids:ovn-encap-ip="\"$encap_ip\"" \
+  external_ids:ovn-bridge-datapath-type="$DATAPATH" \
+  external_ids:ovn-monitor-all=true
+
+exec ovn-controller unix:/run/openvswitch/db.sock \
+  --pidfile=/run/ovn/ovn-controller.pid \
+  -vconsole:info -vsyslog:off -vfile:off
