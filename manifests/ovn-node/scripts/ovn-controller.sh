@@ -22,8 +22,10 @@ esac
 
 encap_ip=$NODE_IP
 if [ -n "$TUNNEL_INTERFACE" ]; then
-  encap_ip=$(address br-ext)
-  encap_ip=${encap_ip:-$(address "$TUNNEL_INTERFACE")}
+  # In this order: br-ext.sh may be moving the address just now, and puts it on
+  # the bridge before it takes it off the interface.
+  encap_ip=$(address "$TUNNEL_INTERFACE")
+  encap_ip=${encap_ip:-$(address br-ext)}
   [ -n "$encap_ip" ] || die "interface $TUNNEL_INTERFACE, which TUNNEL_INTERFACE names, has no address"
 fi
 
