@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"l2sm.io/l2sm/e2e/lab"
+	"l2sm.io/l2sm/e2e/lab/node"
+)
+
+// flags that all commands share.
+type flags struct {
+	name  string
+	cache string
+}
+
+func (f *flags) open() (*lab.Lab, error) { return lab.Open(lab.Cache(f.cache), f.name) }
+
+func newCommand() *cobra.Command {
+	f := &flags{}
+	root := &cobra.Command{
+		Use:   "lab",
+		Short: "A real Kubernetes cluster on this machine, without Docker",
+		Long: `lab runs a real Kubernetes cluster on this machine: etcd, API server, controllers and scheduler in one
+network namespace, and every node in namespaces of its own with its own containerd, kubelet and kube-proxy.
+Nodes have eth0 (the cluster's main network) and eth1 (for tunnels). Multus and CoreDNS are there; l2sm is
+not: apply its manifests as you would on any cluster.`,
+		Example: `  lab up                                  three nodes: n1, n2, n3
+  lab load bin/images/l2sm.tar            give the nodes an image
+  lab kubectl apply -k manifests/overlays/lab
+  lab node n1 ovs-vsctl show              run something on a node
+  lab down                                leave nothing behind`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVar(&f.name, "name", lab.DefaultName, "the cluster, of several on one machine")
+	root.PersistentFlags().StringVar(&f.cache, "cache", defaultCache(), "folder of programs, images and the clusters' state")
+	root.AddCommand(
+		newUp(f), newDown(f), newStatus(f), newKubectl(f), newNbctl(f), newNode(f), newLoad(f), newImages(f),
+		newNodeInit(), newForwardAPI(),
+	)
+	return root
+}
+
+func defaultCache() string {
+	cache, err := lab.DefaultCache()
+	if err != nil {
+		return "" // then --cache has to be given
+	}
+	return string(cache)
+}
+
+func newUp(f *flags) *cobra.Command {
+	var nodes int
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Bring the cluster up; leave it as it is if it is up",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			repository, err := lab.Repository()
+			if err != nil {
+				return err
+			}
+			l, err := lab.Up(cmd.Context(), lab.Options{
+				Cache: lab.Cache(f.cache), Repository: repository, Name: f.name, Nodes: nodes, Log: cmd.OutOrStdout(),
+			})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "\nkubectl: bin/lab kubectl ..., or export KUBECONFIG=%s\n", l.Kubeconfig())
+			return nil
+		},
+	}
+	cmd.Flags().IntVar(&nodes, "nodes", 3, "number of nodes")
+	return cmd
+}
+
+func newDown(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "down",
+		Short: "Remove the cluster and all that it left on the machine",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return lab.Down(lab.Cache(f.cache), f.name) },
+	}
+}
+
+func newStatus(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show the cluster's processes, nodes and pods",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := f.open()
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 3, ' ', 0)
+			for _, p := range l.Status() {
+				state := "ended"
+				if p.Running {
+					state = fmt.Sprintf("running, pid %d", p.PID)
+				}
+				fmt.Fprintf(w, "%s\t%s\n", p.Name, state)
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout())
+			return attach(l.KubectlCommand(cmd.Context(), "get", "nodes,pods", "--all-namespaces", "--output=wide"))
+		},
+	}
+}
+
+func newKubectl(f *flags) *cobra.Command {
+	return passThrough("kubectl ARGS...", "Run kubectl as administrator", f,
+		func(ctx context.Context, l *lab.Lab, args []string) (*exec.Cmd, error) {
+			return l.KubectlCommand(ctx, args...), nil
+		})
+}
+
+func newNbctl(f *flags) *cobra.Command {
+	return passThrough("nbctl ARGS...", "Run ovn-nbctl beside OVN's northbound database", f,
+		func(ctx context.Context, l *lab.Lab, args []string) (*exec.Cmd, error) {
+			return l.NbctlCommand(ctx, args...), nil
+		})
+}
+
+func newNode(f *flags) *cobra.Command {
+	cmd := passThrough("node NAME COMMAND...", "Run a command in a node's namespaces", f,
+		func(ctx context.Context, l *lab.Lab, args []string) (*exec.Cmd, error) {
+			return l.NodeCommand(ctx, args[0], args[1:]...)
+		})
+	cmd.Args = cobra.MinimumNArgs(2)
+	cmd.Long = `Run a command in all namespaces of a node, as on its console. The node shares the machine's root file
+system; its own are /run, /etc/cni, /opt/cni, /var/lib/{cni,containerd,kubelet,l2sm} and
+/var/log/{pods,containers}.`
+	cmd.Example = `  lab node n1 ip address
+  lab node n2 ctr -n k8s.io images ls
+  lab node n3 bash`
+	return cmd
+}
+
+// passThrough is a command whose arguments, flags included, are those of another program.
+func passThrough(use, short string, f *flags, command func(context.Context, *lab.Lab, []string) (*exec.Cmd, error)) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := f.open()
+			if err != nil {
+				return err
+			}
+			// An interrupt is the other program's to answer.
+			c, err := command(context.WithoutCancel(cmd.Context()), l, args)
+			if err != nil {
+				return err
+			}
+			return attach(c)
+		},
+	}
+	cmd.Flags().SetInterspersed(false) // flags after the first argument are the other program's
+	return cmd
+}
+
+// childError is the failure of kubectl and the like: they have said why, and their exit code becomes ours.
+type childError struct{ *exec.ExitError }
+
+func attach(cmd *exec.Cmd) error {
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return childError{exit}
+	}
+	return err
+}
+
+func newLoad(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "load IMAGE.tar...",
+		Short: "Import images into every node",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			l, err := f.open()
+			if err != nil {
+				return err
+			}
+			for _, file := range files {
+				if err := l.Load(cmd.Context(), file); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func newNodeInit() *cobra.Command {
+	return &cobra.Command{
+		Use:    "node-init FOLDER",
+		Hidden: true, // PID 1 of a node
+		Args:   cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return node.Run(context.Background(), node.Folder(args[0]))
+		},
+	}
+}
+
+func newForwardAPI() *cobra.Command {
+	return &cobra.Command{
+		Use:    "forward-api",
+		Hidden: true, // the process behind the kubeconfig
+		Args:   cobra.NoArgs,
+		RunE:   func(*cobra.Command, []string) error { return lab.ForwardAPI() },
+	}
+}

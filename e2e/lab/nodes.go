@@ -1,0 +1,126 @@
+package lab
+
+import (
+	"embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"text/template"
+
+	"l2sm.io/l2sm/e2e/lab/cgroup"
+	"l2sm.io/l2sm/e2e/lab/node"
+)
+
+//go:embed config
+var configFiles embed.FS
+
+var configs = template.Must(template.ParseFS(configFiles, "config/*"))
+
+// nodeSettings is what the files of config/ are filled with.
+type nodeSettings struct {
+	Node             nodePlan
+	PKI              string // folder
+	Socket           string // of containerd
+	PauseImage       string
+	DNS              string
+	ResolvConf       string
+	Pods             string // range of all pods
+	ProxyKubeconfig  string
+	MultusKubeconfig string
+	MTU              int
+}
+
+// prepareNode writes all that a node reads when it starts.
+func (l *Lab) prepareNode(n nodePlan) error {
+	f := l.folder(n)
+	if err := f.Make(); err != nil {
+		return err
+	}
+	settings := nodeSettings{
+		Node:             n,
+		PKI:              l.path("pki"),
+		Socket:           node.Socket,
+		PauseImage:       pauseImage,
+		DNS:              dnsIP,
+		ResolvConf:       f.Config("resolv.conf"),
+		Pods:             podsCIDR,
+		ProxyKubeconfig:  l.path("pki", "kube-proxy.kubeconfig"),
+		MultusKubeconfig: l.path("pki", "multus.kubeconfig"),
+		MTU:              mainMTU,
+	}
+	// Multus with its delegates inline: given the name of their file instead, 4.2.3 loses their address ranges on DEL,
+	// pods hang in Terminating and addresses leak. The delegate is ptp rather than bridge because it routes every
+	// packet through the node, so that a Service's answer passes the rules that asked, also without br_netfilter.
+	files := map[string]string{
+		"containerd.toml": f.Config("containerd.toml"),
+		"kubelet.yaml":    f.Config("kubelet.yaml"),
+		"kube-proxy.yaml": f.Config("kube-proxy.yaml"),
+		"multus.json":     filepath.Join(f.Disk("/etc/cni"), "net.d", "00-multus.conf"),
+	}
+	for name, path := range files {
+		if err := render(name, path, settings); err != nil {
+			return fmt.Errorf("configure node %q: %w", n.Name, err)
+		}
+	}
+	if err := os.WriteFile(settings.ResolvConf, []byte("nameserver "+dnsIP+"\n"), 0o644); err != nil {
+		return fmt.Errorf("configure node %q: %w", n.Name, err)
+	}
+	if err := copyFile(l.path("pki", "kubelet-"+n.Name+".kubeconfig"), f.Config("kubelet.kubeconfig")); err != nil {
+		return fmt.Errorf("configure node %q: %w", n.Name, err)
+	}
+	ca, err := os.ReadFile(l.path("pki", "ca.crt"))
+	if err != nil {
+		return fmt.Errorf("configure node %q: %w", n.Name, err)
+	}
+	if err := installPlugins(l.state.CNI, filepath.Join(f.Disk("/opt/cni"), "bin")); err != nil {
+		return fmt.Errorf("install CNI plugins on node %q: %w", n.Name, err)
+	}
+	return f.WriteConfig(node.Config{
+		Name: n.Name, IP: n.IP, Programs: l.state.Kubernetes, Logs: l.path("log"), API: api, CA: ca,
+	})
+}
+
+func render(name, path string, data any) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return configs.ExecuteTemplate(file, name, data)
+}
+
+// installPlugins gives a node its own names of the plugins' files.
+func installPlugins(from, to string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	plugins, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, p := range plugins {
+		if err := linkOrCopy(filepath.Join(from, p.Name()), filepath.Join(to, p.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startNode starts PID 1 of a node; the rest follows by itself.
+func (l *Lab) startNode(n nodePlan) error {
+	if err := cgroup.Create(n.Namespace); err != nil {
+		return err
+	}
+	return l.start(process{
+		name:      nodeProcess(n),
+		namespace: n.Namespace,
+		argv:      []string{l.state.Program, "node-init", string(l.folder(n))},
+		clone:     syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWPID,
+	})
+}
+
+func nodeProcess(n nodePlan) string { return "node-" + n.Name }

@@ -1,0 +1,130 @@
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+)
+
+// module is a Go module of build/ whose programs the cluster runs. It is built once for each of its versions.
+type module struct {
+	name     string   // folder below e2e/lab/build
+	from     string   // the dependency whose version is the version of the programs
+	packages []string // what to build, `tool` for the tools of go.mod
+	links    []string // names by which the one binary is called
+	duration string   // of a first build, for the user's patience
+}
+
+var (
+	kubernetesModule = module{
+		name: "kubernetes", from: "k8s.io/kubernetes", packages: []string{"."}, duration: "4 minutes",
+		links: []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"},
+	}
+	cniModule = module{
+		name: "cni", from: "gopkg.in/k8snetworkplumbingwg/multus-cni.v4", packages: []string{"tool"}, duration: "1 minute",
+	}
+	corednsModule = module{
+		name: "coredns", from: "github.com/coredns/coredns", packages: []string{"."}, duration: "1 minute",
+	}
+)
+
+// build is the programs of a module: where they are, and whether they are there already.
+type build struct {
+	module
+	source  string
+	version string
+	dir     string
+}
+
+// locate finds where a module's programs belong in the cache: by version for people, by the hash of what goes into the
+// build for us.
+func (m module) locate(cache Cache, repository string) (build, error) {
+	b := build{module: m, source: filepath.Join(repository, "e2e", "lab", "build", m.name)}
+	data, err := os.ReadFile(filepath.Join(b.source, "go.mod"))
+	if err != nil {
+		return b, fmt.Errorf("read module of %s: %w", m.name, err)
+	}
+	file, err := modfile.ParseLax("go.mod", data, nil)
+	if err != nil {
+		return b, fmt.Errorf("parse module of %s: %w", m.name, err)
+	}
+	for _, r := range file.Require {
+		if r.Mod.Path == m.from {
+			b.version = r.Mod.Version
+		}
+	}
+	main, err := os.ReadFile(filepath.Join(b.source, "main.go"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a module of tools has none
+		return b, fmt.Errorf("read main of %s: %w", m.name, err)
+	}
+	sum := sha256.Sum256(append(data, main...))
+	b.dir = filepath.Join(cache.programs(), fmt.Sprintf("%s-%s-%x", m.name, b.version, sum[:4]))
+	return b, nil
+}
+
+func (b build) done() bool {
+	_, err := os.Stat(b.dir)
+	return err == nil
+}
+
+// run compiles into a folder beside the final one, which appears with all its programs or not at all.
+func (b build) run(ctx context.Context) error {
+	unfinished := b.dir + ".unfinished"
+	if err := errors.Join(os.RemoveAll(unfinished), os.MkdirAll(unfinished, 0o755)); err != nil {
+		return fmt.Errorf("make folder for %s: %w", b.name, err)
+	}
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", b.linkerFlags(), "-o", unfinished + "/"}
+	cmd := exec.CommandContext(ctx, "go", append(args, b.packages...)...)
+	cmd.Dir = b.source
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", b.name, err, out)
+	}
+	for _, link := range b.links {
+		if err := os.Symlink(b.name, filepath.Join(unfinished, link)); err != nil {
+			return fmt.Errorf("name program %s: %w", link, err)
+		}
+	}
+	if err := os.Rename(unfinished, b.dir); err != nil {
+		return fmt.Errorf("keep programs of %s: %w", b.name, err)
+	}
+	return nil
+}
+
+// linkerFlags strip the programs and tell Kubernetes' own its version, which a build from modules does not know.
+func (b build) linkerFlags() string {
+	flags := "-s -w"
+	if b.module.name != kubernetesModule.name {
+		return flags
+	}
+	number := strings.Split(strings.TrimPrefix(b.version, "v"), ".")
+	const version = "k8s.io/component-base/version"
+	return fmt.Sprintf("%s -X %s.gitVersion=%s -X %s.gitMajor=%s -X %s.gitMinor=%s",
+		flags, version, b.version, version, number[0], version, number[1])
+}
+
+// Repository finds the checkout of l2sm that the working directory is in: the lab is built from its sources, and its
+// manifests are what the lab applies.
+func Repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && modfile.ModulePath(data) == "l2sm.io/l2sm" {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("not in a checkout of l2sm: run this inside its repository")
+		}
+	}
+}

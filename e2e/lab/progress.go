@@ -1,0 +1,29 @@
+package lab
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// progress tells a person what is going on: a line per step, with the time it took and the time since the start.
+type progress struct {
+	out   io.Writer
+	start time.Time
+}
+
+func newProgress(out io.Writer) progress { return progress{out: out, start: time.Now()} }
+
+func (p progress) step(what string, do func() error) error {
+	began := time.Now()
+	if err := do(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	fmt.Fprintf(p.out, "%6.1fs  %-44s %5.1fs\n", time.Since(p.start).Seconds(), what, time.Since(began).Seconds())
+	return nil
+}
+
+// say prints a line before a step that takes long.
+func (p progress) say(format string, args ...any) {
+	fmt.Fprintf(p.out, "%6.1fs  %s\n", time.Since(p.start).Seconds(), fmt.Sprintf(format, args...))
+}
