@@ -40,6 +40,7 @@ const (
 	ReasonOutOfRange      = "AddressOutOfRange"
 	ReasonExhausted       = "AddressesExhausted"
 	ReasonForged          = "BindingMismatch"
+	ReasonNotServed       = "NotServed"
 	ReasonNoPod           = "NoPod"
 	ReasonPodEnded        = "PodEnded"
 	ReasonWiring          = "Wiring"
@@ -115,6 +116,49 @@ func NetworkNotFound(network types.NamespacedName) metav1.Condition {
 func NotAllowed(network types.NamespacedName, namespace string) metav1.Condition {
 	return AttachmentRefused(ReasonNotAllowed,
 		fmt.Sprintf("L2Network %q does not allow pods of namespace %q; see its spec.allowedNamespaces", network, namespace))
+}
+
+// NetworkGoing says that the named network is being deleted and takes no more
+// attachments.
+func NetworkGoing(network types.NamespacedName) metav1.Condition {
+	return AttachmentRefused(ReasonNetworkGone,
+		fmt.Sprintf("L2Network %q is being deleted; the pod is attached when it is made anew", network))
+}
+
+// NetworkNotAccepted says that the named network's own spec can't be used.
+func NetworkNotAccepted(network types.NamespacedName, why string) metav1.Condition {
+	return AttachmentRefused(ReasonNotAccepted, fmt.Sprintf("L2Network %q is not accepted: %s", network, why))
+}
+
+// OverrideNotAllowed says that the network forbids a portSecurity of the
+// attachment's own.
+func OverrideNotAllowed(network types.NamespacedName, asked PortSecurity) metav1.Condition {
+	return AttachmentRefused(ReasonNotAllowed,
+		fmt.Sprintf("portSecurity %s: L2Network %q does not let attachments choose; see its spec.allowPortSecurityOverride", asked, network))
+}
+
+// LinkFull says that a vlink has its two endpoints, and which they are.
+func LinkFull(network types.NamespacedName, endpoints []string) metav1.Condition {
+	return AttachmentRefused(ReasonLinkFull,
+		fmt.Sprintf("L2Network %q is a vlink and has its two endpoints: %s", network, strings.Join(endpoints, ", ")))
+}
+
+// BindingMismatch says that an attachment's podUID and nodeName are not those
+// of the pod.
+func BindingMismatch(a *L2Attachment) metav1.Condition {
+	return AttachmentRefused(ReasonForged,
+		fmt.Sprintf("no pod %q with UID %s runs on node %q; podUID and nodeName are the controller's to write", a.Spec.PodName, a.Spec.PodUID, a.Spec.NodeName))
+}
+
+// PodEnded says that the attachment's pod has run to its end.
+func PodEnded(pod string) metav1.Condition {
+	return AttachmentRefused(ReasonPodEnded, fmt.Sprintf("pod %q has ended", pod))
+}
+
+// AttachmentNotServed says that no pod's annotation asks for the attachment.
+func AttachmentNotServed() metav1.Condition {
+	return AttachmentRefused(ReasonNotServed,
+		fmt.Sprintf("attachments made by hand are not served by this version of l2sm; ask by annotation %s on the pod", NetworksAnnotation))
 }
 
 // AttachmentReady says that the pod's interface is wired.
