@@ -2,63 +2,154 @@ package ovn
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
+	"fmt"
 	"time"
 
-	"github.com/go-logr/logr"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 )
 
-// ErrNotConnected says that no server of the database could be reached.
-var ErrNotConnected = errors.New("not connected")
+// applyTimeout bounds calls whose context has no deadline of its own.
+const applyTimeout = 10 * time.Second
 
-// ForeignError says that a row has a name of ours and is not ours.
-type ForeignError struct {
-	Kind string // "switch" or "port"
-	Name string
+// maxAttempts is how often a transaction is made anew when the database
+// refuses it because somebody else was faster, or the connection is lost.
+const maxAttempts = 5
+
+// Client makes one northbound database hold networks. Its methods may be
+// called by many goroutines at once.
+type Client struct {
+	conn    *connection
+	changes *changes
 }
 
-func (e *ForeignError) Error() string { return e.Kind + " " + e.Name + " is not ours" }
+// Dial makes a client and returns at once, without waiting for a server: the
+// error tells of a configuration that can never work. The client connects, and
+// connects anew whenever it has to, until ctx is done or it is closed.
+func Dial(ctx context.Context, cfg Config) (*Client, error) {
+	db, err := northboundDatabase()
+	if err != nil {
+		return nil, fmt.Errorf("build northbound model: %w", err)
+	}
 
-// Config says where a database is and how to talk to it.
-type Config struct {
-	Endpoints     []string
-	TLS           *tls.Config
-	Logger        logr.Logger
-	ProbeInterval time.Duration
+	c := &Client{changes: newChanges()}
+	c.conn, err = dial(ctx, cfg, db, c.changes.watch)
+	if err != nil {
+		return nil, fmt.Errorf("dial northbound database: %w", err)
+	}
+	go c.changes.report(c.conn)
+	return c, nil
 }
 
-// Change names what differs from what was last applied.
-type Change struct {
-	Key Key
-	All bool
+// Close ends the client. Changes is closed.
+func (c *Client) Close() {
+	c.conn.close()
 }
 
-// Result says what an Apply did.
-type Result struct {
-	Committed                      bool
-	Added, Moved, Changed, Removed []string
+// Connected says that there is a connection and that it has read the database.
+func (c *Client) Connected() bool {
+	_, err := c.conn.now()
+	return err == nil
 }
 
-// Client keeps one northbound database.
-type Client struct{}
+// Changes tells of networks whose rows are no longer what was applied. It has
+// one consumer, which may be slow: what it has not taken yet is kept once,
+// however often it happens. The channel is closed when the client ends.
+func (c *Client) Changes() <-chan Change {
+	return c.changes.out
+}
 
-var errStub = errors.New("not written yet")
+// Networks returns the networks that have a switch in the database, in order.
+// Without a connection the error is [ErrNotConnected].
+func (c *Client) Networks() ([]Key, error) {
+	s, err := c.conn.now()
+	if err != nil {
+		return nil, fmt.Errorf("list networks: %w", err)
+	}
+	keys, err := replicaOf(s).networks()
+	if err != nil {
+		return nil, fmt.Errorf("list networks: %w", err)
+	}
+	return keys, nil
+}
 
-func Dial(context.Context, Config) (*Client, error)              { return nil, errStub }
-func (c *Client) Apply(context.Context, Network) (Result, error) { return Result{}, errStub }
-func (c *Client) Delete(context.Context, Key) error              { return errStub }
-func (c *Client) Networks() ([]Key, error)                       { return nil, errStub }
-func (c *Client) Changes() <-chan Change                         { return nil }
-func (c *Client) Connected() bool                                { return false }
-func (c *Client) Close()                                         {}
+// Apply makes the database hold exactly this network: its switch, its ports
+// and no other ports of ours on that switch. It takes one transaction, and none
+// when nothing differs. It may be repeated and it may be called for different
+// networks at once.
+//
+// A port that is on another switch is moved, and its row kept. So when an
+// attachment changes its network, apply the new network first: applying the
+// old one first deletes the row.
+//
+// Without a connection Apply waits for one until ctx is done, 10 s when ctx
+// has no deadline; the error then is [ErrNotConnected]. A [ForeignError] says
+// that another's row is in the way.
+func (c *Client) Apply(ctx context.Context, n Network) (Result, error) {
+	if err := n.validate(); err != nil {
+		return Result{}, fmt.Errorf("apply network: %w", err)
+	}
 
-// Southbound lists and removes chassis.
-type Southbound struct{}
+	var plan Plan
+	c.changes.expect(n)
+	err := c.commit(ctx, func(r replica) ([]ovsdb.Operation, error) {
+		actual, err := r.state(n)
+		if err != nil {
+			return nil, err
+		}
+		plan, err = Diff(n, actual)
+		return plan.operations(), err
+	})
+	if err != nil {
+		return Result{}, fmt.Errorf("apply network %q: %w", n.Key, err)
+	}
+	return plan.result(), nil
+}
 
-func DialSouthbound(context.Context, Config) (*Southbound, error) { return nil, errStub }
-func (s *Southbound) Chassis() ([]string, error)                  { return nil, errStub }
-func (s *Southbound) DeleteChassis(context.Context, string) error { return errStub }
-func (s *Southbound) Changes() <-chan struct{}                    { return nil }
-func (s *Southbound) Connected() bool                             { return false }
-func (s *Southbound) Close()                                      {}
+// Delete removes the network's switch and the ports on it, in one transaction,
+// and does nothing when there is none. A foreign switch of that name stays.
+// Waiting and errors are as with [Client.Apply].
+func (c *Client) Delete(ctx context.Context, key Key) error {
+	c.changes.forget(key)
+	err := c.commit(ctx, func(r replica) ([]ovsdb.Operation, error) {
+		owned, err := r.owned(key)
+		return deleteSwitches(rowsOf(owned)), err
+	})
+	if err != nil {
+		return fmt.Errorf("delete network %q: %w", key, err)
+	}
+	return nil
+}
+
+// commit transacts what decide makes of the database's contents, and has it
+// decide again when they turn out to have changed. This is the only place that
+// writes to the database.
+func (c *Client) commit(ctx context.Context, decide func(replica) ([]ovsdb.Operation, error)) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+
+	for attempt := 1; ; attempt++ {
+		s, err := c.conn.wait(ctx)
+		if err != nil {
+			return err
+		}
+		ops, err := decide(replicaOf(s))
+		if err != nil || len(ops) == 0 {
+			return err
+		}
+
+		err = s.transact(ctx, ops)
+		again := errors.Is(err, errConflict) || errors.Is(err, ErrNotConnected)
+		if !again || attempt == maxAttempts {
+			return err
+		}
+	}
+}
+
+// bounded gives the context a deadline, unless it has one.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, applyTimeout)
+}

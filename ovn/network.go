@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// namePrefix begins every name that we give to a row.
+const namePrefix = "l2sm/"
+
 // Key identifies an l2sm network: the namespace and the name of its
 // L2Network.
 type Key struct {
@@ -20,14 +23,14 @@ func (k Key) String() string {
 // Switch returns the name of the network's logical switch,
 // "l2sm/<namespace>/<name>".
 func (k Key) Switch() string {
-	return "l2sm/" + k.String()
+	return namePrefix + k.String()
 }
 
 // PortName returns the name of an attachment's logical switch port,
 // "l2sm/<namespace>/<attachment>". It is also the iface-id that the node's
 // Interface row carries.
 func PortName(namespace, attachment string) string {
-	return "l2sm/" + namespace + "/" + attachment
+	return namePrefix + namespace + "/" + attachment
 }
 
 // Network is all that one northbound database shall hold of one network: its

@@ -1,0 +1,57 @@
+package ovn
+
+import "strings"
+
+// The keys in external_ids that make a row ours. A row without networkID
+// belongs to somebody else and is never touched.
+const (
+	networkID       = "l2sm.io/network"        // Key.String of the network the row serves
+	networkUIDID    = "l2sm.io/network-uid"    // UID of its L2Network
+	attachmentUIDID = "l2sm.io/attachment-uid" // ports: UID of the L2Attachment
+)
+
+// switchIDs returns what the external_ids of a network's switch must hold.
+func switchIDs(n Network) map[string]string {
+	return map[string]string{
+		networkID:    n.Key.String(),
+		networkUIDID: n.UID,
+	}
+}
+
+// portIDs returns what the external_ids of a network's port must hold.
+func portIDs(n Network, p Port) map[string]string {
+	return map[string]string{
+		networkID:       n.Key.String(),
+		networkUIDID:    n.UID,
+		attachmentUIDID: p.Owner,
+	}
+}
+
+// isOurs says whether a row with these external_ids is ours to change.
+func isOurs(ids map[string]string) bool {
+	return ids[networkID] != ""
+}
+
+// carries says whether the external_ids hold all that they must. Further keys
+// are other people's notes and stay.
+func carries(ids, want map[string]string) bool {
+	for k, v := range want {
+		if got, ok := ids[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
+}
+
+// ownerKey returns the network that a row with these external_ids and this
+// name serves or, without such an owner, would serve by its name.
+func ownerKey(ids map[string]string, name string) (Key, bool) {
+	if id := ids[networkID]; id != "" {
+		return parseKey(id)
+	}
+	rest, ok := strings.CutPrefix(name, namePrefix)
+	if !ok {
+		return Key{}, false
+	}
+	return parseKey(rest)
+}

@@ -1,0 +1,145 @@
+package ovn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ovn-kubernetes/libovsdb/cache"
+	"github.com/ovn-kubernetes/libovsdb/client"
+	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+)
+
+// How long a server may take to accept a connection, and to send the tables.
+const (
+	connectTimeout = 3 * time.Second
+	monitorTimeout = 30 * time.Second
+)
+
+// errConflict says that the database refused a transaction because it is not
+// as the cache said. The cache has caught up by then: ovsdb-server sends what
+// others changed before it answers.
+var errConflict = errors.New("database has changed meanwhile")
+
+// errClosed says that the server ended the connection.
+var errClosed = errors.New("closed by the server")
+
+// session is one connection to one server, with the replica that it filled.
+// It never reconnects: what was read from a session can only be acted upon
+// through that same session, so that nothing is decided by the contents of
+// one database and done to another (one that was wiped, say).
+type session struct {
+	client client.Client
+	cache  *cache.TableCache
+	ctx    context.Context // ends with the session
+	end    context.CancelCauseFunc
+
+	// How long the server may take to answer.
+	patience time.Duration
+}
+
+// open connects to one endpoint and fills the replica.
+func open(ctx context.Context, cfg Config, endpoint string, db database) (*session, error) {
+	logger := cfg.Logger.WithName("libovsdb")
+	c, err := client.NewOVSDBClient(db.model,
+		client.WithEndpoint(endpoint), client.WithTLSConfig(cfg.TLS), client.WithLogger(&logger))
+	if err != nil {
+		return nil, err
+	}
+
+	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if err := c.Connect(connecting); err != nil {
+		return nil, err
+	}
+
+	monitoring, cancel := context.WithTimeout(ctx, monitorTimeout)
+	defer cancel()
+	if _, err := c.Monitor(monitoring, c.NewMonitor(db.tables...)); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("monitor: %w", err)
+	}
+
+	s := &session{client: c, cache: c.Cache(), patience: cfg.ProbeInterval}
+	s.ctx, s.end = context.WithCancelCause(ctx)
+	return s, nil
+}
+
+// hold returns when the session has ended: ctx is done, somebody ended it, the
+// server closed it, or a probe was not answered. It leaves nothing behind.
+func (s *session) hold() error {
+	defer s.client.Close()
+
+	ticker := time.NewTicker(s.patience)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return context.Cause(s.ctx)
+		case <-s.client.DisconnectNotify():
+			s.end(errClosed)
+		case <-ticker.C:
+			if err := s.echo(); err != nil {
+				s.end(fmt.Errorf("probe: %w", err))
+			}
+		}
+	}
+}
+
+// echo asks the server for a sign of life. It also notices a disconnection
+// whose notification came while hold was not listening: libovsdb sends it once
+// and does not wait.
+func (s *session) echo() error {
+	ctx, cancel := context.WithTimeout(s.ctx, s.patience)
+	defer cancel()
+	return s.client.Echo(ctx)
+}
+
+// transact commits the operations, or none of them. With [ErrNotConnected] it
+// is unknown which.
+func (s *session) transact(ctx context.Context, ops []ovsdb.Operation) error {
+	// A call under way holds the lock that closing the client takes: it has to
+	// end with the session.
+	calling, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+
+	began := time.Now()
+	results, err := s.client.Transact(calling, ops...)
+	if err == nil {
+		return check(results, ops)
+	}
+	if ctx.Err() != nil && time.Since(began) < s.patience {
+		return ctx.Err()
+	}
+
+	// Also a server that is cut off from its cluster does not answer.
+	s.end(fmt.Errorf("transact: %w", err))
+	return fmt.Errorf("%w: %w", ErrNotConnected, err)
+}
+
+// check turns the results of a transaction into one error.
+func check(results []ovsdb.OperationResult, ops []ovsdb.Operation) error {
+	failed, err := ovsdb.CheckOperationResults(results, ops)
+	if err == nil {
+		return nil
+	}
+	for _, f := range failed {
+		err = f
+	}
+
+	var timedOut *ovsdb.TimedOut
+	var violation *ovsdb.ConstraintViolation
+	if errors.As(err, &timedOut) || errors.As(err, &violation) {
+		return fmt.Errorf("%w: %w", errConflict, err)
+	}
+	return err
+}
+
+// database is what this package reads of one database.
+type database struct {
+	model  model.ClientDBModel
+	tables []client.MonitorOption
+}

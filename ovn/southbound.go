@@ -1,0 +1,123 @@
+package ovn
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ovn-kubernetes/libovsdb/cache"
+	"github.com/ovn-kubernetes/libovsdb/client"
+	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+
+	"l2sm.io/l2sm/ovn/sb"
+)
+
+// Southbound removes the chassis of nodes that are gone from one southbound
+// database. An ovn-controller registers its chassis by itself; it removes it
+// only when it is stopped gracefully, and a node that dies never is.
+type Southbound struct {
+	conn    *connection
+	changes chan struct{}
+}
+
+// DialSouthbound is [Dial] for a southbound database.
+func DialSouthbound(ctx context.Context, cfg Config) (*Southbound, error) {
+	db, err := southboundDatabase()
+	if err != nil {
+		return nil, fmt.Errorf("build southbound model: %w", err)
+	}
+
+	s := &Southbound{changes: make(chan struct{}, 1)}
+	s.conn, err = dial(ctx, cfg, db, s.watch)
+	if err != nil {
+		return nil, fmt.Errorf("dial southbound database: %w", err)
+	}
+	return s, nil
+}
+
+func southboundDatabase() (database, error) {
+	chassis, private := &sb.Chassis{}, &sb.ChassisPrivate{}
+	db, err := model.NewClientDBModel("OVN_Southbound", map[string]model.Model{
+		sb.ChassisTable:        chassis,
+		sb.ChassisPrivateTable: private,
+	})
+	return database{model: db, tables: []client.MonitorOption{
+		client.WithTable(chassis, &chassis.Name),
+		client.WithTable(private, &private.Name),
+	}}, err
+}
+
+// Close ends the client.
+func (s *Southbound) Close() {
+	s.conn.close()
+}
+
+// Connected says that there is a connection and that it has read the database.
+func (s *Southbound) Connected() bool {
+	_, err := s.conn.now()
+	return err == nil
+}
+
+// Changes receives a value after a connection was made or a chassis appeared:
+// it is time to compare [Southbound.Chassis] with the nodes. Values that are
+// not taken are kept as one. The channel is never closed.
+func (s *Southbound) Changes() <-chan struct{} {
+	return s.changes
+}
+
+func (s *Southbound) watch(session *session) {
+	session.cache.AddEventHandler(&cache.EventHandlerFuncs{
+		AddFunc: func(string, model.Model) { s.signal() },
+	})
+	s.signal()
+}
+
+func (s *Southbound) signal() {
+	select {
+	case s.changes <- struct{}{}:
+	default:
+	}
+}
+
+// Chassis returns the names of all chassis, in order. The name is the node's
+// system-id. Without a connection the error is [ErrNotConnected].
+func (s *Southbound) Chassis() ([]string, error) {
+	session, err := s.conn.now()
+	if err != nil {
+		return nil, fmt.Errorf("list chassis: %w", err)
+	}
+
+	var names []string
+	for _, row := range session.cache.Table(sb.ChassisTable).RowsShallow() {
+		names = append(names, row.(*sb.Chassis).Name)
+	}
+	for _, row := range session.cache.Table(sb.ChassisPrivateTable).RowsShallow() {
+		names = append(names, row.(*sb.ChassisPrivate).Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// DeleteChassis removes what a chassis left: its rows in Chassis and
+// Chassis_Private, and with them its tunnels from every other node. It does
+// nothing when there are none. An ovn-controller that still runs registers
+// again.
+func (s *Southbound) DeleteChassis(ctx context.Context, name string) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	session, err := s.conn.wait(ctx)
+	if err != nil {
+		return fmt.Errorf("delete chassis %q: %w", name, err)
+	}
+
+	where := []ovsdb.Condition{ovsdb.NewCondition("name", ovsdb.ConditionEqual, name)}
+	err = session.transact(ctx, []ovsdb.Operation{
+		{Op: ovsdb.OperationDelete, Table: sb.ChassisTable, Where: where},
+		{Op: ovsdb.OperationDelete, Table: sb.ChassisPrivateTable, Where: where},
+	})
+	if err != nil {
+		return fmt.Errorf("delete chassis %q: %w", name, err)
+	}
+	return nil
+}
