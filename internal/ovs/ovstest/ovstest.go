@@ -1,0 +1,162 @@
+// Package ovstest runs a real Open vSwitch, and a real OVN on top of it, for a
+// test. Use it under internal/link/nstest: bridges are devices of the network
+// namespace, and the PID namespace ends what a crashed test leaves.
+package ovstest
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+)
+
+// OVS is an ovsdb-server and an ovs-vswitchd with the userspace datapath.
+type OVS struct {
+	t        testing.TB
+	dir      string
+	server   *exec.Cmd
+	vswitchd *exec.Cmd
+}
+
+// Start starts OVS with an empty integration bridge, or, for a bridge of
+// ovn-controller's making, with none: see StartOVN. It ends with the test.
+func Start(t testing.TB) *OVS {
+	t.Helper()
+	o := startEmpty(t)
+	o.AddBridge()
+	return o
+}
+
+func startEmpty(t testing.TB) *OVS {
+	t.Helper()
+	need(t, "openvswitch-switch", "/usr/sbin/ovsdb-server", "/usr/sbin/ovs-vswitchd", "/usr/bin/ovs-vsctl")
+	o := &OVS{t: t, dir: socketDir(t)}
+	run(t, "ovsdb-tool", "create", o.dir+"/conf.db", "/usr/share/openvswitch/vswitch.ovsschema")
+	o.StartServer()
+	o.Ctl("--no-wait", "init")
+	o.StartVswitchd()
+	return o
+}
+
+// socketDir is a short path: Unix sockets take 107 bytes.
+func socketDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ovs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func need(t testing.TB, debian string, files ...string) {
+	t.Helper()
+	for _, file := range files {
+		if _, err := os.Stat(file); err != nil {
+			t.Fatalf("%v; the test runs the real program: apt-get install %s", err, debian)
+		}
+	}
+}
+
+// Socket is the path of the database's socket.
+func (o *OVS) Socket() string { return o.dir + "/db.sock" }
+
+// Endpoint is Socket as OVS writes it.
+func (o *OVS) Endpoint() string { return "unix:" + o.Socket() }
+
+// Ctl runs ovs-vsctl and returns what it prints.
+func (o *OVS) Ctl(args ...string) string {
+	o.t.Helper()
+	return run(o.t, "ovs-vsctl", append([]string{"--timeout=20", "--db=" + o.Endpoint()}, args...)...)
+}
+
+// AddBridge makes the integration bridge, as ovn-controller would.
+func (o *OVS) AddBridge() {
+	o.t.Helper()
+	o.Ctl("--may-exist", "add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev", "fail_mode=secure")
+}
+
+// Ports lists the ports on the integration bridge.
+func (o *OVS) Ports() []string {
+	o.t.Helper()
+	return strings.Fields(o.Ctl("list-ports", "br-int"))
+}
+
+// StartServer starts ovsdb-server on what its last run left.
+func (o *OVS) StartServer() {
+	o.t.Helper()
+	o.server = daemon(o.t, o.dir, "ovsdb-server", o.dir+"/conf.db", "--remote=p"+o.Endpoint(), "--unixctl="+o.dir+"/ovsdb.ctl")
+	await(o.t, o.Socket())
+}
+
+// StopServer kills ovsdb-server.
+func (o *OVS) StopServer() { kill(o.t, o.server) }
+
+// StartVswitchd starts ovs-vswitchd.
+func (o *OVS) StartVswitchd() {
+	o.t.Helper()
+	o.vswitchd = daemon(o.t, o.dir, "ovs-vswitchd", o.Endpoint(), "--unixctl="+o.dir+"/vswitchd.ctl", "--disable-system")
+}
+
+// StopVswitchd kills ovs-vswitchd.
+func (o *OVS) StopVswitchd() { kill(o.t, o.vswitchd) }
+
+// daemon starts a program in the foreground; it ends with the test. Its log is
+// shown if the test fails.
+func daemon(t testing.TB, dir, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	var log bytes.Buffer
+	cmd := exec.Command(name, append(args, "-vconsole:warn", "-vsyslog:off", "-vfile:off")...)
+	cmd.Env = append(os.Environ(), "OVS_RUNDIR="+dir, "OVS_LOGDIR="+dir, "OVS_DBDIR="+dir, "OVN_RUNDIR="+dir)
+	cmd.Stderr = &log
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", name, err)
+	}
+	t.Cleanup(func() {
+		kill(t, cmd)
+		if t.Failed() {
+			t.Logf("%s:\n%s", filepath.Base(name), log.String())
+		}
+	})
+	return cmd
+}
+
+func kill(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	if cmd.ProcessState != nil {
+		return
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Errorf("kill %s: %v", cmd.Path, err)
+	}
+	_ = cmd.Wait() // killed: an error by our own doing
+}
+
+// await waits for a server to listen.
+func await(t testing.TB, socket string) {
+	t.Helper()
+	gomega.NewWithT(t).Eventually(func() error {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err
+	}, 10*time.Second, 10*time.Millisecond).Should(gomega.Succeed(), "nothing listens on %s", socket)
+}
+
+func run(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, errs.String())
+	}
+	return strings.TrimSpace(out.String())
+}
