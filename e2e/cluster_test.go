@@ -63,7 +63,7 @@ func labInput(stdin string, args ...string) (string, error) {
 // node runs a command in a node's namespaces.
 func node(t *testing.T, name string, command ...string) string {
 	t.Helper()
-	out, err := lab(append([]string{"node", name, "--"}, command...)...)
+	out, err := lab(append([]string{"node", name}, command...)...)
 	if err != nil {
 		t.Fatalf("on node %s: %s: %v\n%s", name, strings.Join(command, " "), err, out)
 	}
@@ -73,7 +73,7 @@ func node(t *testing.T, name string, command ...string) string {
 // nbctl asks the northbound database.
 func nbctl(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := lab(append([]string{"nbctl", "--"}, args...)...)
+	out, err := lab(append([]string{"nbctl"}, args...)...)
 	if err != nil {
 		t.Fatalf("ovn-nbctl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}

@@ -22,7 +22,7 @@ func TestIdleProgramsDoNothingPeriodic(t *testing.T) {
 	var all []traced
 	for _, n := range nodes(t) {
 		for _, program := range []string{"l2sm-agent", "l2sm-controller"} {
-			out, _ := lab("node", n, "--", "pgrep", "-x", program[:min(15, len(program))])
+			out, _ := lab("node", n, "pgrep", "-x", program[:min(15, len(program))])
 			for _, pid := range strings.Fields(out) {
 				all = append(all, traced{n, pid, program})
 			}

@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# What make demo, install and test-e2e do, one line and its time for each step.
+#
+#   steps.sh demo NAME NODES | install NAME | test NAME NODES
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+command=$1 name=$2 nodes=${3:-3}
+began=$SECONDS
+
+lab() { bin/lab --name "$name" "$@"; }
+kubectl() { lab kubectl "$@"; }
+say() { printf '%4ds  %s\n' $((SECONDS - began)) "$*"; }
+
+# quietly runs a step; what it printed is shown if it fails.
+quietly() {
+  local log
+  log=$(mktemp)
+  if ! "$@" > "$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    echo "failed: $*" >&2
+    return 1
+  fi
+  rm -f "$log"
+}
+
+install_l2sm() {
+  say "building the images of l2sm and OVN ($OVN_SUITE); a minute the first time"
+  lab images ovn l2sm
+  say "loading them into the nodes"
+  quietly lab load bin/images/ovn.tar bin/images/l2sm.tar
+  say "applying manifests/overlays/lab"
+  quietly kubectl apply -k manifests/overlays/lab
+  say "waiting for OVN, the controller and the agents"
+  for workload in deploy/ovn-central ds/ovn-node deploy/l2sm-controller ds/l2sm-agent; do
+    quietly kubectl -n l2sm-system rollout status "$workload" --timeout=180s
+  done
+}
+
+demo() {
+  say "bringing up $nodes nodes; the first time it builds Kubernetes, about 6 minutes on 2 cores"
+  lab up --nodes "$nodes"
+  install_l2sm
+  say "two pods on two nodes, on one network: kubectl apply -f examples/ping-pong/..."
+  quietly kubectl apply -f examples/ping-pong/network.yaml -f examples/ping-pong/pods.yaml -f examples/ping-pong/outsider.yaml
+  quietly kubectl wait --for=condition=Ready --timeout=90s pod/ping pod/pong pod/outsider
+  say "ping to pong and back, IPv4 and IPv6"
+  local from to address
+  for from in ping pong; do
+    to=$([ $from = ping ] && echo pong || echo ping)
+    for address in $(kubectl exec "$to" -- sh -c "ip -o addr show dev net1 scope global | awk '{print \$4}' | cut -d/ -f1"); do
+      kubectl exec "$from" -- ping -c 3 -i 0.2 "$address" | tail -n +2
+    done
+  done
+  isolation
+  say "what there is"
+  kubectl get l2net,l2att
+  lab nbctl show
+  say "done; the cluster stays"
+  cat <<EOF
+
+Try next:
+  bin/lab kubectl exec -it ping -- bash          a shell on the network (net1)
+  bin/lab kubectl describe l2net ping-network
+  bin/lab nbctl show                             what OVN was told
+  bin/lab node n1 ovs-vsctl show                 a node's Open vSwitch, if it is installed here
+  export KUBECONFIG=$HOME/.cache/l2sm/labs/$name/kubeconfig   your own kubectl
+  make bench                                     where the time of an attach goes
+  make demo-down                                 remove it all
+EOF
+}
+
+# A capture in the second network, while the first one talks.
+isolation() {
+  say "isolation: a capture on other-network, same subnet, while ping-network talks"
+  # shellcheck disable=SC2016 # the pod's shell expands it
+  kubectl exec outsider -- sh -c 'timeout -s INT 5 tcpdump -c 1 -eni net1 not ether host $(cat /sys/class/net/net1/address) 2>&1' &
+  local capture=$!
+  sleep 1
+  quietly kubectl exec ping -- ping -c 5 -i 0.3 10.101.2.10
+  wait $capture || true
+}
+
+test_all() {
+  trap 'say "removing the test cluster"; lab down' EXIT
+  suite "$OVN_SUITE" ./e2e
+  say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
+  lab down
+  OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
+}
+
+# suite SUITE ARGS...: a fresh cluster with OVN of that Debian release, and
+# the scenarios.
+suite() {
+  export OVN_SUITE=$1
+  shift
+  lab up --nodes "$nodes"
+  install_l2sm
+  say "running the scenarios"
+  L2SM_LAB=$name go test -count=1 -tags e2e -timeout 40m -parallel 4 -v "$@"
+}
+
+case $command in
+  demo) demo ;;
+  install) install_l2sm ;;
+  test) test_all ;;
+  *) echo "usage: $0 demo|install|test NAME [NODES]" >&2; exit 2 ;;
+esac
