@@ -1,7 +1,7 @@
 #!/bin/bash
 # ovsdb.sh nb|sb: the northbound or southbound database, on a Unix socket for
-# this pod and on TCP for the others. Socket names are the defaults of
-# ovn-nbctl, ovn-sbctl and ovn-northd.
+# this pod and on TLS for the others, who must show a certificate of the same
+# authority. Socket names are the defaults of ovn-nbctl and ovn-sbctl.
 set -euo pipefail
 
 case ${1:-} in
@@ -18,7 +18,8 @@ database=/var/lib/ovn/ovn$1_db.db
 
 exec ovsdb-server \
   --remote="punix:/run/ovn/ovn$1_db.sock" \
-  --remote="ptcp:$port:[$POD_IP]" \
+  --remote="pssl:$port:[$POD_IP]" \
+  --private-key=/tls/tls.key --certificate=/tls/tls.crt --ca-cert=/tls/ca.crt \
   --unixctl="/run/ovn/ovn$1_db.ctl" \
   -vconsole:info -vsyslog:off -vfile:off \
   "$database"

@@ -40,5 +40,6 @@ ovs-vsctl --retry --timeout=30 --no-wait set Open_vSwitch . \
   external_ids:ovn-monitor-all=true
 
 exec ovn-controller unix:/run/openvswitch/db.sock \
+  --private-key=/tls/tls.key --certificate=/tls/tls.crt --ca-cert=/tls/ca.crt \
   --pidfile=/run/ovn/ovn-controller.pid \
   -vconsole:info -vsyslog:off -vfile:off
