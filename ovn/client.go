@@ -12,9 +12,9 @@ import (
 // applyTimeout bounds calls whose context has no deadline of its own.
 const applyTimeout = 10 * time.Second
 
-// maxAttempts is how often a transaction is made anew when the database
-// refuses it because somebody else was faster, or the connection is lost.
-const maxAttempts = 5
+// maxConflicts is how often a transaction is made anew because somebody else
+// was faster.
+const maxConflicts = 5
 
 // Client makes one northbound database hold networks. Its methods may be
 // called by many goroutines at once.
@@ -128,7 +128,7 @@ func (c *Client) commit(ctx context.Context, decide func(replica) ([]ovsdb.Opera
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 
-	for attempt := 1; ; attempt++ {
+	for conflicts := 0; ; {
 		s, err := c.conn.wait(ctx)
 		if err != nil {
 			return err
@@ -139,8 +139,11 @@ func (c *Client) commit(ctx context.Context, decide func(replica) ([]ovsdb.Opera
 		}
 
 		err = s.transact(ctx, ops)
-		again := errors.Is(err, errConflict) || errors.Is(err, ErrNotConnected)
-		if !again || attempt == maxAttempts {
+		switch {
+		case errors.Is(err, ErrNotConnected): // until ctx is done
+		case errors.Is(err, errConflict) && conflicts < maxConflicts:
+			conflicts++
+		default:
 			return err
 		}
 	}

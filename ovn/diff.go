@@ -84,7 +84,7 @@ func Diff(desired Network, actual State) (Plan, error) {
 	}
 
 	for _, row := range rows {
-		if isOurs(row.ids) {
+		if isOurs(row.ids) && len(row.elsewhere) == 0 {
 			p.remove = append(p.remove, row)
 		}
 	}

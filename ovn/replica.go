@@ -70,7 +70,7 @@ func (r replica) state(n Network) (State, error) {
 }
 
 // owned returns the switches of a network. More than one is somebody's
-// mistake: the one that also has the network's name comes first.
+// mistake; the one with the most ports comes first.
 func (r replica) owned(key Key) ([]*nb.LogicalSwitch, error) {
 	rows, err := r.switches.RowsByModels([]model.Model{
 		&nb.LogicalSwitch{ExternalIDs: map[string]string{networkID: key.String()}},
@@ -83,16 +83,8 @@ func (r replica) owned(key Key) ([]*nb.LogicalSwitch, error) {
 	for _, row := range rows {
 		owned = append(owned, row.(*nb.LogicalSwitch))
 	}
-	name := key.Switch()
 	slices.SortFunc(owned, func(a, b *nb.LogicalSwitch) int {
-		switch {
-		case a.Name == name && b.Name != name:
-			return -1
-		case a.Name != name && b.Name == name:
-			return 1
-		default:
-			return cmp.Compare(a.UUID, b.UUID)
-		}
+		return cmp.Or(cmp.Compare(len(b.Ports), len(a.Ports)), cmp.Compare(a.UUID, b.UUID))
 	})
 	return owned, nil
 }

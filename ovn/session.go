@@ -98,26 +98,24 @@ func (s *session) echo() error {
 }
 
 // transact commits the operations, or none of them. With [ErrNotConnected] it
-// is unknown which.
+// is unknown which, and the session has ended: a server that does not answer
+// may hang, or may be cut off from its cluster.
 func (s *session) transact(ctx context.Context, ops []ovsdb.Operation) error {
 	// A call under way holds the lock that closing the client takes: it has to
 	// end with the session.
-	calling, cancel := context.WithCancel(ctx)
+	calling, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
 
-	began := time.Now()
 	results, err := s.client.Transact(calling, ops...)
 	if err == nil {
 		return check(results, ops)
 	}
-	if ctx.Err() != nil && time.Since(began) < s.patience {
+	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-
-	// Also a server that is cut off from its cluster does not answer.
 	s.end(fmt.Errorf("transact: %w", err))
-	return fmt.Errorf("%w: %w", ErrNotConnected, err)
+	return fmt.Errorf("%w: transact: %w", ErrNotConnected, err)
 }
 
 // check turns the results of a transaction into one error.

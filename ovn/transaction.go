@@ -10,9 +10,6 @@ import (
 	"l2sm.io/l2sm/ovn/nb"
 )
 
-// newSwitch is the name, inside a transaction, of the switch it makes.
-const newSwitch = "sw"
-
 // operations returns the plan as one transaction. It opens with guards, so
 // that it commits only while the database still is what the plan was made
 // from: without them an operation on a row that has gone does nothing and
@@ -105,7 +102,7 @@ func (p Plan) switchOperations() []ovsdb.Operation {
 
 	if p.create {
 		ops = append(ops, ovsdb.Operation{
-			Op: ovsdb.OperationInsert, Table: nb.LogicalSwitchTable, UUIDName: newSwitch,
+			Op: ovsdb.OperationInsert, Table: nb.LogicalSwitchTable,
 			Row: ovsdb.Row{
 				"name":         p.network.Switch(),
 				"ports":        uuidSet(joining),

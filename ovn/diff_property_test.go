@@ -1,0 +1,181 @@
+package ovn
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+// Few values each, so that they often meet.
+var (
+	someNames     = []string{"l2sm/default/a", "l2sm/default/b", "l2sm/default/c", "l2sm/default/d"}
+	foreignNames  = []string{"uplink", "router", "l2sm/default/a"}
+	someUIDs      = rapid.SampledFrom([]string{"uid-1", "uid-2"})
+	someAddresses = rapid.SliceOfN(rapid.SampledFrom([]string{"mac-1", "mac-2 ip", "unknown"}), 0, 4)
+	somePort      = rapid.Custom(drawPort)
+	someNetwork   = rapid.Custom(drawNetwork)
+	someState     = rapid.Custom(drawState)
+)
+
+func drawPort(t *rapid.T) Port {
+	return Port{
+		Name:         rapid.SampledFrom(someNames).Draw(t, "name"),
+		Owner:        someUIDs.Draw(t, "owner"),
+		Addresses:    someAddresses.Draw(t, "addresses"),
+		PortSecurity: someAddresses.Draw(t, "security"),
+	}
+}
+
+func drawNetwork(t *rapid.T) Network {
+	return Network{
+		Key:   Key{Namespace: "default", Name: "ping"},
+		UID:   someUIDs.Draw(t, "uid"),
+		Ports: rapid.SliceOfDistinct(somePort, func(p Port) string { return p.Name }).Draw(t, "ports"),
+	}
+}
+
+// drawState returns what a database may hold: what some network wanted at some
+// time, and what people made of it.
+func drawState(t *rapid.T) State {
+	before := someNetwork.Draw(t, "before")
+	s := holding(before, func(s *State) {
+		if rapid.Bool().Draw(t, "renamed") {
+			s.sw.name = "renamed"
+		}
+		if rapid.Bool().Draw(t, "doubled") {
+			s.surplus = []switchRow{{uuid: "surplus"}}
+		}
+	})
+	for i := range s.ports {
+		if rapid.Bool().Draw(t, "elsewhere") {
+			s.ports[i].elsewhere = []switchRow{{uuid: "other"}}
+		}
+	}
+	if name := rapid.SampledFrom(foreignNames).Draw(t, "foreign"); !slices.ContainsFunc(s.ports, func(r portRow) bool { return r.name == name }) {
+		s.ports = append(s.ports, portRow{uuid: "foreign", name: name})
+	}
+	if rapid.Bool().Draw(t, "without a switch") {
+		s.sw, s.surplus = nil, nil
+		s.ports = slices.DeleteFunc(s.ports, func(r portRow) bool { return len(r.elsewhere) == 0 })
+		s.foreign = rapid.Bool().Draw(t, "foreign switch")
+	}
+	return s
+}
+
+// carriedOut returns the state of a database after the plan.
+func carriedOut(p Plan, s State) State {
+	after := State{sw: s.sw, foreign: s.foreign}
+	if p.create || p.relabel {
+		after.sw = &switchRow{uuid: p.sw.uuid, name: p.network.Switch(), ids: switchIDs(p.network)}
+	}
+
+	rows := map[string]portRow{}
+	for _, r := range s.ports {
+		rows[r.uuid] = r
+	}
+	for _, r := range p.remove {
+		delete(rows, r.uuid)
+	}
+	for _, m := range slices.Concat(p.move, p.change) {
+		rows[m.row.uuid] = rowFor(p.network, m.Port, m.row.uuid)
+	}
+	for _, a := range p.add {
+		rows["new row of "+a.Name] = rowFor(p.network, a, "new row of "+a.Name)
+	}
+	after.ports = slices.Collect(maps.Values(rows))
+	return after
+}
+
+func rowFor(n Network, p Port, uuid string) portRow {
+	return portRow{uuid: uuid, name: p.Name, ids: portIDs(n, p), addresses: p.Addresses, security: p.PortSecurity}
+}
+
+// What Diff plans makes any state the desired one, leaves what is others' as
+// it is, and is refused only where a foreign row is in the way.
+func TestDiffReachesDesired(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := someNetwork.Draw(t, "desired")
+		actual := someState.Draw(t, "actual")
+
+		plan, err := Diff(want, actual)
+		var foreign *ForeignError
+		if blocked := isBlocked(want, actual); blocked || err != nil {
+			if !blocked || !errors.As(err, &foreign) {
+				t.Fatalf("blocked by a foreign row: %t, error: %v", blocked, err)
+			}
+			return
+		}
+
+		after := carriedOut(plan, actual)
+		if again, err := Diff(want, after); err != nil || !again.Empty() {
+			t.Fatalf("a second Diff finds %+v, error %v", again, err)
+		}
+		byUUID := cmpopts.SortSlices(func(a, b portRow) bool { return a.uuid < b.uuid })
+		rows := cmp.AllowUnexported(portRow{}, switchRow{})
+		if diff := cmp.Diff(foreignRows(actual), foreignRows(after), byUUID, rows, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("foreign rows (-before +after):\n%s", diff)
+		}
+		if diff := cmp.Diff(portNames(want), ourNames(after), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("our ports (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Equal input makes equal transactions, in whatever order it comes.
+func TestDiffIsStable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := someNetwork.Draw(t, "desired")
+		actual := someState.Draw(t, "actual")
+		one, err := Diff(want, actual)
+		if err != nil {
+			return // TestDiffReachesDesired says when that is right
+		}
+
+		want.Ports = rapid.Permutation(want.Ports).Draw(t, "desired, shuffled")
+		actual.ports = rapid.Permutation(actual.ports).Draw(t, "actual, shuffled")
+		two, err := Diff(want, actual)
+		if err != nil {
+			t.Fatalf("Diff of the same, shuffled: %v", err)
+		}
+		if diff := cmp.Diff(one.operations(), two.operations()); diff != "" {
+			t.Errorf("transactions of the same, shuffled:\n%s", diff)
+		}
+	})
+}
+
+func isBlocked(n Network, s State) bool {
+	if s.sw == nil && s.foreign {
+		return true
+	}
+	return slices.ContainsFunc(foreignRows(s), func(r portRow) bool { return slices.Contains(portNames(n), r.name) })
+}
+
+func foreignRows(s State) []portRow {
+	return slices.DeleteFunc(slices.Clone(s.ports), func(r portRow) bool { return isOurs(r.ids) })
+}
+
+func portNames(n Network) []string {
+	var names []string
+	for _, p := range n.Ports {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// ourNames returns the names of our ports on the network's switch.
+func ourNames(s State) []string {
+	var names []string
+	for _, r := range s.ports {
+		if isOurs(r.ids) && len(r.elsewhere) == 0 {
+			names = append(names, r.name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

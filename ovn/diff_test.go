@@ -1,0 +1,185 @@
+package ovn
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// desired is what the cases of TestDiff want: network default/ping with the
+// ports a and b.
+var desired = Network{
+	Key: Key{Namespace: "default", Name: "ping"},
+	UID: "uid",
+	Ports: []Port{
+		{Name: "l2sm/default/b", Owner: "uid-b", Addresses: []string{"0a:58:00:00:00:0b", "unknown"}},
+		{Name: "l2sm/default/a", Owner: "uid-a", Addresses: []string{"0a:58:00:00:00:0a 10.0.0.1"}, PortSecurity: []string{"0a:58:00:00:00:0a 10.0.0.1"}},
+	},
+}
+
+// holding returns the state of a database that holds the network, with the
+// rows changed by edits.
+func holding(n Network, edits ...func(*State)) State {
+	s := State{sw: &switchRow{uuid: "sw", name: n.Switch(), ids: switchIDs(n)}}
+	for _, p := range n.Ports {
+		s.ports = append(s.ports, portRow{
+			uuid: "row-of-" + p.Name, name: p.Name, ids: portIDs(n, p),
+			addresses: p.Addresses, security: p.PortSecurity,
+		})
+	}
+	for _, edit := range edits {
+		edit(&s)
+	}
+	return s
+}
+
+func TestDiff(t *testing.T) {
+	other := switchRow{uuid: "other", name: "l2sm/default/pong"}
+	both := []string{"l2sm/default/a", "l2sm/default/b"}
+
+	cases := map[string]struct {
+		reason string
+		actual State
+		want   Result
+	}{
+		"Nothing": {
+			reason: "an empty database gets the switch and all ports",
+			actual: State{},
+			want:   Result{Committed: true, Added: both},
+		},
+		"Same": {
+			reason: "a database that holds the network needs no transaction",
+			actual: holding(desired),
+			want:   Result{},
+		},
+		"OrderOfSets": {
+			reason: "columns are sets: their order is the server's business",
+			actual: holding(desired, func(s *State) {
+				s.ports[0].addresses = []string{"unknown", "0a:58:00:00:00:0b"}
+				s.ports[0], s.ports[1] = s.ports[1], s.ports[0]
+			}),
+			want: Result{},
+		},
+		"OthersNotes": {
+			reason: "keys of other people in external_ids are none of our business",
+			actual: holding(desired, func(s *State) {
+				s.sw.ids["note"] = "lab"
+				s.ports[0].ids["note"] = "mine"
+			}),
+			want: Result{},
+		},
+		"OthersPorts": {
+			reason: "a port without our external_ids stays, also on our switch",
+			actual: holding(desired, func(s *State) {
+				s.ports = append(s.ports, portRow{uuid: "x", name: "uplink"})
+			}),
+			want: Result{},
+		},
+		"Addresses": {
+			reason: "edited addresses are written again",
+			actual: holding(desired, func(s *State) { s.ports[1].addresses = []string{"unknown"} }),
+			want:   Result{Committed: true, Changed: []string{"l2sm/default/a"}},
+		},
+		"PortSecurity": {
+			reason: "removed port security is written again",
+			actual: holding(desired, func(s *State) { s.ports[1].security = nil }),
+			want:   Result{Committed: true, Changed: []string{"l2sm/default/a"}},
+		},
+		"NewAttachmentSameName": {
+			reason: "a port whose attachment was made anew under its name gets the new owner",
+			actual: holding(desired, func(s *State) { s.ports[0].ids[attachmentUIDID] = "uid-of-the-old" }),
+			want:   Result{Committed: true, Changed: []string{"l2sm/default/b"}},
+		},
+		"PortOfNoAttachment": {
+			reason: "a port of ours that nobody wants any more goes",
+			actual: holding(desired, func(s *State) {
+				s.ports = append(s.ports, portRow{uuid: "x", name: "l2sm/default/gone", ids: map[string]string{networkID: "default/ping"}})
+			}),
+			want: Result{Committed: true, Removed: []string{"l2sm/default/gone"}},
+		},
+		"PortElsewhere": {
+			reason: "a port on another switch is moved, and its row kept",
+			actual: holding(desired, func(s *State) { s.ports[0].elsewhere = []switchRow{other} }),
+			want:   Result{Committed: true, Moved: []string{"l2sm/default/b"}},
+		},
+		"PortElsewhereNoSwitch": {
+			reason: "a port can be moved to the switch that the same transaction makes",
+			actual: State{ports: []portRow{{uuid: "x", name: "l2sm/default/b", ids: map[string]string{networkID: "default/pong"}, elsewhere: []switchRow{other}}}},
+			want:   Result{Committed: true, Added: []string{"l2sm/default/a"}, Moved: []string{"l2sm/default/b"}},
+		},
+		"SwitchOfOldNetwork": {
+			reason: "a switch left by a deleted network of the same name is taken over",
+			actual: holding(desired, func(s *State) { s.sw.ids[networkUIDID] = "uid-of-the-old" }),
+			want:   Result{Committed: true},
+		},
+		"SwitchRenamed": {
+			reason: "a switch of ours that was renamed gets its name back",
+			actual: holding(desired, func(s *State) { s.sw.name = "renamed" }),
+			want:   Result{Committed: true},
+		},
+		"SwitchTwice": {
+			reason: "a second switch of the network is removed",
+			actual: holding(desired, func(s *State) { s.surplus = []switchRow{{uuid: "y"}} }),
+			want:   Result{Committed: true},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			plan, err := Diff(desired, tc.actual)
+			if err != nil {
+				t.Fatalf("%s: Diff: %v", tc.reason, err)
+			}
+			if diff := cmp.Diff(tc.want, plan.result()); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+			if empty := plan.operations() == nil; empty == tc.want.Committed {
+				t.Errorf("%s: operations are empty: %t", tc.reason, empty)
+			}
+		})
+	}
+}
+
+func TestDiffRefuses(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		actual State
+		want   ForeignError
+	}{
+		"Switch": {
+			reason: "somebody else's switch of the network's name is neither taken over nor doubled",
+			actual: State{foreign: true},
+			want:   ForeignError{Kind: "logical switch", Name: "l2sm/default/ping"},
+		},
+		"Port": {
+			reason: "somebody else's port of an attachment's name is not rewritten",
+			actual: holding(desired, func(s *State) { s.ports[0].ids = map[string]string{"k8s": "pod"} }),
+			want:   ForeignError{Kind: "logical switch port", Name: "l2sm/default/b"},
+		},
+		"PortElsewhere": {
+			reason: "nor is it moved",
+			actual: holding(desired, func(s *State) {
+				s.ports[0].ids = nil
+				s.ports[0].elsewhere = []switchRow{{uuid: "other"}}
+			}),
+			want: ForeignError{Kind: "logical switch port", Name: "l2sm/default/b"},
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			plan, err := Diff(desired, tc.actual)
+			var foreign *ForeignError
+			if !errors.As(err, &foreign) {
+				t.Fatalf("%s: want a ForeignError, got %v", tc.reason, err)
+			}
+			if diff := cmp.Diff(tc.want, *foreign); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+			if !plan.Empty() {
+				t.Errorf("%s: the plan is not empty", tc.reason)
+			}
+		})
+	}
+}
