@@ -39,6 +39,7 @@ ovs-vsctl --retry --timeout=30 --no-wait set Open_vSwitch . \
   external_ids:ovn-bridge-datapath-type="$DATAPATH" \
   external_ids:ovn-monitor-all=true
 
+rm -f /run/ovn/ovn-controller.*.ctl # of those that were killed
 exec ovn-controller unix:/run/openvswitch/db.sock \
   --private-key=/tls/tls.key --certificate=/tls/tls.crt --ca-cert=/tls/ca.crt \
   --pidfile=/run/ovn/ovn-controller.pid \

@@ -26,8 +26,9 @@ elif [ "$(ovsdb-tool needs-conversion "$database" "$schema")" = yes ]; then
   ovsdb-tool convert "$database" "$schema"
 fi
 
+rm -f /run/openvswitch/ovsdb-server.*.ctl # of those that were killed
 exec ovsdb-server \
   --remote="punix:$socket" \
-  --unixctl=/run/openvswitch/ovsdb-server.ctl \
+  --pidfile=/run/openvswitch/ovsdb-server.pid \
   -vconsole:info -vsyslog:off -vfile:off \
   "$database"
