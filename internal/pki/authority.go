@@ -1,0 +1,154 @@
+// Package pki makes the certificates that the OVN databases and their clients
+// show each other, and loads them: one private authority signs all of them.
+//
+//	Authority ──signs──> server certificate (the databases' addresses as SANs)
+//	          └─signs──> client certificates (controller, northd, each chassis)
+//
+// Everything is PEM in and PEM out. Keys are ECDSA P-256.
+package pki
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"time"
+)
+
+// How long certificates are valid.
+const (
+	AuthorityLifetime = 10 * 365 * 24 * time.Hour
+	LeafLifetime      = 5 * 365 * 24 * time.Hour
+)
+
+// backdate is how far a certificate's validity begins in the past, for hosts
+// whose clock is late.
+const backdate = time.Hour
+
+// Pair is a certificate and its private key, each in PEM.
+type Pair struct {
+	Certificate []byte
+	Key         []byte
+}
+
+// Authority signs certificates.
+type Authority struct {
+	pair        Pair
+	certificate *x509.Certificate
+	key         crypto.Signer
+}
+
+// NewAuthority makes an authority with a key of its own. The name is its common
+// name, for people to read.
+func NewAuthority(name string, now time.Time) (*Authority, error) {
+	template := &x509.Certificate{
+		Subject:               pkix.Name{CommonName: name},
+		NotBefore:             now.Add(-backdate),
+		NotAfter:              now.Add(AuthorityLifetime),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		MaxPathLenZero:        true,
+	}
+	pair, err := sign(template, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make authority %q: %w", name, err)
+	}
+	return ParseAuthority(pair)
+}
+
+// ParseAuthority returns the authority that an earlier [Authority.Pair] was of.
+func ParseAuthority(pair Pair) (*Authority, error) {
+	parsed, err := tls.X509KeyPair(pair.Certificate, pair.Key)
+	if err != nil {
+		return nil, fmt.Errorf("parse authority: %w", err)
+	}
+	key, ok := parsed.PrivateKey.(crypto.Signer)
+	if !ok || !parsed.Leaf.IsCA {
+		return nil, fmt.Errorf("parse authority: %q is not a certificate authority", parsed.Leaf.Subject.CommonName)
+	}
+	return &Authority{pair: pair, certificate: parsed.Leaf, key: key}, nil
+}
+
+// Pair returns the authority's own certificate and key, to be kept.
+func (a *Authority) Pair() Pair {
+	return a.pair
+}
+
+// Server makes a certificate for a server that is reached by the given names
+// and IP addresses. It serves as a client's too: the members of a raft cluster
+// connect to each other with it.
+func (a *Authority) Server(name string, hosts []string, now time.Time) (Pair, error) {
+	template := leaf(name, now, x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+			continue
+		}
+		template.DNSNames = append(template.DNSNames, host)
+	}
+
+	pair, err := sign(template, a)
+	if err != nil {
+		return Pair{}, fmt.Errorf("sign server certificate %q: %w", name, err)
+	}
+	return pair, nil
+}
+
+// Client makes a certificate for a client. The name is its common name, which
+// is what ovsdb-server's role-based access control knows a chassis by.
+func (a *Authority) Client(name string, now time.Time) (Pair, error) {
+	pair, err := sign(leaf(name, now, x509.ExtKeyUsageClientAuth), a)
+	if err != nil {
+		return Pair{}, fmt.Errorf("sign client certificate %q: %w", name, err)
+	}
+	return pair, nil
+}
+
+func leaf(name string, now time.Time, usage ...x509.ExtKeyUsage) *x509.Certificate {
+	return &x509.Certificate{
+		Subject:               pkix.Name{CommonName: name},
+		NotBefore:             now.Add(-backdate),
+		NotAfter:              now.Add(LeafLifetime),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           usage,
+		BasicConstraintsValid: true,
+	}
+}
+
+// sign makes a key and signs the template with it or, unless it is nil, by the
+// authority. It gives the certificate a random serial number.
+func sign(template *x509.Certificate, authority *Authority) (Pair, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Pair{}, err
+	}
+	template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return Pair{}, err
+	}
+
+	parent, signer := template, crypto.Signer(key)
+	if authority != nil {
+		parent, signer = authority.certificate, authority.key
+	}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		return Pair{}, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return Pair{}, err
+	}
+	return Pair{
+		Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}),
+		Key:         pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
+	}, nil
+}

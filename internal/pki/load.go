@@ -1,0 +1,47 @@
+package pki
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// The files of a folder that [Load] reads, named as in Kubernetes' TLS secrets.
+const (
+	AuthorityFile   = "ca.crt"
+	CertificateFile = "tls.crt"
+	KeyFile         = "tls.key"
+)
+
+// Load returns the TLS configuration of a client whose certificates are in a
+// folder. The client's own certificate and key are read anew for every
+// handshake, so a renewed one is used from the next connection on. The
+// authority is read once: a program must be restarted to trust another.
+func Load(dir string) (*tls.Config, error) {
+	authority, err := os.ReadFile(filepath.Join(dir, AuthorityFile))
+	if err != nil {
+		return nil, fmt.Errorf("read certificate authority: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(authority) {
+		return nil, fmt.Errorf("read certificate authority: no certificate in %q", filepath.Join(dir, AuthorityFile))
+	}
+
+	own := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile))
+		if err != nil {
+			return nil, fmt.Errorf("read own certificate: %w", err)
+		}
+		return &pair, nil
+	}
+	if _, err := own(nil); err != nil {
+		return nil, err // now, rather than at every connection to come
+	}
+	return &tls.Config{
+		MinVersion:           tls.VersionTLS12,
+		RootCAs:              roots,
+		GetClientCertificate: own,
+	}, nil
+}
