@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"l2sm.io/l2sm/e2e/lab/cgroup"
 )
 
 // readyWithin bounds the wait for the API server, in particular on a machine whose disk has to read it first.
@@ -20,6 +22,9 @@ const api = "https://" + apiIP + ":" + apiPort
 
 // startAPI starts etcd and the API server and waits until it is ready.
 func (l *Lab) startAPI(ctx context.Context) error {
+	if err := cgroup.Create(l.plan.namespace(controlPlane)); err != nil {
+		return err
+	}
 	if err := l.startControlPlane("etcd", etcdArgs(l.path("etcd"))); err != nil {
 		return err
 	}
@@ -142,9 +147,12 @@ func ready(client *http.Client) bool {
 // forwarder is the process behind the kubeconfig: it takes connections on the machine's loopback address to the API server.
 const forwarder = "api-forwarder"
 
-// startForwarder opens the listening socket on the machine and lets the process inherit it: a socket stays in the network
+// startForwarder writes the kubeconfig too, since it chooses the port. It opens the listening socket on the machine and lets the process inherit it: a socket stays in the network
 // namespace where it was made, so one process stands in both.
 func (l *Lab) startForwarder() error {
+	if _, alive := l.running(l.plan.namespace(controlPlane), forwarder); alive {
+		return nil
+	}
 	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return fmt.Errorf("listen for kubectl: %w", err)

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -75,40 +74,4 @@ func killAll(namespace string) error {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-}
-
-// StopNode cuts a node's power: all of its processes end at once, its links and its memory are gone. Its disk stays.
-func (l *Lab) StopNode(name string) error {
-	n, err := l.plan.node(name)
-	if err != nil {
-		return err
-	}
-	if err := killAll(n.Namespace); err != nil {
-		return err
-	}
-	if err := cgroup.Remove(n.Namespace); err != nil {
-		return err
-	}
-	if !netns.Exists(n.Namespace) {
-		return nil
-	}
-	return netns.Delete(n.Namespace)
-}
-
-// StartNode boots a node that StopNode stopped. It returns when the node's containerd answers; the kubelet follows.
-func (l *Lab) StartNode(ctx context.Context, name string) error {
-	n, err := l.plan.node(name)
-	if err != nil {
-		return err
-	}
-	if _, alive := l.running(n.Namespace, nodeProcess(n)); alive {
-		return fmt.Errorf("node %q is running", name)
-	}
-	if err := plugNode(l.plan, n); err != nil {
-		return err
-	}
-	if err := l.startNode(n); err != nil {
-		return err
-	}
-	return l.waitForContainerd(ctx, n)
 }

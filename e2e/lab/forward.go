@@ -19,13 +19,14 @@ func ForwardAPI() error {
 		if err != nil {
 			return fmt.Errorf("accept: %w", err)
 		}
-		go forward(client)
+		go forward(client, net.JoinHostPort(apiIP, apiPort))
 	}
 }
 
-func forward(client net.Conn) {
+// forward copies both ways, and passes the end of each direction on.
+func forward(client net.Conn, address string) {
 	defer client.Close()
-	server, err := net.Dial("tcp", net.JoinHostPort(apiIP, apiPort))
+	server, err := net.Dial("tcp", address)
 	if err != nil {
 		return // the client sees its connection close
 	}

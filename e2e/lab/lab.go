@@ -33,7 +33,6 @@ type Lab struct {
 	plan  plan
 	state state
 	dir   string // the cluster's folder
-	cache Cache
 }
 
 // state is what a cluster's folder remembers between two calls of the program.
@@ -45,17 +44,20 @@ type state struct {
 	Complete   bool   // came up to the end
 }
 
-// Open finds a cluster that was brought up before. An error that wraps fs.ErrNotExist says that there is none.
+// ErrNotUp says that there is no cluster of that name.
+var ErrNotUp = errors.New("bring it up with `lab up`")
+
+// Open finds a cluster that was brought up before; ErrNotUp where there is none.
 func Open(cache Cache, name string) (*Lab, error) {
 	dir := cache.lab(name)
 	data, err := os.ReadFile(filepath.Join(dir, "lab.json"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no lab %q is up: %w", name, fs.ErrNotExist)
+		return nil, fmt.Errorf("no lab %q: %w", name, ErrNotUp)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read state of lab %q: %w", name, err)
 	}
-	l := &Lab{dir: dir, cache: cache}
+	l := &Lab{dir: dir}
 	if err := json.Unmarshal(data, &l.state); err != nil {
 		return nil, fmt.Errorf("decode state of lab %q: %w", name, err)
 	}

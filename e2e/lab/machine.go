@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -20,6 +21,27 @@ var requirements = map[string]string{
 	"nft":        "nftables",
 	"nsenter":    "util-linux",
 	"runc":       "runc",
+}
+
+// inotifyInstances is how many inotify instances one user may have, at least. A node takes about nine, and Linux allows
+// 128 by default: a kubelet that gets none does not start.
+const inotifyInstances = 1024
+
+const inotifyLimit = "/proc/sys/fs/inotify/max_user_instances"
+
+func prepareMachine(p progress) error {
+	if err := checkMachine(); err != nil {
+		return err
+	}
+	limit, err := os.ReadFile(inotifyLimit)
+	if err != nil {
+		return fmt.Errorf("read limit of inotify instances: %w", err)
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(string(limit))); err != nil || n >= inotifyInstances {
+		return err
+	}
+	p.say("raising fs.inotify.max_user_instances of this machine to %d", inotifyInstances)
+	return os.WriteFile(inotifyLimit, []byte(strconv.Itoa(inotifyInstances)), 0)
 }
 
 // checkMachine says what the machine lacks before anything is begun.

@@ -8,19 +8,24 @@ import (
 	"strings"
 	"syscall"
 
+	"l2sm.io/l2sm/e2e/lab/cgroup"
 	"l2sm.io/l2sm/e2e/lab/netns"
 )
 
 // process is a program that outlives the call that started it. Its pid is kept in a file.
 type process struct {
 	name      string // of its pid file and its log
-	namespace string // network namespace
+	namespace string // network namespace, and control group
 	argv      []string
 	files     []*os.File // inherited, from descriptor 3 on
 	clone     uintptr    // further namespaces that it is born into
 }
 
+// start leaves a process alone that runs.
 func (l *Lab) start(p process) error {
+	if _, alive := l.running(p.namespace, p.name); alive {
+		return nil
+	}
 	log, err := os.Create(l.path("log", p.name+".log"))
 	if err != nil {
 		return fmt.Errorf("create log of %s: %w", p.name, err)
@@ -34,6 +39,10 @@ func (l *Lab) start(p process) error {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
 	go func() { _ = cmd.Wait() }() // leaves no zombie when it is killed while we run
+	// Out of the control group of the shell that called us: a cluster outlives a session.
+	if err := cgroup.Add(p.namespace, cmd.Process.Pid); err != nil {
+		return err
+	}
 	if err := os.WriteFile(l.pidFile(p.name), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644); err != nil {
 		return fmt.Errorf("write pid of %s: %w", p.name, err)
 	}

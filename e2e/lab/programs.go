@@ -17,6 +17,7 @@ import (
 // module is a Go module of build/ whose programs the cluster runs. It is built once for each of its versions.
 type module struct {
 	name     string   // folder below e2e/lab/build
+	title    string   // for people
 	from     string   // the dependency whose version is the version of the programs
 	packages []string // what to build, `tool` for the tools of go.mod
 	links    []string // names by which the one binary is called
@@ -25,14 +26,14 @@ type module struct {
 
 var (
 	kubernetesModule = module{
-		name: "kubernetes", from: "k8s.io/kubernetes", packages: []string{"."}, duration: "4 minutes",
+		name: "kubernetes", title: "Kubernetes", from: "k8s.io/kubernetes", packages: []string{"."}, duration: "4 minutes",
 		links: []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"},
 	}
 	cniModule = module{
-		name: "cni", from: "gopkg.in/k8snetworkplumbingwg/multus-cni.v4", packages: []string{"tool"}, duration: "1 minute",
+		name: "cni", title: "Multus and CNI plugins", from: "gopkg.in/k8snetworkplumbingwg/multus-cni.v4", packages: []string{"tool"}, duration: "1 minute",
 	}
 	corednsModule = module{
-		name: "coredns", from: "github.com/coredns/coredns", packages: []string{"."}, duration: "1 minute",
+		name: "coredns", title: "CoreDNS", from: "github.com/coredns/coredns", packages: []string{"."}, duration: "1 minute",
 	}
 )
 

@@ -23,12 +23,3 @@ func (l *Lab) part(namespace, name string) Part {
 	pid, alive := l.running(namespace, name)
 	return Part{Name: name, Running: alive, PID: pid}
 }
-
-func (l *Lab) healthy() bool {
-	for _, p := range l.Status() {
-		if !p.Running {
-			return false
-		}
-	}
-	return l.state.Complete
-}

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"golang.org/x/sync/errgroup"
+
+	"l2sm.io/l2sm/e2e/lab/netns"
 )
 
 // Options of Up.
@@ -20,72 +21,68 @@ type Options struct {
 	Log        io.Writer // takes a line per step
 }
 
-// Up brings a cluster up, building first what is not in the cache. A cluster that runs is left as it is; of one that is
-// half dead the rest is removed first. It must be called by the program bin/lab, which is also what runs inside the nodes.
+// Up brings a cluster up, building first what is not in the cache. Of a cluster that is up it starts again what has
+// ended; one that never came up completely is removed first. Up must be called by the program bin/lab, which is also what
+// runs inside the nodes.
 func Up(ctx context.Context, o Options) (*Lab, error) {
 	p := newProgress(o.Log)
-	if err := checkMachine(); err != nil {
+	if err := prepareMachine(p); err != nil {
 		return nil, err
 	}
-	running, err := reuse(p, o)
-	if err != nil || running != nil {
-		return running, err
+	l, err := Open(o.Cache, o.Name)
+	if err != nil && !errors.Is(err, ErrNotUp) {
+		return nil, err
 	}
-	l, err := create(ctx, p, o)
+	if err == nil && l.repairable() {
+		return l, l.repair(ctx, p, o)
+	}
+	if err := p.step("make room", func() error { return Down(o.Cache, o.Name) }); err != nil {
+		return nil, err
+	}
+	l, images, err := create(ctx, p, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.boot(ctx, p, o); err != nil {
+	if err := l.boot(ctx, p, o, images); err != nil {
 		return nil, fmt.Errorf("%w\n(logs are in %s; `lab down` removes what is up)", err, l.path("log"))
 	}
 	return l, nil
 }
 
-// reuse returns the cluster if it runs, and removes it if only parts of it do.
-func reuse(p progress, o Options) (*Lab, error) {
-	l, err := Open(o.Cache, o.Name)
-	if err == nil && l.healthy() {
-		if l.state.Nodes != o.Nodes {
-			return nil, fmt.Errorf("lab %q is up with %d nodes: take it down to change that", o.Name, l.state.Nodes)
-		}
-		p.say("lab %q is up already, with %d nodes", o.Name, o.Nodes)
-		return l, nil
+// create makes the cluster's folder, and all programs and images that it needs.
+func create(ctx context.Context, p progress, o Options) (l *Lab, images []string, err error) {
+	l = &Lab{dir: o.Cache.lab(o.Name)}
+	if l.plan, err = newPlan(o.Name, o.Nodes); err != nil {
+		return nil, nil, err
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	l.state = state{Nodes: o.Nodes, Program: l.path("lab")}
+	if l.state.Kubernetes, err = ensureProgram(ctx, p, kubernetesModule, o); err != nil {
+		return nil, nil, err
 	}
-	return nil, p.step("make room", func() error { return Down(o.Cache, o.Name) })
+	if l.state.CNI, err = ensureProgram(ctx, p, cniModule, o); err != nil {
+		return nil, nil, err
+	}
+	if images, err = ensureImages(ctx, p, o); err != nil {
+		return nil, nil, err
+	}
+	return l, images, l.makeFolder()
 }
 
-// create makes the cluster's folder, with all programs in the cache.
-func create(ctx context.Context, p progress, o Options) (*Lab, error) {
-	plan, err := newPlan(o.Name, o.Nodes)
-	if err != nil {
-		return nil, err
-	}
-	kubernetes, err := ensureProgram(ctx, p, kubernetesModule, o)
-	if err != nil {
-		return nil, err
-	}
-	cni, err := ensureProgram(ctx, p, cniModule, o)
-	if err != nil {
-		return nil, err
-	}
-	l := &Lab{plan: plan, cache: o.Cache, dir: o.Cache.lab(o.Name)}
-	l.state = state{Nodes: o.Nodes, Program: l.path("lab"), Kubernetes: kubernetes, CNI: cni}
+func (l *Lab) makeFolder() error {
 	for _, dir := range []string{"log", "pids", "pki", "etcd"} {
 		if err := os.MkdirAll(l.path(dir), 0o700); err != nil {
-			return nil, fmt.Errorf("make folder of lab %q: %w", o.Name, err)
+			return fmt.Errorf("make folder of lab %q: %w", l.plan.Name, err)
 		}
 	}
+	// The nodes run a copy: the program may be built anew while the cluster is up.
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("find own program: %w", err)
+		return fmt.Errorf("find own program: %w", err)
 	}
 	if err := copyFile(self, l.state.Program); err != nil {
-		return nil, fmt.Errorf("keep own program: %w", err)
+		return fmt.Errorf("keep own program: %w", err)
 	}
-	return l, l.save()
+	return l.save()
 }
 
 func ensureProgram(ctx context.Context, p progress, m module, o Options) (string, error) {
@@ -93,48 +90,11 @@ func ensureProgram(ctx context.Context, p progress, m module, o Options) (string
 	if err != nil || b.done() {
 		return b.dir, err
 	}
-	p.say("building %s %s, once: about %s on two cores when nothing is cached", m.name, b.version, m.duration)
-	return b.dir, p.step("build "+m.name, func() error { return b.run(ctx) })
+	p.say("building %s %s, this once: about %s on two cores", m.title, b.version, m.duration)
+	return b.dir, p.step("built "+m.title, func() error { return b.run(ctx) })
 }
 
-// boot starts the nodes beside the control plane: while the API server starts, they take in their images.
-func (l *Lab) boot(ctx context.Context, p progress, o Options) error {
-	images, err := l.ensureImages(ctx, p, o)
-	if err != nil {
-		return err
-	}
-	if err := p.step("network and credentials", l.prepare); err != nil {
-		return err
-	}
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		return p.step("nodes started, images loaded", func() error { return l.startNodes(groupCtx, images) })
-	})
-	group.Go(func() error { return l.bootControlPlane(groupCtx, p, o.Repository) })
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	if err := p.step("DNS ready", func() error { return l.waitForDNS(ctx) }); err != nil {
-		return err
-	}
-	l.state.Complete = true
-	return l.save()
-}
-
-func (l *Lab) bootControlPlane(ctx context.Context, p progress, repository string) error {
-	if err := p.step("API server ready", func() error { return l.startAPI(ctx) }); err != nil {
-		return err
-	}
-	if err := p.step("controllers started", l.startControllers); err != nil {
-		return err
-	}
-	if err := p.step("Multus and DNS applied", func() error { return l.applyAddons(ctx, repository) }); err != nil {
-		return err
-	}
-	return p.step("nodes ready", func() error { return l.waitForNodes(ctx) })
-}
-
-func (l *Lab) ensureImages(ctx context.Context, p progress, o Options) ([]string, error) {
+func ensureImages(ctx context.Context, p progress, o Options) ([]string, error) {
 	images := Images{Cache: o.Cache, Repository: o.Repository}
 	var files []string
 	for _, name := range baseImages {
@@ -146,7 +106,7 @@ func (l *Lab) ensureImages(ctx context.Context, p progress, o Options) ([]string
 		if cached {
 			continue
 		}
-		err = p.step("build image "+name, func() error {
+		err = p.step("built image "+name, func() error {
 			_, err := images.Build(ctx, name)
 			return err
 		})
@@ -157,7 +117,32 @@ func (l *Lab) ensureImages(ctx context.Context, p progress, o Options) ([]string
 	return files, nil
 }
 
-// prepare makes all that processes find when they start.
+// boot starts the nodes beside the control plane: while the API server starts, they take in their images.
+func (l *Lab) boot(ctx context.Context, p progress, o Options, images []string) error {
+	if err := p.step("network and credentials", l.prepare); err != nil {
+		return err
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return p.step("nodes started, images loaded", func() error { return l.startNodes(groupCtx, images) })
+	})
+	group.Go(func() error {
+		if err := l.bootControlPlane(groupCtx, p); err != nil {
+			return err
+		}
+		return l.settle(groupCtx, p, o.Repository)
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := p.step("DNS ready", func() error { return l.waitForDNS(ctx) }); err != nil {
+		return err
+	}
+	l.state.Complete = true
+	return l.save()
+}
+
+// prepare makes all that the processes find when they start.
 func (l *Lab) prepare() error {
 	if err := l.writeCredentials(); err != nil {
 		return err
@@ -176,7 +161,7 @@ func (l *Lab) startNodes(ctx context.Context, images []string) error {
 			return err
 		}
 	}
-	var group errgroup.Group
+	group, ctx := errgroup.WithContext(ctx)
 	for _, n := range l.plan.Nodes {
 		group.Go(func() error {
 			if err := l.waitForContainerd(ctx, n); err != nil {
@@ -191,4 +176,50 @@ func (l *Lab) startNodes(ctx context.Context, images []string) error {
 		})
 	}
 	return group.Wait()
+}
+
+func (l *Lab) bootControlPlane(ctx context.Context, p progress) error {
+	if err := p.step("API server ready", func() error { return l.startAPI(ctx) }); err != nil {
+		return err
+	}
+	return p.step("controllers started", l.startControllers)
+}
+
+// settle applies what the cluster needs beside Kubernetes and waits for the nodes.
+func (l *Lab) settle(ctx context.Context, p progress, repository string) error {
+	if err := p.step("Multus and DNS applied", func() error { return l.applyAddons(ctx, repository) }); err != nil {
+		return err
+	}
+	return p.step("nodes ready", func() error { return l.waitForNodes(ctx) })
+}
+
+// repairable is false for a cluster that never came up completely, and after a reboot of the machine.
+func (l *Lab) repairable() bool {
+	return l.state.Complete && netns.Exists(l.plan.namespace(fabric)) && netns.Exists(l.plan.namespace(controlPlane))
+}
+
+// repair starts what has ended. What the cluster holds is still in etcd and on the nodes' disks.
+func (l *Lab) repair(ctx context.Context, p progress, o Options) error {
+	if l.state.Nodes != o.Nodes {
+		return fmt.Errorf("lab %q is up with %d nodes: take it down to change that", o.Name, l.state.Nodes)
+	}
+	p.say("lab %q is there, with %d nodes", o.Name, o.Nodes)
+	if err := l.bootControlPlane(ctx, p); err != nil {
+		return err
+	}
+	for _, n := range l.plan.Nodes {
+		if _, alive := l.running(n.Namespace, nodeProcess(n)); alive {
+			continue
+		}
+		err := p.step("node "+n.Name+" started again", func() error {
+			return errors.Join(l.StopNode(n.Name), l.StartNode(ctx, n.Name))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := l.settle(ctx, p, o.Repository); err != nil {
+		return err
+	}
+	return p.step("DNS ready", func() error { return l.waitForDNS(ctx) })
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -23,19 +24,55 @@ const removeWithin = 5 * time.Second
 
 // Create makes the group at the top of every hierarchy. The kubelet is told of it as its cgroupRoot and makes its own below.
 func Create(name string) error {
-	if unified() {
-		return createV2(name)
-	}
-	hierarchies, err := hierarchiesV1()
+	trees, err := hierarchies()
 	if err != nil {
 		return err
 	}
-	for _, h := range hierarchies {
-		if err := createV1(h, name); err != nil {
+	for _, t := range trees {
+		if err := create(t, name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func create(tree, name string) error {
+	if tree == root {
+		return createV2(name)
+	}
+	if isV2(tree) {
+		return nil // a hybrid machine's: who wants to use it makes what it needs
+	}
+	return createV1(tree, name)
+}
+
+// Add moves a process, and so all that it will start, into the group.
+func Add(name string, pid int) error {
+	trees, err := hierarchies()
+	if err != nil {
+		return err
+	}
+	for _, t := range trees {
+		if t != root && isV2(t) {
+			continue
+		}
+		if err := add(t, name, pid); err != nil {
+			return fmt.Errorf("move process %d to cgroup: %w", pid, err)
+		}
+	}
+	return nil
+}
+
+// add uses a leaf of its own in v2, where a group with processes cannot pass controllers on to groups below it.
+func add(tree, name string, pid int) error {
+	group := filepath.Join(tree, name)
+	if isV2(tree) {
+		group = filepath.Join(group, "system")
+		if err := os.MkdirAll(group, 0o755); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0)
 }
 
 // createV2 first passes the root's controllers down: a group only has those that its parent passes on, and the kubelet
@@ -56,19 +93,19 @@ func createV2(name string) error {
 	return nil
 }
 
-func createV1(hierarchy, name string) error {
-	group := filepath.Join(hierarchy, name)
+func createV1(tree, name string) error {
+	group := filepath.Join(tree, name)
 	if err := os.MkdirAll(group, 0o755); err != nil {
 		return fmt.Errorf("make cgroup %q: %w", group, err)
 	}
 	// A new cpuset is empty and takes no process until it has CPUs and memory nodes.
 	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-		value, err := os.ReadFile(filepath.Join(hierarchy, file))
+		value, err := os.ReadFile(filepath.Join(tree, file))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("read %s of %q: %w", file, hierarchy, err)
+			return fmt.Errorf("read %s of %q: %w", file, tree, err)
 		}
 		if err := os.WriteFile(filepath.Join(group, file), bytes.TrimSpace(value), 0); err != nil {
 			return fmt.Errorf("set %s of %q: %w", file, group, err)
@@ -79,13 +116,13 @@ func createV1(hierarchy, name string) error {
 
 // Names lists the groups at the top of the hierarchies for which keep says yes.
 func Names(keep func(name string) bool) ([]string, error) {
-	hierarchies, err := all()
+	trees, err := hierarchies()
 	if err != nil {
 		return nil, err
 	}
 	var names []string
-	for _, h := range hierarchies {
-		entries, err := os.ReadDir(h)
+	for _, t := range trees {
+		entries, err := os.ReadDir(t)
 		if err != nil {
 			return nil, fmt.Errorf("list cgroups: %w", err)
 		}
@@ -100,12 +137,12 @@ func Names(keep func(name string) bool) ([]string, error) {
 
 // Remove takes the group and all below it away. Its processes must have been killed.
 func Remove(name string) error {
-	hierarchies, err := all()
+	trees, err := hierarchies()
 	if err != nil {
 		return err
 	}
-	for _, h := range hierarchies {
-		if err := removeTree(filepath.Join(h, name)); err != nil {
+	for _, t := range trees {
+		if err := removeTree(filepath.Join(t, name)); err != nil {
 			return fmt.Errorf("remove cgroup: %w", err)
 		}
 	}
@@ -151,30 +188,26 @@ func ignoreNotExist(err error) error {
 	return err
 }
 
-func all() ([]string, error) {
-	if unified() {
+// hierarchies lists the trees of control groups: the one of v2, or those of v1, where a hybrid machine has the tree of v2
+// beside them. Names such as `cpu` may be links to `cpu,cpuacct` and are no trees of their own.
+func hierarchies() ([]string, error) {
+	if isV2(root) {
 		return []string{root}, nil
 	}
-	return hierarchiesV1()
-}
-
-// hierarchiesV1 lists the mounted hierarchies. Names such as `cpu` may be links to `cpu,cpuacct`, and `unified` is the
-// tree of v2 that a hybrid machine mounts beside them: neither is a hierarchy of its own.
-func hierarchiesV1() ([]string, error) {
 	entries, err := os.ReadDir(root)
 	if err != nil {
 		return nil, fmt.Errorf("list cgroup hierarchies: %w", err)
 	}
-	var hierarchies []string
+	var trees []string
 	for _, e := range entries {
-		if e.IsDir() && e.Name() != "unified" {
-			hierarchies = append(hierarchies, filepath.Join(root, e.Name()))
+		if e.IsDir() {
+			trees = append(trees, filepath.Join(root, e.Name()))
 		}
 	}
-	return hierarchies, nil
+	return trees, nil
 }
 
-func unified() bool {
+func isV2(tree string) bool {
 	var s unix.Statfs_t
-	return unix.Statfs(root, &s) == nil && s.Type == unix.CGROUP2_SUPER_MAGIC
+	return unix.Statfs(tree, &s) == nil && s.Type == unix.CGROUP2_SUPER_MAGIC
 }

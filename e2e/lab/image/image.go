@@ -6,9 +6,11 @@ import (
 	"archive/tar"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -64,7 +66,8 @@ func Files(out string, files map[string]string) error {
 	}
 	defer f.Close()
 	w := tar.NewWriter(f)
-	for target, source := range files {
+	for _, target := range slices.Sorted(maps.Keys(files)) { // the same files make the same image
+		source := files[target]
 		if err := addFile(w, target, source); err != nil {
 			return fmt.Errorf("pack %q: %w", source, err)
 		}

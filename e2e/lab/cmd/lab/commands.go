@@ -38,11 +38,13 @@ not: apply its manifests as you would on any cluster.`,
   lab down                                leave nothing behind`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		// Flags before the name of a command are lab's, also when those behind it are another program's.
+		TraverseChildren: true,
 	}
 	root.PersistentFlags().StringVar(&f.name, "name", lab.DefaultName, "the cluster, of several on one machine")
 	root.PersistentFlags().StringVar(&f.cache, "cache", defaultCache(), "folder of programs, images and the clusters' state")
 	root.AddCommand(
-		newUp(f), newDown(f), newStatus(f), newKubectl(f), newNbctl(f), newNode(f), newLoad(f), newImages(f),
+		newUp(f), newDown(f), newStatus(f), newKubectl(f), newNbctl(f), newNode(f), newStop(f), newStart(f), newLoad(f), newImages(f),
 		newNodeInit(), newForwardAPI(),
 	)
 	return root
@@ -137,6 +139,8 @@ func newNode(f *flags) *cobra.Command {
 			return l.NodeCommand(ctx, args[0], args[1:]...)
 		})
 	cmd.Args = cobra.MinimumNArgs(2)
+	cmd.DisableFlagParsing = false
+	cmd.Flags().SetInterspersed(false) // flags of the command stand behind the node's name
 	cmd.Long = `Run a command in all namespaces of a node, as on its console. The node shares the machine's root file
 system; its own are /run, /etc/cni, /opt/cni, /var/lib/{cni,containerd,kubelet,l2sm} and
 /var/log/{pods,containers}.`
@@ -146,11 +150,42 @@ system; its own are /run, /etc/cni, /opt/cni, /var/lib/{cni,containerd,kubelet,l
 	return cmd
 }
 
+func newStop(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "stop NODE",
+		Short: "Cut a node's power; its disk stays",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			l, err := f.open()
+			if err != nil {
+				return err
+			}
+			return l.StopNode(args[0])
+		},
+	}
+}
+
+func newStart(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "start NODE",
+		Short: "Boot a node that was stopped",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			l, err := f.open()
+			if err != nil {
+				return err
+			}
+			return l.StartNode(cmd.Context(), args[0])
+		},
+	}
+}
+
 // passThrough is a command whose arguments, flags included, are those of another program.
 func passThrough(use, short string, f *flags, command func(context.Context, *lab.Lab, []string) (*exec.Cmd, error)) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   use,
-		Short: short,
+	return &cobra.Command{
+		Use:                use,
+		Short:              short,
+		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := f.open()
 			if err != nil {
@@ -164,8 +199,6 @@ func passThrough(use, short string, f *flags, command func(context.Context, *lab
 			return attach(c)
 		},
 	}
-	cmd.Flags().SetInterspersed(false) // flags after the first argument are the other program's
-	return cmd
 }
 
 // childError is the failure of kubectl and the like: they have said why, and their exit code becomes ours.
