@@ -78,7 +78,7 @@ func (c *connection) run(ctx context.Context) {
 		s, err := open(ctx, c.cfg, endpoint, c.db)
 		if err != nil {
 			log.V(1).Info("cannot connect", "reason", err.Error())
-			c.leave(fmt.Errorf("connect to %q: %w", endpoint, err))
+			c.leave(err) // libovsdb names the endpoint
 			failures++
 			pause(ctx, failures, len(c.cfg.Endpoints))
 			continue
@@ -88,7 +88,7 @@ func (c *connection) run(ctx context.Context) {
 		began := time.Now()
 		c.enter(s)
 		err = s.hold()
-		c.leave(fmt.Errorf("%q: %w", endpoint, err))
+		c.leave(fmt.Errorf("connection to %s: %w", endpoint, err))
 		log.Info("disconnected", "reason", err.Error())
 
 		// A server that drops every connection is no better than none.
