@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"l2sm.io/l2sm/e2e/lab"
+)
+
+// floorProcess is the floor, running on a node.
+type floorProcess struct {
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+	secrets string
+}
+
+// startFloor runs this program on the cluster's first node, with the client
+// certificate that the controller has.
+func startFloor(ctx context.Context, l *lab.Lab) (*floorProcess, error) {
+	secrets, err := os.MkdirTemp("", "bench-tls-")
+	if err != nil {
+		return nil, err
+	}
+	f := &floorProcess{secrets: secrets}
+	if err := f.start(ctx, l); err != nil {
+		f.end()
+		return nil, fmt.Errorf("start the floor: %w", err)
+	}
+	return f, nil
+}
+
+func (f *floorProcess) start(ctx context.Context, l *lab.Lab) error {
+	out, err := l.Kubectl(ctx, "-n", systemNS, "get", "secret", "ovn-client-tls", "-o", "json")
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	var secret struct{ Data map[string][]byte }
+	if err := json.Unmarshal([]byte(out), &secret); err != nil {
+		return err
+	}
+	for name, text := range secret.Data {
+		if err := os.WriteFile(filepath.Join(f.secrets, name), text, 0o600); err != nil {
+			return err
+		}
+	}
+	address, err := l.Kubectl(ctx, "-n", systemNS, "get", "service", "ovn-central", "-o", "jsonpath={.spec.clusterIP}")
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, address)
+	}
+	mtu, err := l.Kubectl(ctx, "-n", namespace, "get", "l2net", networkName, "-o", "jsonpath={.status.mtu}")
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, mtu)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	f.cmd, err = l.NodeCommand(ctx, l.Nodes()[0], self, "floor", "--nb", fmt.Sprintf("ssl:%s:6641", strings.TrimSpace(address)), "--tls-dir", f.secrets, "--mtu", strings.TrimSpace(mtu))
+	if err != nil {
+		return err
+	}
+	f.cmd.Stderr = os.Stderr
+	if f.in, err = f.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	output, err := f.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	f.out = bufio.NewReader(output)
+	return f.cmd.Start()
+}
+
+// do measures n attaches of the floor at once.
+func (f *floorProcess) do(n int) ([]floorTimes, error) {
+	if _, err := fmt.Fprintln(f.in, n); err != nil {
+		return nil, fmt.Errorf("ask the floor: %w", err)
+	}
+	line, err := f.out.ReadBytes('\n')
+	if err != nil {
+		return nil, fmt.Errorf("read the floor's answer: %w", err)
+	}
+	var answers []floorTimes
+	if err := json.Unmarshal(line, &answers); err != nil {
+		return nil, err
+	}
+	for _, a := range answers {
+		if a.Error != "" {
+			return nil, errors.New("floor: " + a.Error)
+		}
+	}
+	return answers, nil
+}
+
+// end lets the floor clean up, and forgets the certificate.
+func (f *floorProcess) end() {
+	if f.in != nil {
+		f.in.Close()
+		if err := f.cmd.Wait(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: floor:", err)
+		}
+	}
+	os.RemoveAll(f.secrets)
+}
