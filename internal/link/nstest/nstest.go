@@ -20,16 +20,18 @@ import (
 const inside = "L2SM_NSTEST_INSIDE"
 
 // Main is for TestMain: it runs the package's tests in a process with network,
-// mount and PID namespaces of its own, and exits with their result. The kernel
-// kills every process that a test started when that process ends, however it
-// ends.
-func Main(m *testing.M) {
+// mount and PID namespaces of its own, after the preparations, and exits with
+// their result. The kernel kills every process that a test started when that
+// process ends, however it ends.
+func Main(m *testing.M, prepare ...func() error) {
 	if os.Getenv(inside) == "" {
 		os.Exit(reexec())
 	}
-	if err := enter(); err != nil {
-		fmt.Fprintln(os.Stderr, "nstest:", err)
-		os.Exit(1)
+	for _, step := range append([]func() error{enter}, prepare...) {
+		if err := step(); err != nil {
+			fmt.Fprintln(os.Stderr, "nstest:", err)
+			os.Exit(1)
+		}
 	}
 	os.Exit(m.Run())
 }
