@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ovn-kubernetes/libovsdb/cache"
 	"github.com/ovn-kubernetes/libovsdb/client"
@@ -43,7 +44,7 @@ func southboundDatabase() (database, error) {
 		sb.ChassisPrivateTable: private,
 	})
 	return database{model: db, tables: []client.MonitorOption{
-		client.WithTable(chassis, &chassis.Name),
+		client.WithTable(chassis, &chassis.Name, &chassis.OtherConfig),
 		client.WithTable(private, &private.Name),
 	}}, err
 }
@@ -80,7 +81,13 @@ func (s *Southbound) signal() {
 	}
 }
 
-// Chassis returns the names of all chassis, in order. The name is the node's
+// ChassisMark, among a node's ovn-cms-options, says that its chassis is one of
+// l2sm's. Of all that Open_vSwitch external_ids can say, this alone is free
+// text that ovn-controller copies into its Chassis (ovn-controller(8)).
+const ChassisMark = "l2sm"
+
+// Chassis returns the names of the chassis that carry [ChassisMark], in order:
+// those of anybody else are none of our business. The name is the node's
 // system-id. Without a connection the error is [ErrNotConnected].
 func (s *Southbound) Chassis() ([]string, error) {
 	session, err := s.conn.now()
@@ -90,13 +97,13 @@ func (s *Southbound) Chassis() ([]string, error) {
 
 	var names []string
 	for _, row := range session.cache.Table(sb.ChassisTable).RowsShallow() {
-		names = append(names, row.(*sb.Chassis).Name)
-	}
-	for _, row := range session.cache.Table(sb.ChassisPrivateTable).RowsShallow() {
-		names = append(names, row.(*sb.ChassisPrivate).Name)
+		chassis := row.(*sb.Chassis)
+		if slices.Contains(strings.Split(chassis.OtherConfig["ovn-cms-options"], ","), ChassisMark) {
+			names = append(names, chassis.Name)
+		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names), nil
+	return names, nil
 }
 
 // DeleteChassis removes what a chassis left: its rows in Chassis and

@@ -14,8 +14,27 @@ import (
 )
 
 // addChassis registers a chassis as its ovn-controller does.
-func addChassis(s *ovntest.Server, name, ip string) {
-	s.Ctl("chassis-add", name, "geneve", ip, "--", "create", "Chassis_Private", "name="+name)
+func addChassis(s *ovntest.Server, name, ip, options string) {
+	s.Ctl("chassis-add", name, "geneve", ip, "--", "set", "Chassis", name, "other_config:ovn-cms-options="+options,
+		"--", "create", "Chassis_Private", "name="+name)
+}
+
+func TestChassisAreOurs(t *testing.T) {
+	server := ovntest.NewSouthbound(t)
+	addChassis(server, "node-b", "192.0.2.2", "l2sm")
+	addChassis(server, "node-a", "192.0.2.1", `"enable-chassis-as-gw,l2sm"`)
+	addChassis(server, "foreign", "192.0.2.3", "l2sm-not-quite")
+	server.Ctl("chassis-add", "plain", "geneve", "192.0.2.4")
+	sb := dialSouthbound(t, server)
+	NewWithT(t).Eventually(sb.Connected, patience, time.Millisecond).Should(BeTrue())
+
+	got, err := sb.Chassis()
+	if err != nil {
+		t.Fatalf("Chassis: %v", err)
+	}
+	if diff := cmp.Diff([]string{"node-a", "node-b"}, got); diff != "" {
+		t.Errorf("chassis without the mark are somebody else's (-want +got):\n%s", diff)
+	}
 }
 
 func dialSouthbound(t *testing.T, s *ovntest.Server) *ovn.Southbound {
@@ -30,8 +49,8 @@ func dialSouthbound(t *testing.T, s *ovntest.Server) *ovn.Southbound {
 
 func TestDeleteChassis(t *testing.T) {
 	server := ovntest.NewSouthbound(t)
-	addChassis(server, "node-a", "192.0.2.1")
-	addChassis(server, "node-b", "192.0.2.2")
+	addChassis(server, "node-a", "192.0.2.1", ovn.ChassisMark)
+	addChassis(server, "node-b", "192.0.2.2", ovn.ChassisMark)
 	sb := dialSouthbound(t, server)
 	NewWithT(t).Eventually(sb.Connected, patience, time.Millisecond).Should(BeTrue())
 
@@ -82,7 +101,7 @@ func TestSouthboundChanges(t *testing.T) {
 	}
 
 	next("a connection was made")
-	addChassis(server, "node-a", "192.0.2.1")
+	addChassis(server, "node-a", "192.0.2.1", ovn.ChassisMark)
 	next("a chassis appeared")
 	server.Stop()
 	server.Start()

@@ -30,6 +30,7 @@ if [ -n "$TUNNEL_INTERFACE" ]; then
 fi
 
 # ovn-monitor-all: what a new port needs is here before the port.
+# ovn-cms-options: marks the chassis as ours, to be deleted with its node.
 ovs-vsctl --retry --timeout=30 --no-wait set Open_vSwitch . \
   external_ids:system-id="$NODE_NAME" \
   external_ids:hostname="$NODE_NAME" \
@@ -37,7 +38,8 @@ ovs-vsctl --retry --timeout=30 --no-wait set Open_vSwitch . \
   external_ids:ovn-encap-type=geneve \
   external_ids:ovn-encap-ip="\"$encap_ip\"" \
   external_ids:ovn-bridge-datapath-type="$DATAPATH" \
-  external_ids:ovn-monitor-all=true
+  external_ids:ovn-monitor-all=true \
+  external_ids:ovn-cms-options=l2sm
 
 rm -f /run/ovn/ovn-controller.*.ctl # of those that were killed
 exec ovn-controller unix:/run/openvswitch/db.sock \
