@@ -76,7 +76,8 @@ func (s set) next(from netip.Addr) (netip.Addr, bool) {
 }
 
 // atOrBefore is the last interval that starts at or before a.
-func (s set) atOrBefore(a netip.Addr) (found Range, ok bool) {
+func (s set) atOrBefore(a netip.Addr) (Range, bool) {
+	found, ok := Range{}, false
 	s.intervals.DescendLessOrEqual(Range{First: a}, func(r Range) bool {
 		found, ok = r, true
 		return false
@@ -85,7 +86,8 @@ func (s set) atOrBefore(a netip.Addr) (found Range, ok bool) {
 }
 
 // atOrAfter is the first interval that starts at or after a.
-func (s set) atOrAfter(a netip.Addr) (found Range, ok bool) {
+func (s set) atOrAfter(a netip.Addr) (Range, bool) {
+	found, ok := Range{}, false
 	s.intervals.AscendGreaterOrEqual(Range{First: a}, func(r Range) bool {
 		found, ok = r, true
 		return false

@@ -1,0 +1,247 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/ovn"
+)
+
+// Northbound is the database that networks are written to.
+type Northbound interface {
+	Apply(ctx context.Context, network ovn.Network) (ovn.Result, error)
+	Delete(ctx context.Context, key ovn.Key) error
+	Connected() bool
+}
+
+// L2NetworkReconciler makes the northbound database hold each network with its
+// attachments' ports. A burst of attachments coalesces: a reconcile says the
+// whole network, and is one transaction.
+type L2NetworkReconciler struct {
+	client.Client
+	Admission  *Admission
+	Northbound Northbound
+	Recorder   events.EventRecorder
+	// attachments are woken when a commit, or a freed address, concerns them.
+	attachments *wakeups
+	wakeups     *wakeups
+	committed   *committed
+	stages      *stages
+}
+
+// networkFacts are what a reconcile gathers.
+type networkFacts struct {
+	// accepted attachments have their port, refused ones have none.
+	accepted, refused []*v1alpha1.L2Attachment
+	// users keep the network: whoever has an address or a port on it.
+	users []string
+	// invalid is why the spec, or its ipam, is not in force.
+	invalid error
+	// programming is why the database does not hold what it shall.
+	programming error
+}
+
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2networks,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2networks/status,verbs=patch
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2attachments,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
+
+// Reconcile brings one network's logical switch in line with the API.
+func (r *L2NetworkReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	network := &v1alpha1.L2Network{}
+	err := r.Get(ctx, req.NamespacedName, network)
+	if apierrors.IsNotFound(err) {
+		return ctrl.Result{}, retried(r.gone(ctx, req.NamespacedName))
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("get network %q: %w", req.NamespacedName, err)
+	}
+	if err := r.guard(ctx, network); err != nil {
+		return ctrl.Result{}, err
+	}
+
+	facts, err := r.gather(ctx, network)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if !network.DeletionTimestamp.IsZero() && len(facts.users) == 0 {
+		facts.programming = r.finalize(ctx, network)
+	} else {
+		facts.programming = r.program(ctx, network, facts.accepted)
+	}
+	r.attachments.wake(concerned(network, facts, r.Admission.UnderlayMTU)...)
+	if err := r.report(ctx, network, facts); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{}, retried(facts.programming)
+}
+
+// retried are errors that a retry can mend. The return of a lost connection
+// brings every network here.
+func retried(err error) error {
+	if errors.Is(err, ovn.ErrNotConnected) {
+		return nil
+	}
+	return err
+}
+
+// guard puts the finalizer on a network before its switch is made.
+func (r *L2NetworkReconciler) guard(ctx context.Context, network *v1alpha1.L2Network) error {
+	before := network.DeepCopy()
+	if !network.DeletionTimestamp.IsZero() || !controllerutil.AddFinalizer(network, v1alpha1.NetworkFinalizer) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Patch(ctx, network, patch, client.FieldOwner(fieldOwner)); err != nil {
+		return fmt.Errorf("add finalizer to network %q: %w", client.ObjectKeyFromObject(network), err)
+	}
+	return nil
+}
+
+func (r *L2NetworkReconciler) gather(ctx context.Context, network *v1alpha1.L2Network) (networkFacts, error) {
+	key, facts := client.ObjectKeyFromObject(network), networkFacts{}
+	err := r.Admission.Allocations.Prepare(ctx, network)
+	if refused, ok := asRefusal(err); ok {
+		facts.invalid, err = refused, nil
+	}
+	if err != nil {
+		return networkFacts{}, err
+	}
+
+	list, err := r.attachmentsOf(ctx, key)
+	if err != nil {
+		return networkFacts{}, err
+	}
+	for i := range list {
+		has, err := r.hasPort(ctx, &list[i])
+		switch {
+		case err != nil:
+			return networkFacts{}, err
+		case has:
+			facts.accepted = append(facts.accepted, &list[i])
+		default:
+			facts.refused = append(facts.refused, &list[i])
+		}
+	}
+	if facts.users, err = r.Admission.Allocations.Holders(ctx, key); err != nil {
+		return networkFacts{}, err
+	}
+	return facts, nil
+}
+
+func (r *L2NetworkReconciler) attachmentsOf(ctx context.Context, network types.NamespacedName) ([]v1alpha1.L2Attachment, error) {
+	list := &v1alpha1.L2AttachmentList{}
+	err := r.List(ctx, list, client.MatchingFields{networkIndex: network.String()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("list attachments of network %q: %w", network, err)
+	}
+	return list.Items, nil
+}
+
+func (r *L2NetworkReconciler) hasPort(ctx context.Context, a *v1alpha1.L2Attachment) (bool, error) {
+	if !a.Complete() {
+		return false, nil
+	}
+	pod, err := r.Admission.Pod(ctx, a)
+	if err != nil {
+		return false, err
+	}
+	err = r.Admission.Accept(ctx, a, pod)
+	if _, refused := asRefusal(err); refused {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// program commits the network, in one transaction, and none where nothing
+// differs.
+func (r *L2NetworkReconciler) program(ctx context.Context, network *v1alpha1.L2Network, accepted []*v1alpha1.L2Attachment) error {
+	if !r.Northbound.Connected() {
+		return ovn.ErrNotConnected
+	}
+	result, err := r.Northbound.Apply(ctx, topology(network, accepted))
+	if err != nil {
+		return err
+	}
+	if result.Committed {
+		transactions.Inc()
+		log.FromContext(ctx).Info("Northbound committed", "switch", ovn.Key{Namespace: network.Namespace, Name: network.Name}.Switch(),
+			"added", result.Added, "moved", result.Moved, "changed", result.Changed, "removed", result.Removed)
+	}
+	for _, a := range accepted {
+		r.stages.portCommitted(a)
+	}
+	r.attachments.wake(r.committed.set(client.ObjectKeyFromObject(network), accepted)...)
+	return nil
+}
+
+// finalize removes the switch of a network that nobody uses, and lets it go.
+func (r *L2NetworkReconciler) finalize(ctx context.Context, network *v1alpha1.L2Network) error {
+	if err := r.sweep(ctx, client.ObjectKeyFromObject(network)); err != nil {
+		return err
+	}
+	before := network.DeepCopy()
+	if !controllerutil.RemoveFinalizer(network, v1alpha1.NetworkFinalizer) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Patch(ctx, network, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("remove finalizer of network %q: %w", client.ObjectKeyFromObject(network), err)
+	}
+	return nil
+}
+
+// gone cleans up behind a network that the API does not have, and lets the
+// attachments that name it say so.
+func (r *L2NetworkReconciler) gone(ctx context.Context, key types.NamespacedName) error {
+	list, err := r.attachmentsOf(ctx, key)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		r.attachments.wake(client.ObjectKeyFromObject(&list[i]))
+	}
+	return r.sweep(ctx, key)
+}
+
+// sweep removes what the database holds of a network.
+func (r *L2NetworkReconciler) sweep(ctx context.Context, key types.NamespacedName) error {
+	if !r.Northbound.Connected() {
+		return ovn.ErrNotConnected
+	}
+	if err := r.Northbound.Delete(ctx, ovn.Key{Namespace: key.Namespace, Name: key.Name}); err != nil {
+		return fmt.Errorf("delete network %q from the northbound database: %w", key, err)
+	}
+	r.attachments.wake(r.committed.set(key, nil)...)
+	return nil
+}
+
+// report patches the network's status, if it differs, and tells of what has
+// turned bad.
+func (r *L2NetworkReconciler) report(ctx context.Context, network *v1alpha1.L2Network, facts networkFacts) error {
+	before := network.DeepCopy()
+	network.Status = networkStatus(network, facts, r.Admission.UnderlayMTU)
+	if equality.Semantic.DeepEqual(before.Status, network.Status) {
+		return nil
+	}
+	if err := r.Status().Patch(ctx, network, client.MergeFrom(before), client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("patch status of network %q: %w", client.ObjectKeyFromObject(network), err)
+	}
+	for _, e := range newEvents(before.Status.Conditions, network.Status.Conditions, facts) {
+		emit(r.Recorder, network, e)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+)
+
+// NetworkStatusReconciler keeps what pods say of our interfaces in annotation
+// k8s.v1.cni.cncf.io/network-status (Network Plumbing Working Group,
+// Multi-Network Spec v1.3, section 5). Multus writes it once, after ADD, and
+// knows neither our networks' names nor what is attached later.
+type NetworkStatusReconciler struct {
+	client.Client
+}
+
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2attachments,verbs=get;list;watch
+// +kubebuilder:rbac:groups=k8s.cni.cncf.io,resources=network-attachment-definitions,verbs=get;list;watch
+
+// Reconcile brings one pod's annotation in line with its attachments.
+func (r *NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	pod := &corev1.Pod{}
+	if err := r.Get(ctx, req.NamespacedName, pod); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	text, reported := pod.Annotations[nadv1.NetworkStatusAnnot]
+	if !reported || ended(pod) {
+		return ctrl.Result{}, nil // Multus speaks first; its write brings the pod here again
+	}
+	var stands []nadv1.NetworkStatus
+	if err := json.Unmarshal([]byte(text), &stands); err != nil {
+		return ctrl.Result{}, nil //nolint:nilerr // not ours to mend, and Multus' next write brings the pod here again
+	}
+	ours, err := r.ours(ctx, pod, stands)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+
+	merged := mergeNetworkStatus(stands, ours)
+	if merged == nil {
+		return ctrl.Result{}, nil
+	}
+	return ctrl.Result{}, r.patch(ctx, pod, text, merged)
+}
+
+// ourStatus is what we have to say of a pod's interfaces.
+type ourStatus struct {
+	// ready are the interfaces that are wired.
+	ready []nadv1.NetworkStatus
+	// names are those of entries that are ours to replace.
+	names map[string]bool
+}
+
+func (r *NetworkStatusReconciler) ours(ctx context.Context, pod *corev1.Pod, stands []nadv1.NetworkStatus) (ourStatus, error) {
+	list := &v1alpha1.L2AttachmentList{}
+	if err := r.List(ctx, list, client.InNamespace(pod.Namespace), client.MatchingFields{podIndex: pod.Name}); err != nil {
+		return ourStatus{}, fmt.Errorf("list attachments of pod %q: %w", client.ObjectKeyFromObject(pod), err)
+	}
+	ours := ourStatus{names: map[string]bool{podNetworks.String(): true}}
+	for i := range list.Items {
+		a := &list.Items[i]
+		if a.Spec.PodUID != pod.UID {
+			continue
+		}
+		ours.names[a.NetworkKey().String()] = true
+		if s, ready := attachmentStatus(a); ready {
+			ours.ready = append(ours.ready, s)
+		}
+	}
+	for _, s := range stands {
+		kept, err := keepsDefinition(ctx, r, definitionOf(s.Name))
+		if err != nil {
+			return ourStatus{}, err
+		}
+		ours.names[s.Name] = ours.names[s.Name] || kept
+	}
+	slices.SortFunc(ours.ready, func(a, b nadv1.NetworkStatus) int { return compareInterfaces(a.Interface, b.Interface) })
+	return ours, nil
+}
+
+// patch replaces the annotation if it still is what was read: Multus may write
+// at any time, other writers of the pod do not matter.
+func (r *NetworkStatusReconciler) patch(ctx context.Context, pod *corev1.Pod, was string, merged []nadv1.NetworkStatus) error {
+	text, err := json.MarshalIndent(merged, "", "    ") // as Multus formats it
+	if err != nil {
+		return fmt.Errorf("marshal network status: %w", err)
+	}
+	const path = "/metadata/annotations/k8s.v1.cni.cncf.io~1network-status"
+	steps, err := json.Marshal([]map[string]string{
+		{"op": "test", "path": path, "value": was},
+		{"op": "replace", "path": path, "value": string(text)},
+	})
+	if err != nil {
+		return fmt.Errorf("marshal patch: %w", err)
+	}
+	err = r.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.JSONPatchType, steps), client.FieldOwner(fieldOwner))
+	if apierrors.IsInvalid(err) || apierrors.IsNotFound(err) {
+		return nil // it changed meanwhile: that change brings the pod here again
+	}
+	if err != nil {
+		return fmt.Errorf("patch network status of pod %q: %w", client.ObjectKeyFromObject(pod), err)
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/attach"
+)
+
+// PodReconciler makes L2Attachments of what pods ask for: as soon as a pod has
+// its node, with MAC and addresses already in them, one API write each. It
+// takes them back as soon as the pod has ended or is gone.
+type PodReconciler struct {
+	client.Client
+	Admission *Admission
+	Recorder  events.EventRecorder
+	stages    *stages
+}
+
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2networks,verbs=get;list;watch
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2attachments,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups=k8s.cni.cncf.io,resources=network-attachment-definitions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
+
+// Reconcile brings one pod's attachments in line with its annotations.
+func (r *PodReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	pod := &corev1.Pod{}
+	if err := r.Get(ctx, req.NamespacedName, pod); client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, fmt.Errorf("get pod %q: %w", req.NamespacedName, err)
+	}
+	existing := &v1alpha1.L2AttachmentList{}
+	if err := r.List(ctx, existing, client.InNamespace(req.Namespace), client.MatchingFields{podIndex: req.Name}); err != nil {
+		return ctrl.Result{}, fmt.Errorf("list attachments of pod %q: %w", req.NamespacedName, err)
+	}
+	if pod.UID == "" || ended(pod) {
+		r.Admission.Allocations.Forget(req.NamespacedName)
+		return ctrl.Result{}, r.remove(ctx, planPod(pod, nil, existing.Items))
+	}
+	if pod.Spec.NodeName == "" {
+		return ctrl.Result{}, nil // a pod that waits for a node holds no address
+	}
+
+	requests, err := wanted(ctx, r, pod)
+	var syntax *attach.SyntaxError
+	if errors.As(err, &syntax) {
+		return ctrl.Result{}, r.complain(pod, syntax)
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if pod.Spec.HostNetwork {
+		if len(requests) > 0 {
+			emit(r.Recorder, pod, v1alpha1.HostNetworkEvent())
+		}
+		return ctrl.Result{}, nil
+	}
+
+	plan := planPod(pod, requests, existing.Items)
+	if !pod.DeletionTimestamp.IsZero() {
+		plan.create = nil
+	}
+	if err := r.remove(ctx, plan); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{}, r.create(ctx, pod, plan)
+}
+
+// complain tells of an annotation that can't be read, unless it is a Multus
+// annotation of a pod that asks nothing of us.
+func (r *PodReconciler) complain(pod *corev1.Pod, err *attach.SyntaxError) error {
+	if attach.Asks(pod) || err.Annotation != nadv1.NetworkAttachmentAnnot {
+		emit(r.Recorder, pod, v1alpha1.InvalidNetworksEvent(err))
+	}
+	return nil
+}
+
+func (r *PodReconciler) remove(ctx context.Context, plan podPlan) error {
+	for _, a := range plan.remove {
+		uid := a.UID
+		err := r.Delete(ctx, a, client.Preconditions{UID: &uid})
+		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+			return fmt.Errorf("delete attachment %q: %w", client.ObjectKeyFromObject(a), err)
+		}
+	}
+	return nil
+}
+
+func (r *PodReconciler) create(ctx context.Context, pod *corev1.Pod, plan podPlan) error {
+	var all []error
+	for _, request := range plan.create {
+		all = append(all, r.attach(ctx, pod, request))
+	}
+	r.stages.podServed(pod.UID)
+	return errors.Join(all...)
+}
+
+// attach makes one attachment: complete, or, where it is refused, waiting. The
+// attachment's own reconcile says why, and completes it later.
+func (r *PodReconciler) attach(ctx context.Context, pod *corev1.Pod, request attach.Request) error {
+	owner := types.NamespacedName{Namespace: pod.Namespace, Name: attach.Name(pod.Name, pod.UID, request.Interface)}
+	lease, err := r.Admission.Grant(ctx, owner, "", pod, request)
+	if _, refused := asRefusal(err); refused {
+		return r.write(ctx, pod, newAttachment(pod, request, nil))
+	}
+	if err != nil {
+		return err
+	}
+	return r.write(ctx, pod, newAttachment(pod, request, &lease))
+}
+
+func (r *PodReconciler) write(ctx context.Context, pod *corev1.Pod, a *v1alpha1.L2Attachment) error {
+	owner := client.ObjectKeyFromObject(a)
+	err := r.Create(ctx, a, client.FieldOwner(fieldOwner))
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		r.Admission.Allocations.Cancel(owner, "")
+		return nil
+	}
+	if apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create attachment %q: %w", owner, errSettling)
+	}
+	if isRejected(err) {
+		r.Admission.Allocations.Cancel(owner, "")
+	}
+	if err != nil {
+		return fmt.Errorf("create attachment %q: %w", owner, err)
+	}
+	r.Admission.Allocations.Confirm(owner, a.UID)
+	if a.Complete() {
+		r.stages.attachmentWritten(a)
+		log.FromContext(ctx).Info("Attachment written", "attachment", owner.String())
+	}
+	return nil
+}
+
+// isRejected says that a write was not carried out. After any other error (a
+// time-out, a lost connection) it may have been.
+func isRejected(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return code >= 400 && code < 500
+}

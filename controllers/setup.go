@@ -1,0 +1,179 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/ovn"
+)
+
+// Config is what the controllers need beside a manager.
+type Config struct {
+	Northbound *ovn.Client
+	Southbound *ovn.Southbound
+	// UnderlayMTU is the cluster's, in bytes.
+	UnderlayMTU int32
+}
+
+// Setup adds all controllers to the manager.
+func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
+	if err := indexFields(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	allocations := NewAllocations(mgr.GetAPIReader(), mgr.GetClient())
+	s := setup{
+		mgr:    mgr,
+		config: c,
+		admission: &Admission{
+			Cached: mgr.GetClient(), Live: mgr.GetAPIReader(), Allocations: allocations, UnderlayMTU: c.UnderlayMTU,
+		},
+		networks: &wakeups{}, attachments: &wakeups{},
+		committed: newCommitted(), stages: newStages(),
+	}
+	for _, add := range []func() error{s.network, s.attachment, s.node, s.networkStatus} {
+		if err := add(); err != nil {
+			return err
+		}
+	}
+	pods, err := s.pod()
+	if err != nil {
+		return err
+	}
+	return mgr.Add(&awaitMultus{mapper: mgr.GetRESTMapper(), start: func() error { return s.definitions(pods) }})
+}
+
+// setup is what the controllers share.
+type setup struct {
+	mgr                   ctrl.Manager
+	config                Config
+	admission             *Admission
+	networks, attachments *wakeups
+	committed             *committed
+	stages                *stages
+}
+
+// maxBackoff bounds the wait after an error that repeats. What a reconcile
+// waits for is mostly an event, and comes sooner.
+const maxBackoff = 30 * time.Second
+
+func options(workers int) controller.Options {
+	return controller.Options{
+		MaxConcurrentReconciles: workers,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](5*time.Millisecond, maxBackoff),
+	}
+}
+
+func (s *setup) pod() (controller.Controller, error) {
+	r := &PodReconciler{
+		Client: s.mgr.GetClient(), Admission: s.admission, stages: s.stages,
+		Recorder: s.mgr.GetEventRecorder(fieldOwner),
+	}
+	c, err := ctrl.NewControllerManagedBy(s.mgr).Named("pod").
+		For(&corev1.Pod{}, builder.WithPredicates(podChanges(s.stages))).
+		Owns(&v1alpha1.L2Attachment{}).
+		WithOptions(options(16)). // each waits for one API write
+		Build(r)
+	if err != nil {
+		return nil, fmt.Errorf("set up the pod controller: %w", err)
+	}
+	return c, nil
+}
+
+func (s *setup) network() error {
+	r := &L2NetworkReconciler{
+		Client: s.mgr.GetClient(), Admission: s.admission, Northbound: s.config.Northbound,
+		Recorder:    s.mgr.GetEventRecorder(fieldOwner),
+		attachments: s.attachments, committed: s.committed, stages: s.stages,
+	}
+	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2network").
+		For(&v1alpha1.L2Network{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.L2Attachment{}, attachmentChanges(s.admission.Allocations, s.stages)).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.selectingNetworks), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		WatchesRawSource(s.networks).
+		WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
+			go r.follow(ctx, s.config.Northbound, q)
+			return nil
+		})).
+		WithOptions(options(4)).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the network controller: %w", err)
+	}
+	return nil
+}
+
+func (s *setup) attachment() error {
+	r := &L2AttachmentReconciler{
+		Client: s.mgr.GetClient(), Admission: s.admission, networks: s.networks,
+		committed: s.committed, stages: s.stages,
+		Recorder: s.mgr.GetEventRecorder(fieldOwner),
+	}
+	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2attachment").
+		For(&v1alpha1.L2Attachment{}).
+		WatchesRawSource(s.attachments).
+		WithOptions(options(8)).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the attachment controller: %w", err)
+	}
+	return nil
+}
+
+func (s *setup) node() error {
+	r := &NodeReconciler{Client: s.mgr.GetClient(), Live: s.mgr.GetAPIReader(), Southbound: s.config.Southbound}
+	err := ctrl.NewControllerManagedBy(s.mgr).Named("node").
+		For(&corev1.Node{}, builder.OnlyMetadata, builder.WithPredicates(comesOrGoes)).
+		WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
+			go r.follow(ctx, s.config.Southbound.Changes(), q)
+			return nil
+		})).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the node controller: %w", err)
+	}
+	return nil
+}
+
+func (s *setup) networkStatus() error {
+	r := &NetworkStatusReconciler{Client: s.mgr.GetClient()}
+	err := ctrl.NewControllerManagedBy(s.mgr).Named("networkstatus").
+		For(&corev1.Pod{}, builder.WithPredicates(networkStatusChanges)).
+		Watches(&v1alpha1.L2Attachment{}, handler.EnqueueRequestsFromMapFunc(podOfAttachment), builder.WithPredicates(readyChanges)).
+		WithOptions(options(4)).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the network-status controller: %w", err)
+	}
+	return nil
+}
+
+// definitions starts what watches NetworkAttachmentDefinitions.
+func (s *setup) definitions(pods controller.Controller) error {
+	r := &DefinitionReconciler{Client: s.mgr.GetClient(), Recorder: s.mgr.GetEventRecorder(fieldOwner)}
+	err := ctrl.NewControllerManagedBy(s.mgr).Named("definition").
+		For(&nadv1.NetworkAttachmentDefinition{}).
+		Watches(&v1alpha1.L2Network{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(source.Func(func(_ context.Context, q queue) error {
+			q.Add(ctrl.Request{NamespacedName: podNetworks})
+			return nil
+		})).
+		WithOptions(options(1)).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the definition controller: %w", err)
+	}
+	named := podsNaming(s.mgr.GetClient())
+	return pods.Watch(source.Kind(s.mgr.GetCache(), &nadv1.NetworkAttachmentDefinition{}, named))
+}

@@ -1,0 +1,200 @@
+package controllers
+
+import (
+	"context"
+
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/ovn"
+)
+
+type queue = workqueue.TypedRateLimitingInterface[ctrl.Request]
+
+// podChanges passes what the pod controller acts on: a pod that asks has got
+// its node, has changed what it asks for, has ended, or is gone. Of a pod's
+// many updates these are few.
+func podChanges(s *stages) predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool {
+			pod := e.Object.(*corev1.Pod)
+			return pod.Spec.NodeName != "" && asks(pod)
+		},
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			was, is := e.ObjectOld.(*corev1.Pod), e.ObjectNew.(*corev1.Pod)
+			scheduled := was.Spec.NodeName == "" && is.Spec.NodeName != "" && asks(is)
+			if scheduled {
+				s.podScheduled(is)
+			}
+			return scheduled || asksElse(was, is) || was.UID != is.UID || asks(is) && ended(was) != ended(is)
+		},
+		DeleteFunc: func(e event.DeleteEvent) bool {
+			s.podServed(e.Object.GetUID())
+			return true
+		},
+	}
+}
+
+func asks(pod *corev1.Pod) bool {
+	for _, key := range requestAnnotations {
+		if pod.Annotations[key] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func asksElse(was, is *corev1.Pod) bool {
+	for _, key := range requestAnnotations {
+		if was.Annotations[key] != is.Annotations[key] {
+			return true
+		}
+	}
+	return false
+}
+
+// podsNaming maps a NetworkAttachmentDefinition to the pods whose Multus
+// annotation names it.
+func podsNaming(reader client.Reader) handler.TypedEventHandler[*nadv1.NetworkAttachmentDefinition, ctrl.Request] {
+	return handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, d *nadv1.NetworkAttachmentDefinition) []reconcile.Request {
+		pods := &corev1.PodList{}
+		err := reader.List(ctx, pods, client.MatchingFields{definitionIndex: client.ObjectKeyFromObject(d).String()})
+		if err != nil {
+			log.FromContext(ctx).Error(err, "List pods by definition")
+			return nil
+		}
+		var requests []reconcile.Request
+		for i := range pods.Items {
+			requests = append(requests, request(client.ObjectKeyFromObject(&pods.Items[i])))
+		}
+		return requests
+	})
+}
+
+// attachmentChanges maps attachments to their networks, and gives back what a
+// deleted one had before its network looks again.
+func attachmentChanges(allocations *Allocations, s *stages) handler.EventHandler {
+	add := func(q queue, o client.Object) { q.Add(request(o.(*v1alpha1.L2Attachment).NetworkKey())) }
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			if e.ObjectOld.GetGeneration() == e.ObjectNew.GetGeneration() && e.ObjectOld.GetUID() == e.ObjectNew.GetUID() {
+				return
+			}
+			if e.ObjectOld.GetUID() != e.ObjectNew.GetUID() {
+				allocations.Withdraw(e.ObjectOld.(*v1alpha1.L2Attachment))
+			}
+			add(q, e.ObjectOld)
+			add(q, e.ObjectNew)
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
+			allocations.Withdraw(e.Object.(*v1alpha1.L2Attachment))
+			s.attachmentGone(e.Object)
+			add(q, e.Object)
+		},
+	}
+}
+
+// selectingNetworks are the networks that select namespaces by label: a
+// namespace's labels have changed.
+func (r *L2NetworkReconciler) selectingNetworks(ctx context.Context, _ client.Object) []reconcile.Request {
+	list := &v1alpha1.L2NetworkList{}
+	if err := r.List(ctx, list); err != nil {
+		log.FromContext(ctx).Error(err, "List networks")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		if list.Items[i].Spec.AllowedNamespaces.From == v1alpha1.NamespacesFromSelector {
+			requests = append(requests, request(client.ObjectKeyFromObject(&list.Items[i])))
+		}
+	}
+	return requests
+}
+
+// follow enqueues the networks whose rows are not what was last applied, and
+// after a connection was made every network that the API or the database has:
+// the latter alone are swept.
+func (r *L2NetworkReconciler) follow(ctx context.Context, northbound *ovn.Client, q queue) {
+	for change := range northbound.Changes() {
+		if !change.All {
+			q.Add(request(types.NamespacedName(change.Key)))
+			continue
+		}
+		keys, err := northbound.Networks()
+		if err != nil {
+			log.FromContext(ctx).Info("Northbound went away again before it could be compared", "reason", err.Error())
+		}
+		for _, key := range keys {
+			q.Add(request(types.NamespacedName(key)))
+		}
+		list := &v1alpha1.L2NetworkList{}
+		if err := r.List(ctx, list); err != nil {
+			log.FromContext(ctx).Error(err, "List networks")
+		}
+		for i := range list.Items {
+			q.Add(request(client.ObjectKeyFromObject(&list.Items[i])))
+		}
+	}
+}
+
+// follow enqueues our chassis after a connection was made or one appeared.
+func (r *NodeReconciler) follow(ctx context.Context, changes <-chan struct{}, q queue) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changes:
+		}
+		names, err := r.Southbound.Chassis()
+		if err != nil {
+			log.FromContext(ctx).Info("Southbound went away again before it could be compared", "reason", err.Error())
+		}
+		for _, name := range names {
+			q.Add(request(types.NamespacedName{Name: name}))
+		}
+	}
+}
+
+// comesOrGoes passes a node's making and removal, and not its heartbeats.
+var comesOrGoes = predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
+
+// networkStatusChanges passes writes of a pod's network-status.
+var networkStatusChanges = predicate.Funcs{
+	CreateFunc: func(e event.CreateEvent) bool { return e.Object.GetAnnotations()[nadv1.NetworkStatusAnnot] != "" },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetAnnotations()[nadv1.NetworkStatusAnnot] != e.ObjectNew.GetAnnotations()[nadv1.NetworkStatusAnnot]
+	},
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+}
+
+// readyChanges passes attachments whose interface was wired or unwired, or
+// whose entry in network-status has changed otherwise.
+var readyChanges = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		was, is := e.ObjectOld.(*v1alpha1.L2Attachment), e.ObjectNew.(*v1alpha1.L2Attachment)
+		ready := func(a *v1alpha1.L2Attachment) bool {
+			return meta.IsStatusConditionTrue(a.Status.Conditions, v1alpha1.ConditionReady)
+		}
+		return ready(was) != ready(is) || was.Status.MTU != is.Status.MTU || was.Generation != is.Generation
+	},
+}
+
+func podOfAttachment(_ context.Context, o client.Object) []reconcile.Request {
+	return []reconcile.Request{request(podOf(o.(*v1alpha1.L2Attachment)))}
+}
+
+func request(key types.NamespacedName) reconcile.Request {
+	return reconcile.Request{NamespacedName: key}
+}
