@@ -85,7 +85,7 @@ test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
-	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -tags integration ./apis/... ./controllers/... ./internal/... ./cmd/...
+	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -tags integration ./apis/... ./controllers/... ./internal/... ./cmd/... ./manifests/...
 
 .PHONY: test-e2e
 test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong also on the oldest OVN.
@@ -117,4 +117,4 @@ kind-up: ## Bring up a kind cluster with l2sm (needs docker and kind; see kind/R
 
 .PHONY: kind-down
 kind-down: ## Remove the kind cluster.
-	kind delete cluster --name l2sm
+	kind/down.sh

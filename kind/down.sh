@@ -1,0 +1,6 @@
+#!/bin/bash
+# Removes what up.sh made.
+set -euo pipefail
+
+kind delete cluster --name l2sm
+docker network rm --force l2sm-tunnels
