@@ -1,0 +1,119 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+)
+
+const long = `l2sm-controller is the control plane of l2sm.
+
+It watches pods and L2Networks. For every interface that a pod asks for by
+annotation it writes an L2Attachment with a MAC address and IP addresses, and
+for every L2Network a logical switch with the attachments' ports into OVN's
+northbound database. What it knows is in the Kubernetes API: it may be killed,
+and both databases may be wiped, at any time.
+
+Run two of it for a quick takeover; one is elected to work.`
+
+const example = `  # as the Deployment runs it: what is not given comes from the environment
+  l2sm-controller --nb=ssl:10.96.0.20:6641 --sb=ssl:10.96.0.20:6642 --tls-dir=/tls
+
+  # on a developer's machine, with databases of its own
+  l2sm-controller --nb=unix:/tmp/nb.sock --sb=unix:/tmp/sb.sock --leader-elect=false`
+
+// options are what the flags say.
+type options struct {
+	northbound, southbound []string
+	tlsDir                 string
+	underlayMTU            int32
+	namespace              string
+	leaderElect            bool
+	metricsAddress         string
+	probeAddress           string
+	verbose                bool
+}
+
+func newRoot() *cobra.Command {
+	o := options{}
+	root := &cobra.Command{
+		Use:           "l2sm-controller",
+		Short:         "Give Kubernetes pods link-layer networks: the control plane",
+		Long:          long,
+		Example:       example,
+		Version:       version,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			return run(cmd.Context(), o)
+		},
+	}
+	flags := root.Flags()
+	flags.StringSliceVar(&o.northbound, "nb", split(os.Getenv("NB_ENDPOINTS")),
+		"northbound database: ssl:HOST:PORT, tcp:HOST:PORT or unix:/PATH, any number, tried in turn (environment: NB_ENDPOINTS)")
+	flags.StringSliceVar(&o.southbound, "sb", split(os.Getenv("SB_ENDPOINTS")),
+		"southbound database, in which the chassis of removed nodes are deleted (environment: SB_ENDPOINTS)")
+	flags.StringVar(&o.tlsDir, "tls-dir", os.Getenv("TLS_DIR"),
+		"folder with ca.crt, tls.crt and tls.key, for ssl: endpoints (environment: TLS_DIR)")
+	flags.Int32Var(&o.underlayMTU, "underlay-mtu", number(os.Getenv("UNDERLAY_MTU"), 1500),
+		"MTU in bytes that every node's tunnel interface carries; pods get 58 less (environment: UNDERLAY_MTU)")
+	flags.StringVar(&o.namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), v1alpha1.SystemNamespace),
+		"namespace of the leader's lease (environment: POD_NAMESPACE)")
+	flags.BoolVar(&o.leaderElect, "leader-elect", true, "work only when elected; needed where more than one runs")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of Prometheus metrics; 0 for none")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
+	flags.BoolVar(&o.verbose, "verbose", false, "log what is done in detail")
+	return root
+}
+
+func (o options) check() error {
+	for flag, endpoints := range map[string][]string{"--nb": o.northbound, "--sb": o.southbound} {
+		if len(endpoints) == 0 {
+			return fmt.Errorf("%s is missing: say where the database is, such as %s=tcp:10.96.0.20:6641", flag, flag)
+		}
+	}
+	if most := v1alpha1.MaxMTU(o.underlayMTU); most < 68 {
+		return fmt.Errorf("--underlay-mtu=%d leaves pods %d bytes; IPv4 needs 68 (RFC 791)", o.underlayMTU, most)
+	}
+	return nil
+}
+
+// usesTLS says whether any endpoint needs a certificate.
+func (o options) usesTLS() bool {
+	for _, endpoint := range append(append([]string{}, o.northbound...), o.southbound...) {
+		if strings.HasPrefix(endpoint, "ssl:") {
+			return true
+		}
+	}
+	return false
+}
+
+func split(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
+}
+
+// number is the text's number, the default where there is no text, and 0, which
+// check refuses, where it is none.
+func number(text string, otherwise int32) int32 {
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return int32(n)
+}

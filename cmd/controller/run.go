@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	"go.uber.org/zap/zapcore"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/controllers"
+	"l2sm.io/l2sm/internal/pki"
+	"l2sm.io/l2sm/ovn"
+)
+
+// run runs the manager until the context ends.
+func run(ctx context.Context, o options) error {
+	level := zapcore.InfoLevel
+	if o.verbose {
+		level = zapcore.DebugLevel
+	}
+	ctrl.SetLogger(zap.New(zap.WriteTo(os.Stderr), zap.Level(level), zap.JSONEncoder(func(c *zapcore.EncoderConfig) {
+		c.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	})))
+	northbound, southbound, err := dial(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer northbound.Close()
+	defer southbound.Close()
+
+	mgr, err := newManager(o)
+	if err != nil {
+		return err
+	}
+	if err := addChecks(mgr, northbound); err != nil {
+		return err
+	}
+	err = controllers.Setup(ctx, mgr, controllers.Config{Northbound: northbound, Southbound: southbound, UnderlayMTU: o.underlayMTU})
+	if err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+// dial starts to connect to both databases; it does not wait for them.
+func dial(ctx context.Context, o options) (*ovn.Client, *ovn.Southbound, error) {
+	var certificates *tls.Config
+	if o.usesTLS() {
+		loaded, err := pki.Load(o.tlsDir)
+		if err != nil {
+			return nil, nil, fmt.Errorf("load certificates from --tls-dir: %w", err)
+		}
+		certificates = loaded
+	}
+	northbound, err := ovn.Dial(ctx, ovn.Config{Endpoints: o.northbound, TLS: certificates, Logger: ctrl.Log.WithName("northbound")})
+	if err != nil {
+		return nil, nil, err
+	}
+	southbound, err := ovn.DialSouthbound(ctx, ovn.Config{Endpoints: o.southbound, TLS: certificates, Logger: ctrl.Log.WithName("southbound")})
+	if err != nil {
+		northbound.Close()
+		return nil, nil, err
+	}
+	return northbound, southbound, nil
+}
+
+func newManager(o options) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, nadv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("register API kinds: %w", err)
+		}
+	}
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster: %w", err)
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                  scheme,
+		Cache:                   controllers.CacheOptions(),
+		LeaderElection:          o.leaderElect,
+		LeaderElectionID:        "l2sm-controller",
+		LeaderElectionNamespace: o.namespace,
+		// The process ends with the manager, so the next leader need not wait.
+		LeaderElectionReleaseOnCancel: true,
+		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
+		HealthProbeBindAddress:        o.probeAddress,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the manager: %w", err)
+	}
+	return mgr, nil
+}
+
+var errNoNorthbound = errors.New("not connected to the northbound database")
+
+func addChecks(mgr ctrl.Manager, northbound *ovn.Client) error {
+	ready := map[string]healthz.Checker{
+		"northbound": func(*http.Request) error {
+			if !northbound.Connected() {
+				return errNoNorthbound
+			}
+			return nil
+		},
+		"multus": controllers.MultusReady(mgr.GetRESTMapper()),
+	}
+	for name, check := range ready {
+		if err := mgr.AddReadyzCheck(name, check); err != nil {
+			return fmt.Errorf("add readiness check %q: %w", name, err)
+		}
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("add health check: %w", err)
+	}
+	return nil
+}
