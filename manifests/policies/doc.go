@@ -1,0 +1,2 @@
+// Package policies holds the admission policies; only its tests are Go.
+package policies
