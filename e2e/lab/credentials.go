@@ -11,36 +11,38 @@ import (
 	"l2sm.io/l2sm/e2e/lab/pki"
 )
 
-// identities are who takes part in a cluster, by the name of their files in its pki folder. Those that are clients of the
-// API server get a kubeconfig beside them.
-func identities(p plan) (all map[string]pki.Identity, clients []string) {
-	all = map[string]pki.Identity{
+// servers are who is connected to, and who signs, by the name of their files in the pki folder.
+func servers() map[string]pki.Identity {
+	return map[string]pki.Identity{
 		"apiserver": {
 			Name: "kube-apiserver",
 			IPs:  []string{apiIP, serviceIP, "127.0.0.1"},
 			DNS:  []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"},
 		},
-		"apiserver-kubelet":       {Name: "kube-apiserver-kubelet-client", Groups: []string{"system:masters"}},
-		"front-proxy":             {Name: "front-proxy"},
-		"service-accounts":        {Name: "service-accounts"},
+		"apiserver-kubelet": {Name: "kube-apiserver-kubelet-client", Groups: []string{"system:masters"}},
+		"front-proxy":       {Name: "front-proxy"},
+		"service-accounts":  {Name: "service-accounts"},
+	}
+}
+
+// clients are who connects to the API server. They get a kubeconfig beside the files of their certificate.
+func clients(p plan) map[string]pki.Identity {
+	all := map[string]pki.Identity{
 		"admin":                   {Name: "admin", Groups: []string{"system:masters"}},
 		"kube-controller-manager": {Name: "system:kube-controller-manager"},
 		"kube-scheduler":          {Name: "system:kube-scheduler"},
 		"kube-proxy":              {Name: "system:kube-proxy"},
 		"multus":                  {Name: "multus"}, // bound to its role in manifests/overlays/multus
 	}
-	clients = []string{"admin", "kube-controller-manager", "kube-scheduler", "kube-proxy", "multus"}
 	for _, n := range p.Nodes {
-		name := "kubelet-" + n.Name
-		all[name] = pki.Identity{
+		all["kubelet-"+n.Name] = pki.Identity{
 			Name:   "system:node:" + n.Name,
 			Groups: []string{"system:nodes"},
 			IPs:    []string{n.IP},
 			DNS:    []string{n.Name},
 		}
-		clients = append(clients, name)
 	}
-	return all, clients
+	return all
 }
 
 // writeCredentials fills the pki folder.
@@ -53,22 +55,28 @@ func (l *Lab) writeCredentials() error {
 	if err := ca.Write(folder, "ca"); err != nil {
 		return err
 	}
-	all, clients := identities(l.plan)
-	for name, id := range all {
-		pair, err := ca.Issue(id)
-		if err != nil {
-			return err
-		}
-		if err := pair.Write(folder, name); err != nil {
+	for name, id := range servers() {
+		if err := issue(ca, folder, name, id); err != nil {
 			return err
 		}
 	}
-	for _, name := range clients {
+	for name, id := range clients(l.plan) {
+		if err := issue(ca, folder, name, id); err != nil {
+			return err
+		}
 		if err := l.writeKubeconfig(filepath.Join(folder, name+".kubeconfig"), api, name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func issue(ca *pki.Authority, folder, name string, id pki.Identity) error {
+	pair, err := ca.Issue(id)
+	if err != nil {
+		return err
+	}
+	return pair.Write(folder, name)
 }
 
 // writeKubeconfig makes a kubeconfig that needs no other file.

@@ -19,6 +19,15 @@ const endWithin = 10 * time.Second
 // the cluster's name, so it does not matter how far the cluster came up or what of it has died. Of a cluster that does
 // not exist it removes nothing, and succeeds.
 func Down(cache Cache, name string) error {
+	unlock, err := lock(name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return remove(cache, name)
+}
+
+func remove(cache Cache, name string) error {
 	p, err := newPlan(name, 1)
 	if err != nil {
 		return err

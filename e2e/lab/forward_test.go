@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 )
 
 // A client that has said all it wants still gets the whole answer.
@@ -33,6 +34,9 @@ func TestForward(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	if err := client.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := client.Write([]byte("question")); err != nil {
 		t.Fatal(err)
 	}

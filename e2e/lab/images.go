@@ -40,7 +40,7 @@ type recipe struct {
 
 const toolboxSuite = "bookworm"
 
-// Path is the file of an image in the cache.
+// path is the file of an image in the cache.
 func (i Images) path(name, key string) string {
 	if key != "" {
 		name += "-" + key
@@ -50,9 +50,13 @@ func (i Images) path(name, key string) string {
 
 // Build makes the image unless it is in the cache and returns its file.
 func (i Images) Build(ctx context.Context, name string) (string, error) {
-	file, cached, r, err := i.find(name)
-	if err != nil || cached {
-		return file, err
+	r, err := i.recipe(name)
+	if err != nil {
+		return "", err
+	}
+	file := i.path(name, r.key)
+	if r.cached(file) {
+		return file, nil
 	}
 	if err := os.MkdirAll(i.Cache.images(), 0o755); err != nil {
 		return "", fmt.Errorf("make folder for images: %w", err)
@@ -65,15 +69,18 @@ func (i Images) Build(ctx context.Context, name string) (string, error) {
 	return file, image.Write(file, r.ref, layer, r.entrypoint)
 }
 
-// find tells where an image belongs and whether it is there.
-func (i Images) find(name string) (file string, cached bool, r recipe, err error) {
-	r, err = i.recipe(name)
+// Cached tells whether Build has nothing to do.
+func (i Images) Cached(name string) (bool, error) {
+	r, err := i.recipe(name)
 	if err != nil {
-		return "", false, r, err
+		return false, err
 	}
-	file = i.path(name, r.key)
-	_, err = os.Stat(file)
-	return file, err == nil && r.key != "", r, nil
+	return r.cached(i.path(name, r.key)), nil
+}
+
+func (r recipe) cached(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil && r.key != ""
 }
 
 func (i Images) recipe(name string) (recipe, error) {

@@ -17,11 +17,11 @@ func TestImageRecipes(t *testing.T) {
 	}
 	file := func(t *testing.T, i Images) string {
 		t.Helper()
-		file, cached, _, err := i.find("ovn")
-		if err != nil || cached {
-			t.Fatalf("find image: cached %v, %v", cached, err)
+		r, err := i.recipe("ovn")
+		if err != nil {
+			t.Fatal(err)
 		}
-		return strings.TrimPrefix(file, string(i.Cache))
+		return strings.TrimPrefix(i.path("ovn", r.key), string(i.Cache))
 	}
 	trixie := newImages(t, "openvswitch-switch\nprocps\n")
 	bookworm := trixie
@@ -36,8 +36,8 @@ func TestImageRecipes(t *testing.T) {
 	if file(t, bookworm) == file(t, trixie) {
 		t.Error("another release of Debian makes no new image")
 	}
-	if _, _, _, err := trixie.find("nope"); err == nil {
-		t.Error("an unknown image is found")
+	if _, err := trixie.Build(context.Background(), "nope"); err == nil {
+		t.Error("an unknown image is built")
 	}
 }
 
@@ -52,7 +52,7 @@ func TestProductImage(t *testing.T) {
 	if _, err := tarball.ImageFromPath(file, nil); err != nil {
 		t.Errorf("read image: %v", err)
 	}
-	if _, cached, _, _ := images.find("l2sm"); cached {
+	if cached, err := images.Cached("l2sm"); err != nil || cached {
 		t.Error("programs that were built since would not get into the image")
 	}
 	if err := os.Remove(images.Repository + "/bin/l2sm-agent"); err != nil {

@@ -78,6 +78,13 @@ func plugScript(n nodePlan) string {
 	return s.String()
 }
 
+func unplugScript(n nodePlan) string {
+	var s script
+	s.line("link del %s-eth0", n.Name)
+	s.line("link del %s-eth1", n.Name)
+	return s.String()
+}
+
 func nodeScript(p plan, n nodePlan) string {
 	var s script
 	s.line("link set lo up")

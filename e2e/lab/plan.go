@@ -8,23 +8,23 @@ import (
 
 // What is the same in every cluster. Clusters do not meet: each has its own network namespaces.
 const (
-	apiIP          = "10.250.0.1"
-	apiPort        = "6443"
-	serviceCIDR    = "10.96.0.0/16"
-	serviceIP      = "10.96.0.1" // Service default/kubernetes, the first of its range
-	dnsIP          = "10.96.0.10"
-	podsCIDR       = "10.244.0.0/16"
-	mainMTU        = 1500
-	tunnelMTU      = 1600 // 100 more than Ethernet's: an L2Network of 1500 fits with Geneve's 58 bytes
-	maxNodes       = 200  // the third byte of a pod network's address is the node's number
-	fabric         = "fabric"
-	controlPlane   = "cp"
-	nodePrefix     = "n"
-	firstNodeIP    = 10 // node n1 is 10.250.0.11
-	maxNameLetters = 12
+	apiIP         = "10.250.0.1"
+	apiPort       = "6443"
+	serviceCIDR   = "10.96.0.0/16"
+	serviceIP     = "10.96.0.1" // Service default/kubernetes, the first of its range
+	dnsIP         = "10.96.0.10"
+	podsCIDR      = "10.244.0.0/16"
+	mainMTU       = 1500
+	tunnelMTU     = 1600 // 100 more than Ethernet's: an L2Network of 1500 fits with Geneve's 58 bytes
+	maxNodes      = 200  // the third byte of a pod network's address is the node's number
+	fabric        = "fabric"
+	controlPlane  = "cp"
+	nodePrefix    = "n"
+	firstNodeIP   = 10 // node n1 is 10.250.0.11
+	maxNameLength = 30
 )
 
-var validName = regexp.MustCompile(`^[a-z][a-z0-9]*$`)
+var validName = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
 
 // plan says which namespaces, names and addresses a cluster has. It follows from the cluster's name and size alone.
 type plan struct {
@@ -43,8 +43,8 @@ type nodePlan struct {
 }
 
 func newPlan(name string, nodes int) (plan, error) {
-	if !validName.MatchString(name) || len(name) > maxNameLetters {
-		return plan{}, fmt.Errorf("name %q: want at most %d lower case letters and digits, a letter first", name, maxNameLetters)
+	if !validName.MatchString(name) || len(name) > maxNameLength {
+		return plan{}, fmt.Errorf("name %q: want at most %d lower case letters, digits and dashes, a letter first", name, maxNameLength)
 	}
 	if nodes < 1 || nodes > maxNodes {
 		return plan{}, fmt.Errorf("%d nodes: want 1 to %d", nodes, maxNodes)

@@ -33,8 +33,8 @@ func TestNewPlanRefuses(t *testing.T) {
 		nodes  int
 	}{
 		"NoName":         {"without a name its parts could not be told from other programs'", "", 1},
-		"DashInName":     {"the cluster a-n1 would own parts of the cluster a", "a-n1", 1},
-		"NameTooLong":    {"interface and namespace names are bounded", "abcdefghijklm", 1},
+		"TrailingDash":   {"names end as they do everywhere in Kubernetes", "dev-", 1},
+		"NameTooLong":    {"names of namespaces are bounded", "abcdefghijklmnopqrstuvwxyzabcde", 1},
 		"LeadingDigit":   {"a name starts with a letter", "1a", 1},
 		"UpperCase":      {"names are lower case, as everywhere in Kubernetes", "Dev", 1},
 		"NoNodes":        {"a cluster without nodes runs nothing", "dev", 0},
@@ -61,6 +61,7 @@ func TestPlanOwns(t *testing.T) {
 		"Node":             {"a node's namespace", "dev-n1", true},
 		"NodeBeyondPlan":   {"the cluster may have been larger once", "dev-n17", true},
 		"OtherCluster":     {"a cluster must not remove another's parts", "dev2-n1", false},
+		"LongerCluster":    {"a cluster's name may begin with another's", "dev-n1-cp", false},
 		"OtherProgram":     {"a namespace of the same prefix may be anybody's", "dev-network", false},
 		"NodeWithSuffix":   {"what looks like a node only at first", "dev-n1a", false},
 		"PrefixOnly":       {"no part at all", "dev-", false},

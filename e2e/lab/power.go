@@ -23,6 +23,10 @@ func (l *Lab) StopNode(name string) error {
 	if err := cgroup.Remove(n.Namespace); err != nil {
 		return err
 	}
+	// The kernel takes a namespace apart when it finds the time; a node of the same name may start sooner.
+	if err := netns.IP(l.plan.namespace(fabric), unplugScript(n)); err != nil {
+		return err
+	}
 	return netns.Delete(n.Namespace)
 }
 

@@ -26,9 +26,18 @@ type Options struct {
 // runs inside the nodes.
 func Up(ctx context.Context, o Options) (*Lab, error) {
 	p := newProgress(o.Log)
+	plan, err := newPlan(o.Name, o.Nodes)
+	if err != nil {
+		return nil, err
+	}
 	if err := prepareMachine(p); err != nil {
 		return nil, err
 	}
+	unlock, err := lock(o.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	l, err := Open(o.Cache, o.Name)
 	if err != nil && !errors.Is(err, ErrNotUp) {
 		return nil, err
@@ -36,10 +45,14 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err == nil && l.repairable() {
 		return l, l.repair(ctx, p, o)
 	}
-	if err := p.step("make room", func() error { return Down(o.Cache, o.Name) }); err != nil {
+	if err := p.step("made room", func() error { return remove(o.Cache, o.Name) }); err != nil {
 		return nil, err
 	}
-	l, images, err := create(ctx, p, o)
+	images, err := ensureImages(ctx, p, o)
+	if err != nil {
+		return nil, err
+	}
+	l, err = create(ctx, p, o, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -49,23 +62,25 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	return l, nil
 }
 
-// create makes the cluster's folder, and all programs and images that it needs.
-func create(ctx context.Context, p progress, o Options) (l *Lab, images []string, err error) {
-	l = &Lab{dir: o.Cache.lab(o.Name)}
-	if l.plan, err = newPlan(o.Name, o.Nodes); err != nil {
-		return nil, nil, err
+// create makes the cluster's folder, and the programs that it runs.
+func create(ctx context.Context, p progress, o Options, plan plan) (*Lab, error) {
+	kubernetes, err := ensureProgram(ctx, p, kubernetesModule, o)
+	if err != nil {
+		return nil, err
 	}
-	l.state = state{Nodes: o.Nodes, Program: l.path("lab")}
-	if l.state.Kubernetes, err = ensureProgram(ctx, p, kubernetesModule, o); err != nil {
-		return nil, nil, err
+	cni, err := ensureProgram(ctx, p, cniModule, o)
+	if err != nil {
+		return nil, err
 	}
-	if l.state.CNI, err = ensureProgram(ctx, p, cniModule, o); err != nil {
-		return nil, nil, err
-	}
-	if images, err = ensureImages(ctx, p, o); err != nil {
-		return nil, nil, err
-	}
-	return l, images, l.makeFolder()
+	l := &Lab{plan: plan, dir: o.Cache.lab(o.Name)}
+	l.state = state{Nodes: o.Nodes, Program: l.path("lab"), Kubernetes: kubernetes, CNI: cni}
+	return l, l.makeFolder()
+}
+
+// Programs builds etcd and the programs of Kubernetes, if they are not in the cache, and returns their folder. It is
+// what tests against an API server alone need.
+func Programs(ctx context.Context, o Options) (string, error) {
+	return ensureProgram(ctx, newProgress(o.Log), kubernetesModule, o)
 }
 
 func (l *Lab) makeFolder() error {
@@ -98,23 +113,30 @@ func ensureImages(ctx context.Context, p progress, o Options) ([]string, error) 
 	images := Images{Cache: o.Cache, Repository: o.Repository}
 	var files []string
 	for _, name := range baseImages {
-		file, cached, _, err := images.find(name)
+		file, err := ensureImage(ctx, p, images, name)
 		if err != nil {
 			return nil, err
 		}
 		files = append(files, file)
-		if cached {
-			continue
-		}
-		err = p.step("built image "+name, func() error {
-			_, err := images.Build(ctx, name)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
 	}
 	return files, nil
+}
+
+func ensureImage(ctx context.Context, p progress, images Images, name string) (string, error) {
+	cached, err := images.Cached(name)
+	if err != nil {
+		return "", err
+	}
+	if cached {
+		return images.Build(ctx, name)
+	}
+	var file string
+	err = p.step("built image "+name, func() error {
+		var err error
+		file, err = images.Build(ctx, name)
+		return err
+	})
+	return file, err
 }
 
 // boot starts the nodes beside the control plane: while the API server starts, they take in their images.

@@ -17,8 +17,8 @@ func machineMirror() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the machine's release: %w", err)
 	}
-	id, codename := parseRelease(string(release))
-	if id != "debian" {
+	fields := parseRelease(string(release))
+	if fields["ID"] != "debian" {
 		return "", nil
 	}
 	sources, err := machineSources()
@@ -26,7 +26,7 @@ func machineMirror() (string, error) {
 		return "", err
 	}
 	for _, s := range sources {
-		if mirror := findMirror(s, codename); mirror != "" {
+		if mirror := findMirror(s, fields["VERSION_CODENAME"]); mirror != "" {
 			return mirror, nil
 		}
 	}
@@ -57,19 +57,15 @@ func machineSources() ([]string, error) {
 	return sources, nil
 }
 
-// parseRelease reads two fields of os-release(5).
-func parseRelease(release string) (id, codename string) {
+// parseRelease reads the fields of os-release(5).
+func parseRelease(release string) map[string]string {
+	fields := map[string]string{}
 	for line := range strings.Lines(release) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		value = strings.Trim(value, `"`)
-		switch key {
-		case "ID":
-			id = value
-		case "VERSION_CODENAME":
-			codename = value
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			fields[key] = strings.Trim(value, `"`)
 		}
 	}
-	return id, codename
+	return fields
 }
 
 // findMirror looks through one file of sources, in either of the two formats, for the mirror that has the suite.
@@ -107,7 +103,7 @@ func findInLines(source, suite string) string {
 func findInStanza(stanza, suite string) string {
 	fields := map[string][]string{}
 	for line := range strings.Lines(stanza) {
-		if key, value, ok := strings.Cut(line, ":"); ok && !strings.HasPrefix(line, "#") {
+		if key, value, ok := strings.Cut(line, ":"); ok {
 			fields[strings.ToLower(key)] = strings.Fields(value)
 		}
 	}

@@ -57,9 +57,10 @@ func TestFindMirror(t *testing.T) {
 }
 
 func TestParseRelease(t *testing.T) {
-	id, codename := parseRelease("PRETTY_NAME=\"Debian GNU/Linux 12\"\nVERSION_CODENAME=bookworm\nID=\"debian\"\n")
-	if id != "debian" || codename != "bookworm" {
-		t.Errorf("parseRelease = %q, %q", id, codename)
+	got := parseRelease("NAME=\"Debian GNU/Linux\"\nVERSION_CODENAME=bookworm\nID=debian\n\n")
+	want := map[string]string{"NAME": "Debian GNU/Linux", "VERSION_CODENAME": "bookworm", "ID": "debian"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("parseRelease (-want +got):\n%s", diff)
 	}
 }
 

@@ -81,30 +81,40 @@ func Names(keep func(name string) bool) ([]string, error) {
 // Do calls f on a thread that is inside the namespace. Sockets that f opens and processes that it starts stay there.
 func Do(name string, f func() error) error {
 	done := make(chan error, 1)
-	go func() {
-		// The thread is never unlocked: it ends with this goroutine and takes its changed namespace along.
-		runtime.LockOSThread()
-		done <- enterAndCall(name, f)
-	}()
+	go func() { done <- visit(name, f) }()
 	return <-done
 }
 
-func enterAndCall(name string, f func() error) error {
-	handle, err := os.Open(Path(name))
+// visit runs on a goroutine of its own. A thread that cannot go home stays locked, and so never runs anything else.
+// Ending it would not do: the first thread of a process stands for all of it in /proc, and only hangs.
+func visit(name string, f func() error) error {
+	runtime.LockOSThread()
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return fmt.Errorf("open own network namespace: %w", err)
+	}
+	defer home.Close()
+	there, err := os.Open(Path(name))
 	if err != nil {
 		return fmt.Errorf("open network namespace %q: %w", name, err)
 	}
-	defer handle.Close()
-	if err := unix.Setns(int(handle.Fd()), unix.CLONE_NEWNET); err != nil {
+	defer there.Close()
+	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("enter network namespace %q: %w", name, err)
 	}
-	return f()
+	result := f()
+	if err := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("leave network namespace %q: %w", name, err)
+	}
+	runtime.UnlockOSThread()
+	return result
 }
 
 // Dial connects from inside the namespace. The address must be numeric: a lookup would happen on another thread.
 func Dial(ctx context.Context, name, network, address string) (net.Conn, error) {
 	var conn net.Conn
-	err := Do(name, func() (err error) {
+	err := Do(name, func() error {
+		var err error
 		conn, err = new(net.Dialer).DialContext(ctx, network, address)
 		return err
 	})

@@ -61,8 +61,16 @@ func TestSuperviseStartsAgain(t *testing.T) {
 }
 
 func TestSuperviseReportsWhatCannotStart(t *testing.T) {
-	err := supervise(context.Background(), []service{{argv: []string{"/nowhere/kubelet"}, log: os.DevNull}})
-	if err == nil || !strings.Contains(err.Error(), "/nowhere/kubelet") {
-		t.Errorf("supervise: %v", err)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- supervise(context.Background(), []service{{argv: []string{"/nowhere/kubelet"}, log: os.DevNull}})
+	}()
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(err.Error(), "/nowhere/kubelet") {
+			t.Errorf("supervise: %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("a node without a kubelet seems to run")
 	}
 }

@@ -44,7 +44,7 @@ not: apply its manifests as you would on any cluster.`,
 	root.PersistentFlags().StringVar(&f.name, "name", lab.DefaultName, "the cluster, of several on one machine")
 	root.PersistentFlags().StringVar(&f.cache, "cache", defaultCache(), "folder of programs, images and the clusters' state")
 	root.AddCommand(
-		newUp(f), newDown(f), newStatus(f), newKubectl(f), newNbctl(f), newNode(f), newStop(f), newStart(f), newLoad(f), newImages(f),
+		newUp(f), newDown(f), newStatus(f), newKubectl(f), newNbctl(f), newNode(f), newStop(f), newStart(f), newLoad(f), newImages(f), newBinaries(f),
 		newNodeInit(), newForwardAPI(),
 	)
 	return root
@@ -229,6 +229,28 @@ func newLoad(f *flags) *cobra.Command {
 					return err
 				}
 			}
+			return nil
+		},
+	}
+}
+
+func newBinaries(f *flags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "binaries",
+		Short: "Print the folder of kube-apiserver, etcd and kubectl; build them if need be",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			repository, err := lab.Repository()
+			if err != nil {
+				return err
+			}
+			dir, err := lab.Programs(cmd.Context(), lab.Options{
+				Cache: lab.Cache(f.cache), Repository: repository, Log: cmd.ErrOrStderr(),
+			})
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), dir)
 			return nil
 		},
 	}
