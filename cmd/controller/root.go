@@ -73,6 +73,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of Prometheus metrics; 0 for none")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
 	flags.BoolVar(&o.verbose, "verbose", false, "log what is done in detail")
+	root.AddCommand(newPKI())
 	return root
 }
 

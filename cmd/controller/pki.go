@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/pki"
+)
+
+// The Secrets that manifests/ovn-central and its clients know.
+const (
+	authoritySecret = "ovn-ca"
+	centralSecret   = "ovn-central-tls"
+	clientSecret    = "ovn-client-tls"
+)
+
+// renewBefore is how long before its end a certificate is replaced. Clients
+// learn of a new one within minutes, and ovn-central is not restarted often.
+const renewBefore = 365 * 24 * time.Hour
+
+const pkiLong = `pki makes certificates for OVN's databases and their clients.
+
+It keeps them in the Secrets ovn-ca (an authority of our own), ovn-central-tls
+and ovn-client-tls, replaces those that are missing or will expire within a
+year, and writes ovn-central's into a folder. It is ovn-central's init
+container.`
+
+// newPKI is the subcommand pki.
+func newPKI() *cobra.Command {
+	var namespace, dir string
+	command := &cobra.Command{
+		Use:   "pki",
+		Short: "Make the certificates of OVN's databases and their clients",
+		Long:  pkiLong,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := ctrl.GetConfig()
+			if err != nil {
+				return err
+			}
+			api, err := client.New(config, client.Options{})
+			if err != nil {
+				return fmt.Errorf("connect to the API server: %w", err)
+			}
+			k := keeper{api: api, namespace: namespace, now: time.Now()}
+			central, err := k.ensure(cmd.Context(), centralHosts(namespace, os.Getenv("OVN_CENTRAL_SERVICE_HOST")))
+			if err != nil {
+				return err
+			}
+			return writeFiles(dir, central)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), v1alpha1.SystemNamespace),
+		"namespace of the Secrets (environment: POD_NAMESPACE)")
+	flags.StringVar(&dir, "dir", "/tls", "folder for ovn-central's ca.crt, tls.crt and tls.key")
+	return command
+}
+
+// centralHosts are the names and addresses that the databases are reached by.
+// The Service's address is what a pod without cluster DNS uses.
+func centralHosts(namespace, address string) []string {
+	hosts := []string{"ovn-central", "ovn-central." + namespace + ".svc"}
+	if address != "" {
+		hosts = append(hosts, address)
+	}
+	return hosts
+}
+
+// keeper keeps certificates in Secrets of the form of Kubernetes' TLS secrets,
+// with ca.crt beside.
+type keeper struct {
+	api       client.Client
+	namespace string
+	now       time.Time
+}
+
+// ensure makes the three Secrets hold certificates that will do, and returns
+// the content of ovn-central's. What will do is left as it is.
+func (k keeper) ensure(ctx context.Context, hosts []string) (map[string][]byte, error) {
+	authority, err := k.authority(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, err = k.leaf(ctx, authority, clientSecret, nil, func() (pki.Pair, error) {
+		return authority.Client("l2sm", k.now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return k.leaf(ctx, authority, centralSecret, hosts, func() (pki.Pair, error) {
+		return authority.Server("ovn-central", hosts, k.now)
+	})
+}
+
+// authority returns the one that is kept, or a new one.
+func (k keeper) authority(ctx context.Context) (*pki.Authority, error) {
+	s, err := k.get(ctx, authoritySecret)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := pki.ParseAuthority(pairOf(s))
+	if err == nil && kept.Covers(kept.Pair(), nil, k.now.Add(renewBefore)) {
+		return kept, nil
+	}
+
+	made, err := pki.NewAuthority("l2sm", k.now)
+	if err != nil {
+		return nil, err
+	}
+	return made, k.put(ctx, s, made.Pair(), made.Pair().Certificate)
+}
+
+// leaf returns the content of a Secret whose certificate the authority signed
+// for the hosts, and has a new one issued if there is none.
+func (k keeper) leaf(ctx context.Context, authority *pki.Authority, name string, hosts []string, issue func() (pki.Pair, error)) (map[string][]byte, error) {
+	s, err := k.get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	trust := authority.Pair().Certificate
+	if bytes.Equal(s.Data[pki.AuthorityFile], trust) && authority.Covers(pairOf(s), hosts, k.now.Add(renewBefore)) {
+		return s.Data, nil
+	}
+
+	pair, err := issue()
+	if err != nil {
+		return nil, err
+	}
+	return s.Data, k.put(ctx, s, pair, trust)
+}
+
+// get returns the Secret, or an empty one that is not in the API.
+func (k keeper) get(ctx context.Context, name string) (*corev1.Secret, error) {
+	s := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: k.namespace},
+		Type:       corev1.SecretTypeTLS,
+		Data:       map[string][]byte{},
+	}
+	if err := k.api.Get(ctx, client.ObjectKeyFromObject(s), s); client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("get secret %q: %w", name, err)
+	}
+	return s, nil
+}
+
+// put writes a Secret that get returned.
+func (k keeper) put(ctx context.Context, s *corev1.Secret, pair pki.Pair, trust []byte) error {
+	s.Data[pki.CertificateFile], s.Data[pki.KeyFile], s.Data[pki.AuthorityFile] = pair.Certificate, pair.Key, trust
+	if s.ResourceVersion != "" {
+		if err := k.api.Update(ctx, s); err != nil {
+			return fmt.Errorf("update secret %q: %w", s.Name, err)
+		}
+		return nil
+	}
+	if err := k.api.Create(ctx, s); err != nil {
+		return fmt.Errorf("create secret %q: %w", s.Name, err)
+	}
+	return nil
+}
+
+func pairOf(s *corev1.Secret) pki.Pair {
+	return pki.Pair{Certificate: s.Data[pki.CertificateFile], Key: s.Data[pki.KeyFile]}
+}
+
+// writeFiles writes each entry into a file of its name, for its owner alone.
+func writeFiles(dir string, content map[string][]byte) error {
+	for name, data := range content {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			return fmt.Errorf("write certificate: %w", err)
+		}
+	}
+	return nil
+}

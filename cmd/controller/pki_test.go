@@ -1,0 +1,123 @@
+//go:build integration
+
+package main
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"l2sm.io/l2sm/internal/pki"
+)
+
+// secrets returns the resource versions of the Secrets by name.
+func secrets(t *testing.T, api client.Client) map[string]string {
+	t.Helper()
+	list := &corev1.SecretList{}
+	if err := api.List(t.Context(), list, client.InNamespace("default")); err != nil {
+		t.Fatal(err)
+	}
+	versions := map[string]string{}
+	for _, s := range list.Items {
+		versions[s.Name] = s.ResourceVersion
+	}
+	return versions
+}
+
+// changed returns the names of the Secrets that were written in between.
+func changed(before, after map[string]string) []string {
+	names := []string{}
+	for name, version := range after {
+		if before[name] != version {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Each step runs the keeper on what the step before has left on a real
+// kube-apiserver.
+func TestEnsureCertificates(t *testing.T) {
+	env := &envtest.Environment{}
+	config, err := env.Start()
+	if err != nil {
+		t.Fatalf("start kube-apiserver: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := env.Stop(); err != nil {
+			t.Errorf("stop kube-apiserver: %v", err)
+		}
+	})
+	api, err := client.New(config, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, hosts := time.Now(), centralHosts("default", "10.96.0.20")
+	nothing := func() error { return nil }
+	remove := func(name string) func() error {
+		return func() error {
+			s := &corev1.Secret{}
+			s.Name, s.Namespace = name, "default"
+			return api.Delete(t.Context(), s)
+		}
+	}
+
+	steps := []struct {
+		name, reason string
+		before       func() error
+		hosts        []string
+		now          time.Time
+		want         []string
+	}{
+		{"First", "There is nothing yet.", nothing, hosts, now, []string{authoritySecret, centralSecret, clientSecret}},
+		{"Again", "What will do is kept, or running daemons would lose each other.", nothing, hosts, now, []string{}},
+		{"NewAddress", "The Service was made anew.", nothing, centralHosts("default", "10.96.0.21"), now, []string{centralSecret}},
+		{"ClientGone", "The authority is still there to sign another.", remove(clientSecret), centralHosts("default", "10.96.0.21"), now, []string{clientSecret}},
+		{"Old", "Leaves are renewed in their last year, the authority lives on.", nothing, centralHosts("default", "10.96.0.21"), now.Add(pki.LeafLifetime - renewBefore + time.Hour), []string{centralSecret, clientSecret}},
+		{"AuthorityGone", "Nothing that it signed can be renewed, so all is made anew.", remove(authoritySecret), hosts, now, []string{authoritySecret, centralSecret, clientSecret}},
+	}
+	for _, step := range steps {
+		t.Run(step.name, func(t *testing.T) {
+			if err := step.before(); err != nil {
+				t.Fatal(err)
+			}
+			before := secrets(t, api)
+			k := keeper{api: api, namespace: "default", now: step.now}
+			central, err := k.ensure(t.Context(), step.hosts)
+			if err != nil {
+				t.Fatalf("%s: %v", step.reason, err)
+			}
+			if diff := cmp.Diff(step.want, changed(before, secrets(t, api))); diff != "" {
+				t.Errorf("%s Secrets written, -want +got:\n%s", step.reason, diff)
+			}
+			checkFiles(t, central)
+		})
+	}
+}
+
+// checkFiles writes what ovn-central gets and loads it as its clients do.
+func checkFiles(t *testing.T, content map[string][]byte) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := writeFiles(dir, content); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pki.Load(dir); err != nil {
+		t.Errorf("load what was written: %v", err)
+	}
+	for name := range maps.Keys(content) {
+		written, err := os.ReadFile(dir + "/" + name)
+		if err != nil || !bytes.Equal(written, content[name]) {
+			t.Errorf("file %q: %v", name, err)
+		}
+	}
+}
