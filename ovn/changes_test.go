@@ -2,12 +2,7 @@ package ovn_test
 
 import (
 	"context"
-	"runtime"
-	"strings"
 	"testing"
-	"time"
-
-	. "github.com/onsi/gomega"
 
 	"l2sm.io/l2sm/ovn"
 	"l2sm.io/l2sm/ovn/ovntest"
@@ -63,51 +58,4 @@ func TestChangesCoalesce(t *testing.T) {
 	if len(got) > 2 {
 		t.Errorf("changes of the other network: %+v", got)
 	}
-}
-
-func TestCloseLeavesNothing(t *testing.T) {
-	cases := map[string]struct {
-		reason string
-		state  func(*ovntest.Server)
-	}{
-		"Connected":    {reason: "the connection is closed", state: func(*ovntest.Server) {}},
-		"Disconnected": {reason: "nobody goes on connecting", state: func(s *ovntest.Server) { s.Stop() }},
-	}
-
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			server := ovntest.NewNorthbound(t)
-			ctx, cancel := context.WithCancel(context.Background())
-			defer cancel()
-			client, err := ovn.Dial(ctx, ovn.Config{Endpoints: []string{server.Endpoint()}})
-			if err != nil {
-				t.Fatalf("Dial: %v", err)
-			}
-			awaitChange(t, client, ovn.Change{All: true})
-			tc.state(server)
-
-			cancel()
-
-			g := NewWithT(t)
-			g.Eventually(client.Changes(), patience).Should(BeClosed(), tc.reason)
-			g.Eventually(clientGoroutines, patience, time.Millisecond).Should(BeEmpty(), tc.reason)
-			client.Close() // once more does no harm
-		})
-	}
-}
-
-// clientGoroutines returns the goroutines that run our or libovsdb's code,
-// other than those that serve the test and its servers.
-func clientGoroutines() []string {
-	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-
-	var found []string
-	for _, g := range strings.Split(string(stacks), "\n\n") {
-		ours := strings.Contains(g, "l2sm/ovn.") || strings.Contains(g, "libovsdb") || strings.Contains(g, "rpc2")
-		if ours && !strings.Contains(g, "ovn_test.") {
-			found = append(found, g)
-		}
-	}
-	return found
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -53,6 +54,22 @@ func TestApplyAgainCommitsNothing(t *testing.T) {
 	}
 	if got, want := server.Commits(), 1; got != want {
 		t.Errorf("commits: want %d, got %d", want, got)
+	}
+}
+
+func TestApplyTakesRepeatedElements(t *testing.T) {
+	server := ovntest.NewNorthbound(t)
+	client := dial(t, server)
+	repeating := port(1)
+	repeating.Addresses = []string{"unknown", "0a:58:0a:65:00:01", "unknown"}
+
+	apply(t, client, network("ping", repeating))
+
+	if got, want := server.Get("Logical_Switch_Port", repeating.Name, "addresses"), `["0a:58:0a:65:00:01", unknown]`; got != want {
+		t.Errorf("addresses: want %s, got %s", want, got)
+	}
+	if got := apply(t, client, network("ping", repeating)); got.Committed {
+		t.Errorf("result of one more Apply: %+v", got)
 	}
 }
 
@@ -286,7 +303,7 @@ func TestApplyRefusesForeignRows(t *testing.T) {
 }
 
 func TestApplyRefusesBadInput(t *testing.T) {
-	client := dial(t, ovntest.NewNorthbound(t))
+	client := dialConfig(t, ovn.Config{Endpoints: []string{"unix:/nonexistent"}})
 	cases := map[string]struct {
 		reason string
 		bad    ovn.Network
@@ -298,8 +315,11 @@ func TestApplyRefusesBadInput(t *testing.T) {
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if _, err := client.Apply(context.Background(), tc.bad); err == nil {
-				t.Errorf("%s: want an error", tc.reason)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			defer cancel()
+			_, err := client.Apply(ctx, tc.bad)
+			if err == nil || errors.Is(err, ovn.ErrNotConnected) {
+				t.Errorf("%s: want an error without asking a server, got %v", tc.reason, err)
 			}
 		})
 	}

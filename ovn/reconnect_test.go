@@ -122,6 +122,7 @@ func TestFailoverFromHangingServer(t *testing.T) {
 
 	hanging.Pause()
 	defer hanging.Resume()
+	awaitChange(t, client, ovn.Change{All: true})
 	apply(t, client, network("ping", port(1)))
 
 	if diff := cmp.Diff(names(port(1)), portsOn(living, "l2sm/default/ping")); diff != "" {
@@ -194,6 +195,32 @@ func TestDialRefuses(t *testing.T) {
 				t.Errorf("%s: want an error", tc.reason)
 			}
 		})
+	}
+}
+
+// A server that is of no use is not asked all the time.
+func TestBackoff(t *testing.T) {
+	useless, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer useless.Close()
+	dialConfig(t, ovn.Config{Endpoints: []string{"tcp:" + useless.Addr().String()}})
+
+	var first time.Time
+	for attempt := range 5 {
+		conn, err := useless.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		if attempt == 0 {
+			first = time.Now()
+		}
+	}
+
+	if took := time.Since(first); took < 300*time.Millisecond || took > 2*time.Second {
+		t.Errorf("four more attempts took %s", took)
 	}
 }
 

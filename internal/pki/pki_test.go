@@ -145,10 +145,11 @@ func write(t *testing.T, dir string, a *pki.Authority, own pki.Pair) {
 	}
 }
 
-// serve starts a server that answers with the common name of its client.
-func serve(t *testing.T, a *pki.Authority) *httptest.Server {
+// serve starts a server whose certificate one authority signed, and that takes
+// clients of another. It answers with the common name of its client.
+func serve(t *testing.T, signer, clients *pki.Authority) *httptest.Server {
 	t.Helper()
-	own := must(t)(a.Server("server", []string{"127.0.0.1"}, now))
+	own := must(t)(signer.Server("server", []string{"127.0.0.1"}, now))
 	pair, err := tls.X509KeyPair(own.Certificate, own.Key)
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +161,7 @@ func serve(t *testing.T, a *pki.Authority) *httptest.Server {
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{pair},
 		ClientAuth:   tls.RequireAndVerifyClientCert,
-		ClientCAs:    pool(a),
+		ClientCAs:    pool(clients),
 	}
 	s.StartTLS()
 	t.Cleanup(s.Close)
@@ -181,7 +182,7 @@ func ask(server *httptest.Server, cfg *tls.Config) (string, error) {
 
 func TestLoadUsesRenewedCertificate(t *testing.T) {
 	ours, dir := newAuthority(t, "ours"), t.TempDir()
-	server := serve(t, ours)
+	server := serve(t, ours, ours)
 	write(t, dir, ours, must(t)(ours.Client("old", now)))
 	cfg, err := pki.Load(dir)
 	if err != nil {
@@ -203,7 +204,7 @@ func TestLoadRefusesOtherServer(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Load: %v", err)
 	}
-	if name, err := ask(serve(t, newAuthority(t, "other")), cfg); err == nil {
+	if name, err := ask(serve(t, newAuthority(t, "other"), ours), cfg); err == nil {
 		t.Errorf("a server of another authority was trusted; it calls us %q", name)
 	}
 }

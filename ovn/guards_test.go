@@ -1,0 +1,123 @@
+package ovn
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"l2sm.io/l2sm/ovn/ovntest"
+)
+
+// What was decided must not be done when the database has changed meanwhile,
+// in a way that would make it do something else or nothing at all.
+func TestGuards(t *testing.T) {
+	key := Key{Namespace: "default", Name: "ping"}
+	a := Port{Name: "l2sm/default/a", Addresses: []string{"0a:58:00:00:00:0a"}}
+	changedA := Port{Name: "l2sm/default/a", Addresses: []string{"unknown"}}
+	with := func(ports ...Port) Network { return Network{Key: key, UID: "uid", Ports: ports} }
+	move := func(from, to string) []string {
+		return []string{
+			"--id=@p", "get", "Logical_Switch_Port", a.Name, "--",
+			"remove", "Logical_Switch", from, "ports", "@p", "--", "add", "Logical_Switch", to, "ports", "@p",
+		}
+	}
+
+	cases := map[string]struct {
+		reason    string
+		before    []Network
+		desired   Network
+		meanwhile []string
+	}{
+		"MakeSwitch": {
+			reason:    "nobody else made the switch",
+			desired:   with(),
+			meanwhile: []string{"ls-add", key.Switch()},
+		},
+		"AddPort": {
+			reason:    "the switch that gets the port is there: a port on no switch is dropped without a word",
+			before:    []Network{with()},
+			desired:   with(a),
+			meanwhile: []string{"ls-del", key.Switch()},
+		},
+		"ChangePort": {
+			reason:    "the port is there",
+			before:    []Network{with(a)},
+			desired:   with(changedA),
+			meanwhile: []string{"lsp-del", a.Name},
+		},
+		"ChangePortElsewhere": {
+			reason:    "the port is on the network's switch",
+			before:    []Network{with(a)},
+			desired:   with(changedA),
+			meanwhile: move(key.Switch(), "third"),
+		},
+		"RemovePort": {
+			reason:    "the port is on the network's switch, and not moved by then",
+			before:    []Network{with(a)},
+			desired:   with(),
+			meanwhile: move(key.Switch(), "third"),
+		},
+		"RenamedSwitch": {
+			reason:    "the switch has its name",
+			before:    []Network{with()},
+			desired:   with(a),
+			meanwhile: []string{"set", "Logical_Switch", key.Switch(), "name=renamed"},
+		},
+		"MovePort": {
+			reason:    "the port is where it is taken from: else it would be on two switches",
+			before:    []Network{with(), {Key: Key{Namespace: "default", Name: "pong"}, Ports: []Port{a}}},
+			desired:   with(a),
+			meanwhile: move("l2sm/default/pong", "third"),
+		},
+		"MovePortToNewSwitch": {
+			reason:    "also when the switch it is taken to is made",
+			before:    []Network{{Key: Key{Namespace: "default", Name: "pong"}, Ports: []Port{a}}},
+			desired:   with(a),
+			meanwhile: move("l2sm/default/pong", "third"),
+		},
+	}
+
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			server := ovntest.NewNorthbound(t)
+			server.Ctl("ls-add", "third")
+			client, err := Dial(ctx, Config{Endpoints: []string{server.Endpoint()}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			for _, n := range tc.before {
+				if _, err := client.Apply(ctx, n); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s, err := client.conn.wait(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			actual, err := replicaOf(s).state(tc.desired)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan, err := Diff(tc.desired, actual)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			server.Ctl(tc.meanwhile...)
+			before := server.Ctl("show")
+
+			if err := s.transact(ctx, plan.operations()); !errors.Is(err, errConflict) {
+				t.Errorf("%s: want a conflict, got %v", tc.reason, err)
+			}
+			if diff := cmp.Diff(before, server.Ctl("show")); diff != "" {
+				t.Errorf("%s: the transaction changed the database (-before +after):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
