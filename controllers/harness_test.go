@@ -1,0 +1,383 @@
+//go:build integration
+
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/controllers"
+	"l2sm.io/l2sm/ovn"
+	"l2sm.io/l2sm/ovn/ovntest"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+const underlayMTU = 1500
+
+// multusCRD is Multus' kind, which a cluster may lack.
+var multusCRD = filepath.Join("testdata", "network-attachment-definitions.yaml")
+
+var scheme = runtime.NewScheme()
+
+// shared is the API server that all tests but one share. Each has namespaces of
+// its own, and a controller that sees those only.
+var shared *rest.Config
+
+func TestMain(m *testing.M) { os.Exit(runAll(m)) }
+
+func runAll(m *testing.M) int {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, nadv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			panic(err)
+		}
+	}
+	ctrl.SetLogger(logr.Discard())
+	if os.Getenv("L2SM_TEST_LOG") != "" {
+		ctrl.SetLogger(zap.New(zap.UseDevMode(true)))
+	}
+	env, err := startAPI(multusCRD)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	shared = env.Config
+	code := m.Run()
+	if err := env.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop kube-apiserver:", err)
+		return 1
+	}
+	return code
+}
+
+func startAPI(crds ...string) (*envtest.Environment, error) {
+	env := &envtest.Environment{
+		CRDDirectoryPaths:     append(crds, filepath.Join("..", "manifests", "crd")),
+		ErrorIfCRDPathMissing: true,
+		Scheme:                scheme,
+	}
+	if _, err := env.Start(); err != nil {
+		return nil, fmt.Errorf("start kube-apiserver and etcd: %w; KUBEBUILDER_ASSETS must name the folder of their binaries, and `make test` sets it", err)
+	}
+	return env, nil
+}
+
+// world is a cluster as the controller sees it.
+type world struct {
+	t *testing.T
+	client.Client
+	NB, SB *ovntest.Server
+	// namespace is the test's own, other is a second one.
+	namespace, other string
+
+	config *rest.Config
+	stop   func()
+}
+
+// start makes namespaces, databases and a running controller, which end with
+// the test.
+func start(t *testing.T) *world {
+	t.Helper()
+	return startOn(t, shared)
+}
+
+func startOn(t *testing.T, cfg *rest.Config) *world {
+	t.Helper()
+	c, err := client.New(cfg, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, Client: c, config: cfg, NB: ovntest.NewNorthbound(t), SB: ovntest.NewSouthbound(t)}
+	w.namespace = w.newNamespace()
+	w.other = w.newNamespace()
+	w.ensureSystemNamespace()
+	w.run()
+	t.Cleanup(func() { w.stop() })
+	return w
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+
+func (w *world) newNamespace() string {
+	w.t.Helper()
+	prefix := notInNames.ReplaceAllString(strings.ToLower(w.t.Name()), "-")
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix[:min(len(prefix), 40)] + "-"}}
+	if err := w.Create(w.t.Context(), namespace); err != nil {
+		w.t.Fatal(err)
+	}
+	return namespace.Name
+}
+
+func (w *world) ensureSystemNamespace() {
+	w.t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}}
+	if err := w.Create(w.t.Context(), namespace); client.IgnoreAlreadyExists(err) != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// run starts a controller process in all but name: a manager and its
+// connections to both databases. w.stop ends it.
+func (w *world) run() {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	nb, err := ovn.Dial(ctx, ovn.Config{Endpoints: []string{w.NB.Endpoint()}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	sb, err := ovn.DialSouthbound(ctx, ovn.Config{Endpoints: []string{w.SB.Endpoint()}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	mgr, err := ctrl.NewManager(w.config, w.managerOptions())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := controllers.Setup(ctx, mgr, controllers.Config{Northbound: nb, Southbound: sb, UnderlayMTU: underlayMTU}); err != nil {
+		w.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			w.t.Errorf("the manager ended with: %v", err)
+		}
+		nb.Close()
+		sb.Close()
+	})
+}
+
+func (w *world) managerOptions() ctrl.Options {
+	o := ctrl.Options{Scheme: scheme, Cache: controllers.CacheOptions(), Metrics: metricsserver.Options{BindAddress: "0"}}
+	o.Cache.DefaultNamespaces = map[string]cache.Config{w.namespace: {}, w.other: {}, v1alpha1.SystemNamespace: {}}
+	again := true
+	o.Controller = config.Controller{SkipNameValidation: &again}
+	return o
+}
+
+// restart ends the controller and starts a new one, which knows nothing.
+func (w *world) restart() {
+	w.t.Helper()
+	w.stop()
+	w.run()
+}
+
+// network makes an L2Network in the test's namespace.
+func (w *world) network(name string, spec v1alpha1.L2NetworkSpec) *v1alpha1.L2Network {
+	w.t.Helper()
+	n := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}, Spec: spec}
+	w.create(n)
+	return n
+}
+
+func subnets(all ...string) v1alpha1.L2NetworkSpec {
+	return v1alpha1.L2NetworkSpec{IPAM: &v1alpha1.IPAM{Subnets: all}}
+}
+
+// pod makes a pod in the test's namespace that asks by our annotation, and
+// that runs on node-a.
+func (w *world) pod(name, networks string) *corev1.Pod {
+	w.t.Helper()
+	return w.podWith(name, map[string]string{v1alpha1.NetworksAnnotation: networks}, nil)
+}
+
+func (w *world) podWith(name string, annotations map[string]string, change func(*corev1.Pod)) *corev1.Pod {
+	w.t.Helper()
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name, Annotations: annotations},
+		Spec:       corev1.PodSpec{NodeName: "node-a", Containers: []corev1.Container{{Name: "c", Image: "none"}}},
+	}
+	if change != nil {
+		change(pod)
+	}
+	w.create(pod)
+	return pod
+}
+
+func (w *world) create(o client.Object) {
+	w.t.Helper()
+	if err := w.Create(w.t.Context(), o); err != nil {
+		w.t.Fatalf("create %T %s: %v", o, o.GetName(), err)
+	}
+}
+
+// remove deletes at once: no kubelet runs that would let a pod end.
+func (w *world) remove(o client.Object) {
+	w.t.Helper()
+	if err := w.Delete(w.t.Context(), o, client.GracePeriodSeconds(0)); err != nil {
+		w.t.Fatalf("delete %T %s: %v", o, o.GetName(), err)
+	}
+}
+
+// change reads an object, changes it and writes it.
+func (w *world) change(o client.Object, change func()) {
+	w.t.Helper()
+	w.eventually(func(g Gomega) {
+		g.Expect(w.Get(w.t.Context(), client.ObjectKeyFromObject(o), o)).To(Succeed())
+		change()
+		g.Expect(w.Update(w.t.Context(), o)).To(Succeed())
+	})
+}
+
+// setPhase says how a pod fares, as its kubelet would.
+func (w *world) setPhase(pod *corev1.Pod, phase corev1.PodPhase) {
+	w.t.Helper()
+	before := pod.DeepCopy()
+	pod.Status.Phase = phase
+	if err := w.Status().Patch(w.t.Context(), pod, client.MergeFrom(before)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// setReady says that an attachment is wired, as its node's agent would.
+func (w *world) setReady(a *v1alpha1.L2Attachment) {
+	w.t.Helper()
+	ready := v1alpha1.AttachmentReady(a.Spec.Interface)
+	ready.LastTransitionTime = metav1.Now()
+	status := fmt.Sprintf(`{"apiVersion":"l2sm.io/v1alpha1","kind":"L2Attachment","metadata":{"name":%q,"namespace":%q},
+		"status":{"conditions":[{"type":"Ready","status":"True","reason":"Ready","message":%q,"lastTransitionTime":%q}]}}`,
+		a.Name, a.Namespace, ready.Message, ready.LastTransitionTime.UTC().Format(time.RFC3339))
+	patch := client.RawPatch("application/apply-patch+yaml", []byte(status))
+	if err := w.Status().Patch(w.t.Context(), a.DeepCopy(), patch, client.FieldOwner("l2sm-agent"), client.ForceOwnership); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// eventually waits for what must become true.
+func (w *world) eventually(check func(g Gomega)) {
+	w.t.Helper()
+	NewWithT(w.t).Eventually(check, patience, 10*time.Millisecond).Should(Succeed())
+}
+
+// consistently checks what must stay so, for as long as a wrong step would
+// need to show.
+func (w *world) consistently(check func(g Gomega)) {
+	w.t.Helper()
+	NewWithT(w.t).Consistently(check, 500*time.Millisecond, 20*time.Millisecond).Should(Succeed())
+}
+
+// attachments are those of a pod, of any of its lives.
+func (w *world) attachments(pod string) []v1alpha1.L2Attachment {
+	w.t.Helper()
+	list := &v1alpha1.L2AttachmentList{}
+	if err := w.List(w.t.Context(), list, client.InNamespace(w.namespace), client.MatchingFields{"spec.podName": pod}); err != nil {
+		w.t.Fatal(err)
+	}
+	return list.Items
+}
+
+// attached waits until the pod has its attachments, all complete and accepted.
+func (w *world) attached(pod string, count int) []v1alpha1.L2Attachment {
+	w.t.Helper()
+	var all []v1alpha1.L2Attachment
+	w.eventually(func(g Gomega) {
+		all = w.attachments(pod)
+		g.Expect(all).To(HaveLen(count))
+		for _, a := range all {
+			g.Expect(a.Complete()).To(BeTrue(), "%s is complete", a.Name)
+			g.Expect(meta.IsStatusConditionTrue(a.Status.Conditions, v1alpha1.ConditionAccepted)).To(BeTrue(), "%s is accepted: %v", a.Name, a.Status.Conditions)
+		}
+	})
+	return all
+}
+
+// refused waits until the pod's one attachment says why it has no port.
+func (w *world) refused(pod, reason, message string) v1alpha1.L2Attachment {
+	w.t.Helper()
+	var a v1alpha1.L2Attachment
+	w.eventually(func(g Gomega) {
+		all := w.attachments(pod)
+		g.Expect(all).To(HaveLen(1))
+		a = all[0]
+		c := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionAccepted)
+		g.Expect(c).NotTo(BeNil())
+		g.Expect(c.Status).To(Equal(metav1.ConditionFalse))
+		g.Expect(c.Reason).To(Equal(reason))
+		g.Expect(c.Message).To(ContainSubstring(message))
+		g.Expect(c.ObservedGeneration).To(Equal(a.Generation))
+	})
+	return a
+}
+
+// told waits for an event about an object.
+func (w *world) told(about client.Object, reason, message string) {
+	w.t.Helper()
+	w.eventually(func(g Gomega) {
+		g.Expect(w.eventsAbout(about)).To(ContainElement(And(HavePrefix(reason+": "), ContainSubstring(message))))
+	})
+}
+
+// eventsAbout are an object's events, each as "reason: note".
+func (w *world) eventsAbout(about client.Object) []string {
+	w.t.Helper()
+	list := &eventsv1.EventList{}
+	if err := w.List(w.t.Context(), list, client.InNamespace(about.GetNamespace())); err != nil {
+		w.t.Fatal(err)
+	}
+	var all []string
+	for _, e := range list.Items {
+		if e.Regarding.UID == about.GetUID() {
+			all = append(all, e.Reason+": "+e.Note)
+		}
+	}
+	return all
+}
+
+// ports are the names of the network's ports in the database.
+func (w *world) ports(network string) []string {
+	w.t.Helper()
+	key := ovn.Key{Namespace: w.namespace, Name: network}
+	names := w.NB.Ctl("--if-exists", "get", "logical_switch", key.Switch(), "ports")
+	if strings.TrimSpace(names) == "" || strings.TrimSpace(names) == "[]" {
+		return nil
+	}
+	return strings.Fields(w.NB.Ctl("--bare", "--columns=name", "list", "logical_switch_port"))
+}
+
+// switches are the names of all switches in the database.
+func (w *world) switches() []string {
+	w.t.Helper()
+	return strings.Fields(w.NB.Ctl("--bare", "--columns=name", "list", "logical_switch"))
+}
+
+// condition waits until the network's condition is as told.
+func (w *world) condition(n *v1alpha1.L2Network, kind string, status metav1.ConditionStatus, reason, message string) {
+	w.t.Helper()
+	w.eventually(func(g Gomega) {
+		g.Expect(w.Get(w.t.Context(), client.ObjectKeyFromObject(n), n)).To(Succeed())
+		c := meta.FindStatusCondition(n.Status.Conditions, kind)
+		g.Expect(c).NotTo(BeNil(), "condition %s", kind)
+		g.Expect(c.Status).To(Equal(status), "%v", c)
+		g.Expect(c.Reason).To(Equal(reason), "%v", c)
+		g.Expect(c.Message).To(ContainSubstring(message))
+		g.Expect(c.ObservedGeneration).To(Equal(n.Generation))
+	})
+}
