@@ -49,7 +49,9 @@ type Authority struct {
 // name, for people to read.
 func NewAuthority(name string, now time.Time) (*Authority, error) {
 	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: name},
+		// The unit sets it apart from a leaf of the same name, which OpenSSL
+		// would take for self-signed.
+		Subject:               pkix.Name{CommonName: name, OrganizationalUnit: []string{"certificate authority"}},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              now.Add(AuthorityLifetime),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,

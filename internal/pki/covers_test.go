@@ -1,6 +1,7 @@
 package pki_test
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -35,5 +36,12 @@ func TestCovers(t *testing.T) {
 				t.Errorf("%s: want %t, got %t", tc.reason, tc.want, got)
 			}
 		})
+	}
+}
+
+func TestLeafOfTheAuthoritysName(t *testing.T) {
+	leaf := parse(t, must(t)(newAuthority(t, "l2sm").Client("l2sm", now)))
+	if bytes.Equal(leaf.RawSubject, leaf.RawIssuer) {
+		t.Error("subject and issuer are equal: OpenSSL refuses it as self-signed")
 	}
 }
