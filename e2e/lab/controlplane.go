@@ -157,7 +157,7 @@ func (l *Lab) startForwarder() error {
 	if err != nil {
 		return fmt.Errorf("listen for kubectl: %w", err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }() // the process keeps its own
 	file, err := listener.File()
 	if err != nil {
 		return fmt.Errorf("pass on the socket for kubectl: %w", err)

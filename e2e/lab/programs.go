@@ -103,7 +103,7 @@ func (b build) run(ctx context.Context) error {
 // linkerFlags strip the programs and tell Kubernetes' own its version, which a build from modules does not know.
 func (b build) linkerFlags() string {
 	flags := "-s -w"
-	if b.module.name != kubernetesModule.name {
+	if b.name != kubernetesModule.name {
 		return flags
 	}
 	number := strings.Split(strings.TrimPrefix(b.version, "v"), ".")

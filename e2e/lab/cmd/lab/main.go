@@ -12,14 +12,20 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	err := newCommand().ExecuteContext(ctx)
+	stop()
+	os.Exit(exitCode(err))
+}
+
+// exitCode says what went wrong, unless another program has said it already.
+func exitCode(err error) int {
 	var child childError
-	if errors.As(err, &child) {
-		os.Exit(child.ExitCode())
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &child):
+		return child.ExitCode()
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "lab:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "lab:", err)
+	return 1
 }
