@@ -60,7 +60,6 @@ func listen(socket string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener.SetUnlinkOnClose(false)
 	if err := publish(fresh, socket); err != nil {
 		_ = listener.Close()
 		return nil, err

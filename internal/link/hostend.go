@@ -81,6 +81,18 @@ func parseAlias(alias string) (Owner, bool) {
 	return Owner{Container: f[1], IfName: f[2], Config: f[3]}, true
 }
 
+// Exists says whether the node has a link of the host end's name.
+func (l *Links) Exists(host string) (bool, error) {
+	_, err := netlink.LinkByName(host)
+	if isNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("get host end %q: %w", host, err)
+	}
+	return true, nil
+}
+
 // List returns the host ends on the node.
 func (l *Links) List() ([]HostEnd, error) {
 	all, err := netlink.LinkList()

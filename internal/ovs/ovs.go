@@ -23,6 +23,7 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/model"
 
 	"l2sm.io/l2sm/internal/ovs/vs"
+	"l2sm.io/l2sm/internal/wake"
 )
 
 // IntegrationBridge is the bridge that ovn-controller makes and fills with
@@ -47,7 +48,7 @@ type Client struct {
 
 	schema  model.ClientDBModel
 	session atomic.Pointer[session]
-	changed broadcast
+	changed wake.Signal
 }
 
 // session is one connection, monitored: its cache is complete.
@@ -109,7 +110,7 @@ func (c *Client) logFailure() backoff.Notify {
 // serve offers the session until it or ctx ends.
 func (c *Client) serve(ctx context.Context, s *session) {
 	c.session.Store(s)
-	c.changed.raise()
+	c.changed.Raise()
 	select {
 	case <-ctx.Done():
 	case <-s.lost:
@@ -187,7 +188,7 @@ func monitor(ctx context.Context, db client.Client) error {
 }
 
 func (c *Client) rowChanged(row model.Model) {
-	c.changed.raise()
+	c.changed.Raise()
 	iface, ok := row.(*vs.Interface)
 	if !ok {
 		return
@@ -246,7 +247,7 @@ func (c *Client) EncapIP(ctx context.Context) (netip.Addr, error) {
 
 // Changed returns a channel that is closed at the next change of anything that
 // the other methods return.
-func (c *Client) Changed() <-chan struct{} { return c.changed.next() }
+func (c *Client) Changed() <-chan struct{} { return c.changed.Next() }
 
 // list reads a table from the cache.
 func list[T any](ctx context.Context, c *Client) ([]*T, error) {

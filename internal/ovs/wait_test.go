@@ -39,22 +39,3 @@ func TestNotInstalled(t *testing.T) {
 		})
 	}
 }
-
-func TestBroadcast(t *testing.T) {
-	var b broadcast
-	b.raise() // nobody waits
-	first, again := b.next(), b.next()
-	b.raise()
-	for _, ch := range []<-chan struct{}{first, again} {
-		select {
-		case <-ch:
-		default:
-			t.Error("raise must wake everybody who waits")
-		}
-	}
-	select {
-	case <-b.next():
-		t.Error("a channel taken after raise must wait for the next one")
-	default:
-	}
-}

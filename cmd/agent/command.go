@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/agent"
+	"l2sm.io/l2sm/internal/cni"
+)
+
+const long = `l2sm-agent is the node's side of l2sm; one runs on every node.
+
+When a pod starts, the CNI plugin (l2sm, which Multus runs) asks the agent for
+the pod's interfaces on L2Networks. The agent waits for the L2Attachments that
+l2sm-controller writes, makes a veth pair for each, plugs it into Open vSwitch's
+integration bridge, and returns when OVN has installed the flows. It says on
+each L2Attachment of its node whether it is Ready.
+
+It needs the node's network namespace, Open vSwitch's database and a writable
+/proc/sys/net, and keeps nothing: it may be killed at any time.`
+
+const example = `  # as the DaemonSet runs it: what is not given comes from the environment
+  l2sm-agent --node-name=node-a --underlay-mtu=1500 --sysctl-root=/host/proc/sys
+
+  # put the CNI plugin where the container runtime looks for it
+  l2sm-agent install-cni --bin-dir=/opt/cni/bin`
+
+// options are what the flags say.
+type options struct {
+	agent          agent.Config
+	metricsAddress string
+	probeAddress   string
+	verbose        bool
+}
+
+func newRoot() *cobra.Command {
+	o := options{}
+	root := &cobra.Command{
+		Use:           "l2sm-agent",
+		Short:         "Wire the pods of one node to their L2Networks",
+		Long:          long,
+		Example:       example,
+		Version:       version,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			return run(cmd.Context(), o)
+		},
+	}
+	flags := root.Flags()
+	flags.StringVar(&o.agent.Node, "node-name", os.Getenv("NODE_NAME"),
+		"the Kubernetes node that the agent runs on (environment: NODE_NAME)")
+	flags.Int32Var(&o.agent.UnderlayMTU, "underlay-mtu", number(os.Getenv("UNDERLAY_MTU"), 1500),
+		"MTU in bytes that every node's tunnel interface carries; pods get 58 less (environment: UNDERLAY_MTU)")
+	flags.StringVar(&o.agent.CNISocket, "cni-socket", cni.Socket, "Unix socket on which the CNI plugin asks")
+	flags.StringVar(&o.agent.OVSDB, "ovs-db", "unix:/run/openvswitch/db.sock", "Open vSwitch's database: unix:/PATH or tcp:HOST:PORT")
+	flags.StringVar(&o.agent.SysctlRoot, "sysctl-root", "/proc/sys", "where /proc/sys is writable; an unprivileged container's own is not")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":9471", "address of Prometheus metrics; 0 for none")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", "127.0.0.1:9472", "address of /healthz and /readyz; 0 for none")
+	flags.BoolVar(&o.verbose, "verbose", false, "log what is done in detail")
+	root.AddCommand(newInstallCNI())
+	return root
+}
+
+func (o options) check() error {
+	if o.agent.Node == "" {
+		return errors.New("--node-name is missing: say which Kubernetes node this is")
+	}
+	if most := v1alpha1.MaxMTU(o.agent.UnderlayMTU); most < 68 {
+		return fmt.Errorf("--underlay-mtu=%d leaves pods %d bytes; IPv4 needs 68 (RFC 791)", o.agent.UnderlayMTU, most)
+	}
+	return nil
+}
+
+// number is the text's number, the default where there is no text, and 0, which
+// check refuses, where it is none.
+func number(text string, otherwise int32) int32 {
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return int32(n)
+}

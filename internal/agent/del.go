@@ -1,0 +1,118 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/containernetworking/cni/pkg/types"
+
+	"l2sm.io/l2sm/internal/cni"
+	"l2sm.io/l2sm/internal/link"
+	"l2sm.io/l2sm/internal/ovs"
+)
+
+// del removes what the ADD of this container and CNI_IFNAME made, and nothing
+// else. It asks OVS and the kernel what that is, so it does not matter whether
+// the pod, its attachments or its network namespace still exist.
+func (a *Agent) del(ctx context.Context, call *cni.Call) error {
+	uid := call.Pod.UID
+	if uid == "" {
+		ports, err := a.ovs.Ports(ctx)
+		if err != nil {
+			return err
+		}
+		uid = podUID(ports, call.Container)
+	}
+	unlock, err := a.pods.acquire(ctx, uid)
+	if err != nil {
+		return fmt.Errorf("wait for another call for the pod: %w", err)
+	}
+	defer unlock()
+	return a.remove(ctx, call.Container, call.IfName)
+}
+
+// podUID is the pod of a container, by what an ADD wrote; empty where none
+// did.
+func podUID(ports []ovs.Port, container string) string {
+	for _, p := range ports {
+		if p.Sandbox.Container == container {
+			return p.Sandbox.PodUID
+		}
+	}
+	return ""
+}
+
+// remove is called with the pod's lock held.
+func (a *Agent) remove(ctx context.Context, container, ifname string) error {
+	ports, err := a.ovs.Ports(ctx)
+	if err != nil {
+		return err
+	}
+	ends, err := a.links.List()
+	if err != nil {
+		return err
+	}
+	return a.unplug(ctx, namesOf(ports, ends, container, ifname))
+}
+
+// namesOf are the ports and the host ends of an ADD. Most names are in both
+// lists; a port without its device, or a device without its port, is what a
+// crash or the end of a network namespace leaves.
+func namesOf(ports []ovs.Port, ends []link.HostEnd, container, ifname string) []string {
+	names := portNames(portsOf(ports, container, ifname))
+	known := map[string]bool{}
+	for _, name := range names {
+		known[name] = true
+	}
+	for _, end := range ends {
+		if end.BelongsTo(container, ifname) && !known[end.Name] {
+			names = append(names, end.Name)
+		}
+	}
+	return names
+}
+
+// gc removes what belongs to attachments, in the sense of the CNI
+// specification, that the runtime does not list as valid, of the call's
+// network configuration only.
+func (a *Agent) gc(ctx context.Context, call *cni.Call) error {
+	ports, err := a.ovs.Ports(ctx)
+	if err != nil {
+		return err
+	}
+	ends, err := a.links.List()
+	if err != nil {
+		return err
+	}
+	for _, gone := range garbage(ports, ends, call.Config) {
+		err := a.del(ctx, &cni.Call{Container: gone.ContainerID, IfName: gone.IfName})
+		if err != nil {
+			return fmt.Errorf("remove interfaces of container %q: %w", gone.ContainerID, err)
+		}
+	}
+	return nil
+}
+
+// garbage lists the ADDs of the network configuration of which something is
+// left, though the runtime does not know them any more.
+func garbage(ports []ovs.Port, ends []link.HostEnd, config cni.Config) []types.GCAttachment {
+	seen := map[types.GCAttachment]bool{}
+	for _, valid := range config.ValidAttachments {
+		seen[valid] = true
+	}
+	var gone []types.GCAttachment
+	add := func(name, container, ifname string) {
+		g := types.GCAttachment{ContainerID: container, IfName: ifname}
+		if name == config.Name && !seen[g] {
+			seen[g] = true
+			gone = append(gone, g)
+		}
+	}
+	for _, p := range ports {
+		add(p.Sandbox.Config, p.Sandbox.Container, p.Sandbox.IfName)
+	}
+	for _, end := range ends {
+		add(end.Owner.Config, end.Owner.Container, end.Owner.IfName)
+	}
+	return gone
+}

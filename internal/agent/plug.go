@@ -1,0 +1,104 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"l2sm.io/l2sm/internal/link"
+	"l2sm.io/l2sm/internal/ovs"
+)
+
+// undoTimeout bounds the work of undoing what failed, which outlives its
+// caller.
+const undoTimeout = 10 * time.Second
+
+// plugger wires sandboxes: links and ports together.
+type plugger struct {
+	links *link.Links
+	ovs   *ovs.Client
+}
+
+// plug makes the wires and their ports. On an error nothing of them is left.
+func (p *plugger) plug(ctx context.Context, s ovs.Sandbox, wires []wire) error {
+	ports, err := p.ovs.Ports(ctx)
+	if err != nil {
+		return err
+	}
+	plan := planPlug(s, wires, ports)
+	if err := p.clear(ctx, plan); err != nil {
+		return fmt.Errorf("remove what an earlier try left: %w", err)
+	}
+	if err := p.make(ctx, plan); err != nil {
+		return errors.Join(err, p.undo(ctx, wires))
+	}
+	return nil
+}
+
+// clear makes room for the wires. There is nothing to do but after an ADD that
+// was cut short, or that the runtime repeats.
+func (p *plugger) clear(ctx context.Context, plan plan) error {
+	if len(plan.again) > 0 {
+		if err := p.unplug(ctx, portNames(plan.again)); err != nil {
+			return err
+		}
+		if err := p.ovs.Settle(ctx); err != nil {
+			return err
+		}
+	}
+	for _, w := range plan.wires {
+		exists, err := p.links.Exists(w.host.Name)
+		if err != nil {
+			return err
+		}
+		if !exists {
+			continue
+		}
+		if err := p.links.Delete(w.host.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *plugger) make(ctx context.Context, plan plan) error {
+	userspace, err := p.ovs.Userspace(ctx)
+	if err != nil {
+		return err
+	}
+	datapath := link.Kernel
+	if userspace {
+		datapath = link.Userspace
+	}
+	for _, w := range plan.wires {
+		if err := p.links.Create(w.host, w.port.Sandbox.Netns, w.inner, datapath); err != nil {
+			return err
+		}
+	}
+	stale := portNames(plan.stale)
+	if err := p.ovs.Change(ctx, wirePorts(plan.wires), stale); err != nil {
+		return err
+	}
+	return p.deleteLinks(stale)
+}
+
+// undo removes what was made of the wires, also when the caller is gone.
+func (p *plugger) undo(ctx context.Context, wires []wire) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	return p.unplug(ctx, portNames(wirePorts(wires)))
+}
+
+// unplug removes ports and host ends by name; both have the same.
+func (p *plugger) unplug(ctx context.Context, names []string) error {
+	return errors.Join(p.ovs.Change(ctx, nil, names), p.deleteLinks(names))
+}
+
+func (p *plugger) deleteLinks(names []string) error {
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, p.links.Delete(name))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,142 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/go-logr/logr"
+	"github.com/vishvananda/netlink"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/ovs"
+)
+
+// underlay checks that the interface that tunnels leave by carries what the
+// cluster's UNDERLAY_MTU promises: OVS drops what does not fit, silently.
+type underlay struct {
+	log      logr.Logger
+	recorder events.EventRecorder
+	ovs      *ovs.Client
+	node     string
+	// want is UNDERLAY_MTU, in bytes.
+	want int
+
+	// told is what was last complained of.
+	told tunnel
+}
+
+// tunnel is the interface that holds the tunnels' address.
+type tunnel struct {
+	name  string
+	index int
+	mtu   int
+}
+
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
+
+// Start looks at start, when the tunnels' address changes, and when the
+// interface does, until ctx ends.
+func (u *underlay) Start(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := u.follow(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow returns when ctx ends, and when the kernel had more to tell than the
+// subscription could take.
+func (u *underlay) follow(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	links := make(chan netlink.LinkUpdate)
+	if err := netlink.LinkSubscribe(links, ctx.Done()); err != nil {
+		return fmt.Errorf("subscribe to links: %w", err)
+	}
+	addrs := make(chan netlink.AddrUpdate)
+	if err := netlink.AddrSubscribe(addrs, ctx.Done()); err != nil {
+		return fmt.Errorf("subscribe to addresses: %w", err)
+	}
+	var ip netip.Addr
+	var found tunnel
+	for {
+		changed := u.ovs.Changed()
+		if encap, err := u.ovs.EncapIP(ctx); err == nil && encap != ip {
+			ip = encap
+			found = u.look(ip)
+		}
+		select {
+		case update, open := <-links:
+			if !open {
+				return nil
+			}
+			if int(update.Index) == found.index {
+				found = u.look(ip)
+			}
+		case update, open := <-addrs:
+			if !open {
+				return nil
+			}
+			if addressOf(update.LinkAddress) == ip {
+				found = u.look(ip)
+			}
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// look finds the interface and complains of it, once for each state.
+func (u *underlay) look(ip netip.Addr) tunnel {
+	found, err := findTunnel(ip)
+	if err != nil {
+		u.log.Info("Could not look at the tunnel interface", "address", ip.String(), "error", err.Error())
+		return tunnel{}
+	}
+	if found.index == 0 || found.mtu >= u.want {
+		u.told = tunnel{}
+		return found
+	}
+	if found == u.told {
+		return found
+	}
+	u.told = found
+	complaint := v1alpha1.UnderlayMTUEvent(found.name, found.mtu, u.want)
+	u.log.Info(complaint.Message, "interface", found.name)
+	// kubectl describe node looks for events of this UID, as kubelet's.
+	node := &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: u.node, UID: types.UID(u.node)}
+	u.recorder.Eventf(node, nil, complaint.Type, complaint.Reason, complaint.Action, "%s", complaint.Message)
+	return found
+}
+
+// findTunnel returns the interface that holds the address; it is the zero
+// value where none does.
+func findTunnel(ip netip.Addr) (tunnel, error) {
+	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return tunnel{}, fmt.Errorf("list addresses: %w", err)
+	}
+	for _, a := range addrs {
+		if addressOf(*a.IPNet) != ip {
+			continue
+		}
+		link, err := netlink.LinkByIndex(a.LinkIndex)
+		if err != nil {
+			return tunnel{}, fmt.Errorf("get link %d: %w", a.LinkIndex, err)
+		}
+		return tunnel{name: link.Attrs().Name, index: a.LinkIndex, mtu: link.Attrs().MTU}, nil
+	}
+	return tunnel{}, nil
+}
+
+func addressOf(n net.IPNet) netip.Addr {
+	addr, _ := netip.AddrFromSlice(n.IP)
+	return addr.Unmap()
+}
