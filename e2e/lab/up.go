@@ -48,11 +48,11 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err := p.step("made room", func() error { return remove(o.Cache, o.Name) }); err != nil {
 		return nil, err
 	}
-	images, err := ensureImages(ctx, p, o)
+	l, err = create(ctx, p, o, plan)
 	if err != nil {
 		return nil, err
 	}
-	l, err = create(ctx, p, o, plan)
+	images, err := ensureImages(ctx, p, o)
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +130,7 @@ func ensureImage(ctx context.Context, p progress, images Images, name string) (s
 	if cached {
 		return images.Build(ctx, name)
 	}
+	p.say("building the image %s, this once: about a minute", name)
 	var file string
 	err = p.step("built image "+name, func() error {
 		var err error

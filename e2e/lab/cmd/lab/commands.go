@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,12 @@ func (f *flags) open() (*lab.Lab, error) { return lab.Open(lab.Cache(f.cache), f
 func newCommand() *cobra.Command {
 	f := &flags{}
 	root := &cobra.Command{
+		// Other programs get paths below the cache, and work elsewhere.
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			var err error
+			f.cache, err = filepath.Abs(f.cache)
+			return err
+		},
 		Use:   "lab",
 		Short: "A real Kubernetes cluster on this machine, without Docker",
 		Long: `lab runs a real Kubernetes cluster on this machine: etcd, API server, controllers and scheduler in one

@@ -30,6 +30,13 @@ func newImages(f *flags) *cobra.Command {
 			}
 			images := lab.Images{Cache: lab.Cache(f.cache), Repository: repository, Suite: ovnSuite()}
 			for _, name := range names {
+				cached, err := images.Cached(name)
+				if err != nil {
+					return err
+				}
+				if !cached {
+					fmt.Fprintf(cmd.OutOrStdout(), "         building the image %s\n", name)
+				}
 				start := time.Now()
 				file, err := images.Build(cmd.Context(), name)
 				if err != nil {
