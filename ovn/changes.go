@@ -29,34 +29,51 @@ type changes struct {
 	out chan Change
 
 	mu       sync.Mutex
-	expected map[Key]Network // what was last applied
-	suspects map[Key]bool    // to be looked at
-	all      bool            // a connection was made
-	wake     chan struct{}   // has room for one
+	expected map[Key]*Network // what was last applied
+	writes   map[Key]int      // how many are under way
+	suspects map[Key]bool     // to be looked at
+	all      bool             // a connection was made
+	wake     chan struct{}    // has room for one
 }
 
 func newChanges() *changes {
 	return &changes{
 		out:      make(chan Change),
-		expected: map[Key]Network{},
+		expected: map[Key]*Network{},
+		writes:   map[Key]int{},
 		suspects: map[Key]bool{},
 		wake:     make(chan struct{}, 1),
 	}
 }
 
-// expect notes what the network shall be like from now on.
-func (c *changes) expect(n Network) {
+// expect notes what the network shall be like from now on. It is not looked at
+// until the returned function says that the write is done.
+func (c *changes) expect(n Network) (written func()) {
 	n.Ports = slices.Clone(n.Ports)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.expected[n.Key] = n
+	c.expected[n.Key] = &n
+	return c.begin(n.Key)
 }
 
-// forget notes that the network shall be gone from now on.
-func (c *changes) forget(key Key) {
+// forget is expect for a network that shall be gone.
+func (c *changes) forget(key Key) (written func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.expected, key)
+	return c.begin(key)
+}
+
+func (c *changes) begin(key Key) (written func()) {
+	c.writes[key]++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.writes[key]--; c.writes[key] == 0 {
+			delete(c.writes, key)
+		}
+		c.signal()
+	}
 }
 
 // watch listens to what happens in a new session.
@@ -126,7 +143,7 @@ func (c *changes) signal() {
 func (c *changes) report(conn *connection) {
 	defer close(c.out)
 	for {
-		change, ok := c.next()
+		change, want, ok := c.next()
 		switch {
 		case !ok:
 			select {
@@ -134,7 +151,7 @@ func (c *changes) report(conn *connection) {
 			case <-conn.done:
 				return
 			}
-		case change.All || c.differs(conn, change.Key):
+		case change.All || c.differs(conn, change.Key, want):
 			select {
 			case c.out <- change:
 			case <-conn.done:
@@ -144,41 +161,33 @@ func (c *changes) report(conn *connection) {
 	}
 }
 
-// next takes one thing to report from what is pending.
-func (c *changes) next() (Change, bool) {
+// next takes one thing to look at from what is pending, and with it what is
+// expected.
+func (c *changes) next() (change Change, want *Network, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all {
 		c.all = false
-		return Change{All: true}, true
+		return Change{All: true}, nil, true
 	}
 	for key := range c.suspects {
-		delete(c.suspects, key)
-		return Change{Key: key}, true
+		if c.writes[key] == 0 {
+			delete(c.suspects, key)
+			return Change{Key: key}, c.expected[key], true
+		}
 	}
-	return Change{}, false
+	return Change{}, nil, false
 }
 
-// differs says whether the network's rows are other than expected. Without a
-// session they need no looking at: the next one reports all.
-func (c *changes) differs(conn *connection, key Key) bool {
+// differs says whether the network's rows are other than expected. It is of no
+// interest without a session, because the next one reports all, and when a
+// write has begun meanwhile, because that brings events of its own.
+func (c *changes) differs(conn *connection, key Key, want *Network) bool {
 	s, err := conn.now()
-	if err != nil {
+	if err != nil || replicaOf(s).holds(key, want) {
 		return false
 	}
 	c.mu.Lock()
-	n, expected := c.expected[key]
-	c.mu.Unlock()
-
-	r := replicaOf(s)
-	if !expected {
-		owned, err := r.owned(key)
-		return err != nil || len(owned) > 0
-	}
-	actual, err := r.state(n)
-	if err != nil {
-		return true
-	}
-	plan, err := Diff(n, actual)
-	return err != nil || !plan.Empty()
+	defer c.mu.Unlock()
+	return c.expected[key] == want
 }

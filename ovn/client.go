@@ -90,8 +90,9 @@ func (c *Client) Apply(ctx context.Context, n Network) (Result, error) {
 		return Result{}, fmt.Errorf("apply network: %w", err)
 	}
 
+	defer c.changes.expect(n)()
+
 	var plan Plan
-	c.changes.expect(n)
 	err := c.commit(ctx, func(r replica) ([]ovsdb.Operation, error) {
 		actual, err := r.state(n)
 		if err != nil {
@@ -110,7 +111,8 @@ func (c *Client) Apply(ctx context.Context, n Network) (Result, error) {
 // and does nothing when there is none. A foreign switch of that name stays.
 // Waiting and errors are as with [Client.Apply].
 func (c *Client) Delete(ctx context.Context, key Key) error {
-	c.changes.forget(key)
+	defer c.changes.forget(key)()
+
 	err := c.commit(ctx, func(r replica) ([]ovsdb.Operation, error) {
 		owned, err := r.owned(key)
 		return deleteSwitches(rowsOf(owned)), err

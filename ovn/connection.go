@@ -28,7 +28,7 @@ const (
 type connection struct {
 	cfg    Config
 	db     database
-	opened func(*session) // told of each session before anybody gets it
+	opened func(*session) // told of each session once callers can get it
 
 	cancel context.CancelFunc
 	done   chan struct{} // closed when nothing of the connection runs any more
@@ -72,32 +72,39 @@ func (c *connection) run(ctx context.Context) {
 
 	failures := 0
 	for next := 0; ctx.Err() == nil; next++ {
-		endpoint := c.cfg.Endpoints[next%len(c.cfg.Endpoints)]
-		log := c.cfg.Logger.WithValues("endpoint", endpoint)
+		endpoints := c.cfg.Endpoints
+		quiet := failures >= len(endpoints) // who is down was said in the first round
+		lasted := c.serve(ctx, endpoints[next%len(endpoints)], quiet)
 
-		s, err := open(ctx, c.cfg, endpoint, c.db)
-		if err != nil {
-			log.V(1).Info("cannot connect", "reason", err.Error())
-			c.leave(err) // libovsdb names the endpoint
-			failures++
-			pause(ctx, failures, len(c.cfg.Endpoints))
-			continue
-		}
-
-		log.Info("connected")
-		began := time.Now()
-		c.enter(s)
-		err = s.hold()
-		c.leave(fmt.Errorf("connection to %s: %w", endpoint, err))
-		log.Info("disconnected", "reason", err.Error())
-
-		// A server that drops every connection is no better than none.
 		failures++
-		if time.Since(began) > maxBackoff {
+		if lasted > maxBackoff { // a server that drops every connection is no better than none
 			failures = 0
 		}
-		pause(ctx, failures, len(c.cfg.Endpoints))
+		pause(ctx, failures, len(endpoints))
 	}
+}
+
+// serve connects to one endpoint and returns when that connection has ended:
+// how long it lasted, zero when it was not made.
+func (c *connection) serve(ctx context.Context, endpoint string, quiet bool) time.Duration {
+	log := c.cfg.Logger.WithValues("database", c.db.model.Name(), "endpoint", endpoint)
+	s, err := open(ctx, c.cfg, endpoint, c.db)
+	if err != nil {
+		c.set(nil, err) // it names the endpoint
+		if !quiet {
+			log.Info("cannot connect", "reason", err.Error())
+		}
+		return 0
+	}
+
+	log.Info("connected")
+	began := time.Now()
+	c.set(s, nil)
+	c.opened(s)
+	err = s.hold()
+	c.set(nil, fmt.Errorf("connection to %s: %w", endpoint, err))
+	log.Info("disconnected", "reason", err.Error())
+	return time.Since(began)
 }
 
 // pause waits after every full round of failures, longer after each.
@@ -116,17 +123,7 @@ func pause(ctx context.Context, failures, endpoints int) {
 	}
 }
 
-// enter makes s the session that callers get.
-func (c *connection) enter(s *session) {
-	c.opened(s)
-	c.set(s, nil)
-}
-
-// leave says that there is no session, and why.
-func (c *connection) leave(reason error) {
-	c.set(nil, reason)
-}
-
+// set says which session callers get, or why there is none.
 func (c *connection) set(s *session, reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -69,6 +69,20 @@ func (r replica) state(n Network) (State, error) {
 	return st, err
 }
 
+// holds says whether the network is as wanted: gone, when want is nil.
+func (r replica) holds(key Key, want *Network) bool {
+	if want == nil {
+		owned, err := r.owned(key)
+		return err == nil && len(owned) == 0
+	}
+	actual, err := r.state(*want)
+	if err != nil {
+		return false
+	}
+	plan, err := Diff(*want, actual)
+	return err == nil && plan.Empty()
+}
+
 // owned returns the switches of a network. More than one is somebody's
 // mistake; the one with the most ports comes first.
 func (r replica) owned(key Key) ([]*nb.LogicalSwitch, error) {
