@@ -59,10 +59,11 @@ func runAll(m *testing.M) int {
 			panic(err)
 		}
 	}
-	ctrl.SetLogger(logr.Discard())
+	logger := logr.Discard()
 	if os.Getenv("L2SM_TEST_LOG") != "" {
-		ctrl.SetLogger(zap.New(zap.UseDevMode(true)))
+		logger = zap.New(zap.UseDevMode(true))
 	}
+	ctrl.SetLogger(logger)
 	env, err := startAPI(multusCRD)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

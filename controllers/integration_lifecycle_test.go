@@ -185,12 +185,12 @@ func TestRangesChange(t *testing.T) {
 	stranded()
 	w.restart() // a new controller reads what is in force from the status
 	w.change(n, func() { n.Labels = map[string]string{"touched": "yes"} })
-	w.pod("q", "lab")
-	NewWithT(t).Expect(w.attached("q", 1)[0].Spec.Addresses[0]).To(HavePrefix("10.0.0.1"))
 	stranded()
+	q := w.pod("q", "lab")
+	NewWithT(t).Expect(w.attached("q", 1)[0].Spec.Addresses[0]).To(HavePrefix("10.0.0.1"))
 
 	w.remove(pod)
-	w.remove(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "q"}})
+	w.remove(q)
 	w.condition(n, v1alpha1.ConditionAccepted, metav1.ConditionTrue, "Accepted", "")
 	NewWithT(t).Expect(n.Status.IPAM.Ranges).To(Equal([]string{"10.0.0.20-10.0.0.29"}))
 }

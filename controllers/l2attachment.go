@@ -104,10 +104,10 @@ func (r *L2AttachmentReconciler) request(ctx context.Context, a *v1alpha1.L2Atta
 	return attach.Request{}, refuse(v1alpha1.AttachmentNotServed())
 }
 
-// giveBack frees what an attachment with a false binding held since the
-// controller's start, and lets those look again who were refused for it.
+// giveBack frees what an attachment has held since the controller's start that
+// no pod stands behind, and lets those look again who were refused for it.
 func (r *L2AttachmentReconciler) giveBack(a *v1alpha1.L2Attachment, refused *refusal) {
-	if refused.Reason == v1alpha1.ReasonForged {
+	if refused.Reason == v1alpha1.ReasonForged || refused.Reason == v1alpha1.ReasonNotServed {
 		r.Admission.Allocations.Withdraw(a)
 		r.networks.wake(a.NetworkKey())
 	}

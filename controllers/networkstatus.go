@@ -79,7 +79,11 @@ func (r *NetworkStatusReconciler) ours(ctx context.Context, pod *corev1.Pod, sta
 		}
 	}
 	for _, s := range stands {
-		kept, err := keepsDefinition(ctx, r, definitionOf(s.Name))
+		key, named := definitionOf(s.Name)
+		if !named {
+			continue
+		}
+		kept, err := keepsDefinition(ctx, r, key)
 		if err != nil {
 			return ourStatus{}, err
 		}

@@ -50,10 +50,11 @@ func attachmentStatus(a *v1alpha1.L2Attachment) (nadv1.NetworkStatus, bool) {
 	}, true
 }
 
-// definitionOf is the definition that Multus names in an entry.
-func definitionOf(name string) types.NamespacedName {
-	namespace, name, _ := strings.Cut(name, "/")
-	return types.NamespacedName{Namespace: namespace, Name: name}
+// definitionOf is the definition that Multus names in an entry, if it names
+// one: the cluster's own network has a plain name.
+func definitionOf(entry string) (types.NamespacedName, bool) {
+	namespace, name, ok := strings.Cut(entry, "/")
+	return types.NamespacedName{Namespace: namespace, Name: name}, ok
 }
 
 // compareInterfaces puts net2 before net10.

@@ -69,7 +69,12 @@ type setup struct {
 const maxBackoff = 30 * time.Second
 
 func options(workers int) controller.Options {
+	// The priority queue of controller-runtime 0.24 may hang when it is shut
+	// down, and a leader that hangs does not hand over
+	// (kubernetes-sigs/controller-runtime#3538).
+	plain := false
 	return controller.Options{
+		UsePriorityQueue:        &plain,
 		MaxConcurrentReconciles: workers,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](5*time.Millisecond, maxBackoff),
 	}
@@ -139,6 +144,7 @@ func (s *setup) node() error {
 			go r.follow(ctx, s.config.Southbound.Changes(), q)
 			return nil
 		})).
+		WithOptions(options(1)).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up the node controller: %w", err)

@@ -1,0 +1,288 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/ipam"
+)
+
+// records are what the API, or a cache of it, holds.
+type records struct {
+	attachments []v1alpha1.L2Attachment
+	pods        []corev1.Pod
+}
+
+func (r *records) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	list.(*v1alpha1.L2AttachmentList).Items = r.attachments
+	return nil
+}
+
+func (r *records) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	switch o := o.(type) {
+	case *corev1.Pod:
+		for _, p := range r.pods {
+			if client.ObjectKeyFromObject(&p) == key {
+				p.DeepCopyInto(o)
+				return nil
+			}
+		}
+	case *v1alpha1.L2Attachment:
+		for _, a := range r.attachments {
+			if client.ObjectKeyFromObject(&a) == key {
+				a.DeepCopyInto(o)
+				return nil
+			}
+		}
+	}
+	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+}
+
+var (
+	podKey = types.NamespacedName{Namespace: "default", Name: "ping"}
+	owner  = types.NamespacedName{Namespace: "default", Name: "ping-net1-1"}
+	rival  = types.NamespacedName{Namespace: "default", Name: "pong-net1-2"}
+)
+
+// tiny has room for one attachment.
+func tiny() *v1alpha1.L2Network {
+	return &v1alpha1.L2Network{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "tiny", UID: "tiny-1"},
+		Spec:       v1alpha1.L2NetworkSpec{IPAM: &v1alpha1.IPAM{Subnets: []string{"10.0.0.1/32"}}},
+	}
+}
+
+// recorded is an attachment on tiny as the API has it, with the one address.
+func recorded(key types.NamespacedName, uid types.UID) *v1alpha1.L2Attachment {
+	return &v1alpha1.L2Attachment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, UID: uid},
+		Spec: v1alpha1.L2AttachmentSpec{
+			PodName: "ping", Network: v1alpha1.NetworkReference{Name: "tiny"},
+			MACAddress: "0a:58:0a:00:00:01", Addresses: []string{"10.0.0.1/32"},
+		},
+	}
+}
+
+func TestAllocationsHandover(t *testing.T) {
+	waiting := recorded(owner, "old")
+	waiting.Spec.MACAddress, waiting.Spec.Addresses = "", nil
+	cases := map[string]struct {
+		reason string
+		then   func(*Allocations)
+		free   bool
+	}{
+		"Pending":        {"the write is under way", func(*Allocations) {}, false},
+		"Refused":        {"the API refused the write", func(a *Allocations) { a.Cancel(owner, "") }, true},
+		"PodGone":        {"nobody knows whether the write was carried out, and nobody will retry", func(a *Allocations) { a.Forget(podKey) }, true},
+		"OtherPodGone":   {"another pod's end is none of its business", func(a *Allocations) { a.Forget(types.NamespacedName{Namespace: "default", Name: "pong"}) }, false},
+		"Deleted":        {"the attachment is gone", func(a *Allocations) { a.Confirm(owner, "new"); a.Withdraw(recorded(owner, "new")) }, true},
+		"DeletedEarly":   {"gone before its write's answer came", func(a *Allocations) { a.Withdraw(recorded(owner, "new")); a.Confirm(owner, "new") }, true},
+		"OldDeleted":     {"news of a predecessor's end comes late", func(a *Allocations) { a.Confirm(owner, "new"); a.Withdraw(recorded(owner, "old")) }, false},
+		"WaitingDeleted": {"a predecessor that never had an address has none to give back", func(a *Allocations) { a.Withdraw(waiting) }, false},
+		"CancelTooLate":  {"a confirmed write can't have been refused", func(a *Allocations) { a.Confirm(owner, "new"); a.Cancel(owner, "") }, false},
+		"ForgetTooLate":  {"what is recorded is given back by its record's end", func(a *Allocations) { a.Confirm(owner, "new"); a.Forget(podKey) }, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			a := NewAllocations(&records{}, &records{})
+			if _, err := a.Grant(t.Context(), tiny(), owner, podKey, "", ipam.Request{}); err != nil {
+				t.Fatal(err)
+			}
+
+			tc.then(a)
+
+			_, err := a.Grant(t.Context(), tiny(), rival, podKey, "", ipam.Request{})
+			want := v1alpha1.ReasonExhausted
+			if tc.free {
+				want = ""
+			}
+			expectReason(t, tc.reason, want, err)
+		})
+	}
+}
+
+func TestGrantAgain(t *testing.T) {
+	a := NewAllocations(&records{}, &records{})
+	first, err := a.Grant(t.Context(), tiny(), owner, podKey, "", ipam.Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := a.Grant(t.Context(), tiny(), owner, podKey, "", ipam.Request{})
+	if err != nil || !same(first, again) {
+		t.Errorf("a retried write must ask for the same: got %v, %v", again, err)
+	}
+	a.Confirm(owner, "new")
+	if _, err := a.Grant(t.Context(), tiny(), owner, podKey, "", ipam.Request{}); !errors.Is(err, errSettling) {
+		t.Errorf("the attachment exists, and the cache will show it: got %v", err)
+	}
+}
+
+func TestAllocationsAreLoadedOnce(t *testing.T) {
+	yes := true
+	honest, forged := recorded(rival, "honest"), recorded(owner, "forged")
+	honest.CreationTimestamp = metav1.NewTime(time.Unix(2000, 0))
+	forged.CreationTimestamp = metav1.NewTime(time.Unix(1000, 0))
+	honest.Spec.PodUID, honest.Spec.NodeName = "uid", "node-a"
+	honest.Annotations = map[string]string{v1alpha1.EntryAnnotation: "{}"}
+	honest.OwnerReferences = []metav1.OwnerReference{{Kind: "Pod", Name: "ping", UID: "uid", Controller: &yes}}
+	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ping", UID: "uid"}, Spec: corev1.PodSpec{NodeName: "node-a"}}
+	api := &records{attachments: []v1alpha1.L2Attachment{*forged, *honest}, pods: []corev1.Pod{pod}}
+	a := NewAllocations(api, api)
+
+	holders, err := a.Holders(t.Context(), types.NamespacedName{Namespace: "default", Name: "tiny"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{rival.String()}, holders); diff != "" {
+		t.Errorf("a forged attachment took an honest one's address, older as it may be: -want +got\n%s", diff)
+	}
+	if _, err := a.Grant(t.Context(), tiny(), owner, podKey, "", ipam.Request{}); err == nil {
+		t.Error("an address that the API records was handed out again")
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	other := tiny()
+	other.Name, other.UID = "other", "other-1"
+	outside := recorded(owner, "a")
+	outside.Spec.Addresses = []string{"192.0.2.1/32"}
+	cases := map[string]struct {
+		reason     string
+		before     func(*Allocations)
+		attachment *v1alpha1.L2Attachment
+		inCache    bool
+		want       string
+		retried    bool
+	}{
+		"Free":    {"what is recorded and free is taken", func(*Allocations) {}, recorded(owner, "a"), true, "", false},
+		"Taken":   {"two records of one address: the first has it", func(a *Allocations) { _ = a.Adopt(t.Context(), tiny(), recorded(rival, "b")) }, recorded(owner, "a"), true, v1alpha1.ReasonAddressTaken, false},
+		"Outside": {"a record may say what the network can't grant", func(*Allocations) {}, outside, true, v1alpha1.ReasonOutOfRange, false},
+		"Deleted": {"who was deleted meanwhile holds nothing: nobody would give it back", func(*Allocations) {}, recorded(owner, "a"), false, "", true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			cache := &records{attachments: []v1alpha1.L2Attachment{*recorded(rival, "b")}}
+			if tc.inCache {
+				cache.attachments = append(cache.attachments, *tc.attachment)
+			}
+			a := NewAllocations(&records{}, cache)
+			tc.before(a)
+			err := a.Adopt(t.Context(), tiny(), tc.attachment)
+			if tc.retried {
+				if _, refused := asRefusal(err); err == nil || refused {
+					t.Errorf("%s: got %v", tc.reason, err)
+				}
+				return
+			}
+			expectReason(t, tc.reason, tc.want, err)
+		})
+	}
+
+	t.Run("Moved", func(t *testing.T) {
+		moved := recorded(owner, "a")
+		a := NewAllocations(&records{}, &records{attachments: []v1alpha1.L2Attachment{*moved}})
+		for _, network := range []*v1alpha1.L2Network{tiny(), other} {
+			if err := a.Adopt(t.Context(), network, moved); err != nil {
+				t.Fatal(err)
+			}
+		}
+		holders, _ := a.Holders(t.Context(), client.ObjectKeyFromObject(tiny()))
+		if len(holders) > 0 {
+			t.Errorf("a network keeps an address for one that has moved: %v", holders)
+		}
+	})
+}
+
+func TestVLinkHasTwoEnds(t *testing.T) {
+	link := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "link", UID: "l"}, Spec: v1alpha1.L2NetworkSpec{Type: v1alpha1.VLink}}
+	a := NewAllocations(&records{}, &records{})
+	for i, want := range []string{"", "", v1alpha1.ReasonLinkFull} {
+		end := types.NamespacedName{Namespace: "default", Name: fmt.Sprint("end-", i)}
+		_, err := a.Grant(t.Context(), link, end, podKey, "", ipam.Request{})
+		expectReason(t, fmt.Sprint("end ", i), want, err)
+	}
+}
+
+// Concurrent reconciles, and each address once.
+func TestGrantConcurrently(t *testing.T) {
+	network := tiny()
+	network.Spec.IPAM.Subnets = []string{"10.0.0.0/25"} // 126 addresses
+	a := NewAllocations(&records{}, &records{})
+	var (
+		mu    sync.Mutex
+		given = map[string]string{}
+		none  int
+		all   sync.WaitGroup
+	)
+	for i := range 130 {
+		all.Go(func() {
+			key := types.NamespacedName{Namespace: "default", Name: fmt.Sprint("a-", i)}
+			lease, err := a.Grant(t.Context(), network, key, podKey, "", ipam.Request{})
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				none++
+				return
+			}
+			if other, twice := given[lease.Addresses[0].String()]; twice {
+				t.Errorf("%s was given to %s and to %s", lease.Addresses[0], other, key)
+			}
+			given[lease.Addresses[0].String()] = key.String()
+		})
+	}
+	all.Wait()
+	if len(given) != 126 || none != 4 {
+		t.Errorf("%d were served and %d not, want 126 and 4", len(given), none)
+	}
+}
+
+// A network made anew under its name starts with its own ipam.
+func TestNetworkIsMadeAnew(t *testing.T) {
+	a := NewAllocations(&records{}, &records{})
+	if _, err := a.Grant(t.Context(), tiny(), owner, podKey, "", ipam.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	anew := tiny()
+	anew.UID, anew.Spec.IPAM.Subnets = "tiny-2", []string{"10.7.0.0/24"}
+	if err := a.Prepare(t.Context(), anew); err != nil {
+		t.Errorf("the former life's addresses can't be stranded: %v", err)
+	}
+	lease, err := a.Grant(t.Context(), anew, rival, podKey, "", ipam.Request{})
+	if err != nil || lease.Addresses[0].String() != "10.7.0.1/24" {
+		t.Errorf("got %v, %v, want 10.7.0.1/24", lease, err)
+	}
+}
+
+func TestIsRejected(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		err    error
+		want   bool
+	}{
+		"Conflict": {"a 4xx was not carried out", apierrors.NewConflict(schema.GroupResource{}, "a", errors.New("changed")), true},
+		"Timeout":  {"a time-out may have been", apierrors.NewTimeoutError("slow", 1), false},
+		"Internal": {"so may a 500", apierrors.NewInternalError(errors.New("etcd")), false},
+		"Network":  {"and a lost connection", errors.New("connection reset"), false},
+		"None":     {"success is no rejection", nil, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := isRejected(tc.err); got != tc.want {
+				t.Errorf("%s: got %t", tc.reason, got)
+			}
+		})
+	}
+}

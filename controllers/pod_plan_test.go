@@ -1,0 +1,58 @@
+package controllers
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/attach"
+)
+
+func TestPlanPod(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ping", UID: "4f2a9c1e-0000"}, Spec: corev1.PodSpec{NodeName: "node-a"}}
+	before := pod.DeepCopy()
+	before.UID = "00000000-0000"
+	lab := attach.Request{Network: types.NamespacedName{Namespace: "default", Name: "lab"}, Interface: "net1", Entry: `{"name":"lab"}`}
+	edited := lab
+	edited.Entry = `{"name":"lab","ips":["10.0.0.9"]}`
+	more := attach.Request{Network: types.NamespacedName{Namespace: "other", Name: "more"}, Interface: "net2", Entry: `{"name":"more"}`}
+	byHand := v1alpha1.L2Attachment{ObjectMeta: metav1.ObjectMeta{Name: "mine"}, Spec: v1alpha1.L2AttachmentSpec{PodName: "ping"}}
+
+	cases := map[string]struct {
+		reason         string
+		wanted         []attach.Request
+		existing       []v1alpha1.L2Attachment
+		create, remove []string
+	}{
+		"New":       {"all is to be made, in the annotation's order", []attach.Request{more, lab}, nil, []string{"net2", "net1"}, nil},
+		"Settled":   {"nothing differs", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, nil},
+		"Added":     {"one more", []attach.Request{lab, more}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, []string{"net2"}, nil},
+		"Dropped":   {"one less", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil), *newAttachment(pod, more, nil)}, nil, []string{"ping-net2-4f2a9c1e"}},
+		"Edited":    {"an edited entry replaces its attachment, once the old one is gone", []attach.Request{edited}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
+		"Recreated": {"the predecessor's goes, the pod's own comes", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(before, lab, nil)}, []string{"net1"}, []string{"ping-net1-00000000"}},
+		"Gone":      {"a pod that is gone leaves nothing", nil, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
+		"ByHand":    {"a user's own is the user's to remove", nil, []v1alpha1.L2Attachment{byHand}, nil, nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			plan := planPod(pod, tc.wanted, tc.existing)
+			var create, remove []string
+			for _, r := range plan.create {
+				create = append(create, r.Interface)
+			}
+			for _, a := range plan.remove {
+				remove = append(remove, a.Name)
+			}
+			if diff := cmp.Diff(tc.create, create); diff != "" {
+				t.Errorf("%s: create: -want +got\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(tc.remove, remove); diff != "" {
+				t.Errorf("%s: remove: -want +got\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,90 @@
+package controllers
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/ovn"
+)
+
+const mac = "0a:58:0a:65:02:0a"
+
+func TestTopology(t *testing.T) {
+	v4, v6 := []string{"10.101.2.10/16"}, []string{"fd10:101::10/64"}
+	dual := append(append([]string{}, v4...), v6...)
+	with := func(change func(*v1alpha1.L2NetworkSpec)) v1alpha1.L2NetworkSpec {
+		spec := v1alpha1.L2NetworkSpec{IPAM: &v1alpha1.IPAM{Subnets: []string{"10.101.0.0/16", "fd10:101::/64"}}}
+		change(&spec)
+		return spec
+	}
+	ipam := with(func(*v1alpha1.L2NetworkSpec) {})
+
+	cases := map[string]struct {
+		reason    string
+		spec      v1alpha1.L2NetworkSpec
+		addresses []string
+		override  v1alpha1.PortSecurity
+		want      ovn.Port
+	}{
+		"Strict": {
+			reason: "the default with ipam: one element each, lengths in port security only", spec: ipam, addresses: dual,
+			want: ovn.Port{Addresses: []string{mac + " 10.101.2.10 fd10:101::10"}, PortSecurity: []string{mac + " 10.101.2.10/16 fd10:101::10/64"}},
+		},
+		"StrictV4": {
+			reason: "an element of one family forbids the other, and no second element opens it", spec: ipam, addresses: v4,
+			want: ovn.Port{Addresses: []string{mac + " 10.101.2.10"}, PortSecurity: []string{mac + " 10.101.2.10/16"}},
+		},
+		"Plain": {
+			reason: "without ipam pods choose addresses: OVN can't know them, the MAC is enforced", spec: v1alpha1.L2NetworkSpec{},
+			want: ovn.Port{Addresses: []string{mac, "unknown"}, PortSecurity: []string{mac}},
+		},
+		"StrictPlain": {
+			reason: "strict about no address is strict about the MAC", spec: v1alpha1.L2NetworkSpec{PortSecurity: v1alpha1.PortSecurityStrict},
+			want: ovn.Port{Addresses: []string{mac, "unknown"}, PortSecurity: []string{mac}},
+		},
+		"StrictPlainStatic": {
+			reason: "a static address on a network without ipam is one to be strict about", addresses: v4,
+			spec: v1alpha1.L2NetworkSpec{PortSecurity: v1alpha1.PortSecurityStrict},
+			want: ovn.Port{Addresses: []string{mac, "unknown"}, PortSecurity: []string{mac + " 10.101.2.10/16"}},
+		},
+		"MAC": {
+			reason: "a router sends from any address, and is still reached by its own", addresses: dual,
+			spec: with(func(s *v1alpha1.L2NetworkSpec) { s.PortSecurity = v1alpha1.PortSecurityMAC }),
+			want: ovn.Port{Addresses: []string{mac + " 10.101.2.10 fd10:101::10"}, PortSecurity: []string{mac}},
+		},
+		"Disabled": {
+			reason: "a bridge sends and receives for MACs that nobody knows", addresses: dual,
+			spec: with(func(s *v1alpha1.L2NetworkSpec) { s.PortSecurity = v1alpha1.PortSecurityDisabled }),
+			want: ovn.Port{Addresses: []string{mac, "unknown"}},
+		},
+		"Override": {
+			reason: "an attachment chooses where the network lets it", addresses: dual, override: v1alpha1.PortSecurityMAC,
+			spec: with(func(s *v1alpha1.L2NetworkSpec) { s.AllowPortSecurityOverride = true }),
+			want: ovn.Port{Addresses: []string{mac + " 10.101.2.10 fd10:101::10"}, PortSecurity: []string{mac}},
+		},
+		"OverrideForbidden": {
+			reason: "and nowhere else: who was let choose before is held to the network's again", spec: ipam, addresses: dual, override: v1alpha1.PortSecurityDisabled,
+			want: ovn.Port{Addresses: []string{mac + " 10.101.2.10 fd10:101::10"}, PortSecurity: []string{mac + " 10.101.2.10/16 fd10:101::10/64"}},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			network := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "lab", Name: "net", UID: "n-uid"}, Spec: tc.spec}
+			attachment := &v1alpha1.L2Attachment{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ping-net1-4f2a9c1e", UID: "a-uid"},
+				Spec:       v1alpha1.L2AttachmentSpec{MACAddress: mac, Addresses: tc.addresses, PortSecurity: tc.override},
+			}
+			tc.want.Name, tc.want.Owner = "l2sm/default/ping-net1-4f2a9c1e", "a-uid"
+			want := ovn.Network{Key: ovn.Key{Namespace: "lab", Name: "net"}, UID: "n-uid", Ports: []ovn.Port{tc.want}}
+
+			got := topology(network, []*v1alpha1.L2Attachment{attachment})
+
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
