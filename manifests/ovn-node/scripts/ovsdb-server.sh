@@ -20,11 +20,14 @@ fi
 # Who can write these configures the node's network.
 chmod 0700 "$directory" /run/openvswitch
 
-if [ ! -f "$database" ]; then
-  ovsdb-tool create "$database" "$schema"
-elif [ "$(ovsdb-tool needs-conversion "$database" "$schema")" = yes ]; then
-  ovsdb-tool convert "$database" "$schema"
+# After an update the database is converted. What can't be converted, as to an
+# older schema, is put aside: all that it holds is made again.
+if [ -f "$database" ] && [ "$(ovsdb-tool needs-conversion "$database" "$schema")" != no ] &&
+  ! ovsdb-tool convert "$database" "$schema"; then
+  echo "node $NODE_NAME: start with an empty Open vSwitch database, the former is in $database.old" >&2
+  mv "$database" "$database.old"
 fi
+[ -f "$database" ] || ovsdb-tool create "$database" "$schema"
 
 rm -f /run/openvswitch/ovsdb-server.*.ctl # of those that were killed
 exec ovsdb-server \
