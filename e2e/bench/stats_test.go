@@ -25,7 +25,7 @@ func TestTimelineFromLogs(t *testing.T) {
 	log := `not json
 {"ts":"2026-01-02T03:04:05.100000Z","msg":"Attachment written","attachment":"bench/on-7-net1-4f2a9c1e"}
 {"ts":"2026-01-02T03:04:05.110000Z","msg":"Northbound committed","added":["l2sm/bench/on-7-net1-4f2a9c1e"]}
-{"ts":"2026-01-02T03:04:05.400000Z","msg":"Pod attached","pod":"bench/on-7","entered":"2026-01-02T03:04:05.300000Z","plugged":"2026-01-02T03:04:05.310000Z","installed":"2026-01-02T03:04:05.330000Z","returned":"2026-01-02T03:04:05.340000Z"}
+{"ts":"2026-01-02T03:04:05.400000Z","msg":"Interfaces added","Pod":"bench/on-7","entered":"2026-01-02T03:04:05.300000Z","plugged":"2026-01-02T03:04:05.310000Z","installed":"2026-01-02T03:04:05.330000Z","returned":"2026-01-02T03:04:05.340000Z"}
 `
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	line := &timeline{created: at, scheduled: at.Add(50 * time.Millisecond), ready: at.Add(time.Second)}

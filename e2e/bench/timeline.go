@@ -12,7 +12,7 @@ import (
 const (
 	writtenMessage   = "Attachment written"
 	committedMessage = "Northbound committed"
-	addedMessage     = "Pod attached"
+	addedMessage     = "Interfaces added"
 )
 
 // logLine has what the three kinds of lines carry.
@@ -20,7 +20,7 @@ type logLine struct {
 	Time        time.Time `json:"ts"`
 	Message     string    `json:"msg"`
 	Attachment  string    `json:"attachment"` // namespace/name
-	Pod         string    `json:"pod"`        // namespace/name
+	Pod         string    `json:"Pod"`        // namespace/name
 	Added       []string  `json:"added"`      // ports
 	Entered     time.Time `json:"entered"`
 	Attachments time.Time `json:"attachments"`
