@@ -46,9 +46,9 @@ func newChanges() *changes {
 	}
 }
 
-// expect notes what the network shall be like from now on. It is not looked at
-// until the returned function says that the write is done.
-func (c *changes) expect(n Network) (written func()) {
+// expect notes what the network shall be like from now on. The caller calls the
+// returned function when that is written: it is not looked at before.
+func (c *changes) expect(n Network) func() {
 	n.Ports = slices.Clone(n.Ports)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,14 +57,14 @@ func (c *changes) expect(n Network) (written func()) {
 }
 
 // forget is expect for a network that shall be gone.
-func (c *changes) forget(key Key) (written func()) {
+func (c *changes) forget(key Key) func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.expected, key)
 	return c.begin(key)
 }
 
-func (c *changes) begin(key Key) (written func()) {
+func (c *changes) begin(key Key) func() {
 	c.writes[key]++
 	return func() {
 		c.mu.Lock()
@@ -162,8 +162,8 @@ func (c *changes) report(conn *connection) {
 }
 
 // next takes one thing to look at from what is pending, and with it what is
-// expected.
-func (c *changes) next() (change Change, want *Network, ok bool) {
+// expected. It says whether there was any.
+func (c *changes) next() (Change, *Network, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all {

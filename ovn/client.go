@@ -75,8 +75,9 @@ func (c *Client) Networks() ([]Key, error) {
 
 // Apply makes the database hold exactly this network: its switch, its ports
 // and no other ports of ours on that switch. It takes one transaction, and none
-// when nothing differs. It may be repeated and it may be called for different
-// networks at once.
+// when nothing differs. It may be repeated, and it may be called for different
+// networks at once. It remembers the network, to tell what others change: the
+// caller must leave its slices alone.
 //
 // A port that is on another switch is moved, and its row kept. So when an
 // attachment changes its network, apply the new network first: applying the

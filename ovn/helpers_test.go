@@ -3,6 +3,7 @@ package ovn_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"regexp"
 	"slices"
 	"testing"
@@ -20,11 +21,15 @@ const patience = 10 * time.Second
 // dial returns a client of the servers that ends with the test.
 func dial(t testing.TB, servers ...*ovntest.Server) *ovn.Client {
 	t.Helper()
-	cfg := ovn.Config{ProbeInterval: 200 * time.Millisecond}
+	return dialConfig(t, ovn.Config{Endpoints: endpoints(servers...)})
+}
+
+func endpoints(servers ...*ovntest.Server) []string {
+	var all []string
 	for _, s := range servers {
-		cfg.Endpoints = append(cfg.Endpoints, s.Endpoint())
+		all = append(all, s.Endpoint())
 	}
-	return dialConfig(t, cfg)
+	return all
 }
 
 func dialConfig(t testing.TB, cfg ovn.Config) *ovn.Client {
@@ -135,4 +140,15 @@ func awaitChange(t testing.TB, c *ovn.Client, want ovn.Change) []ovn.Change {
 func awaitConnected(t testing.TB, c *ovn.Client) {
 	t.Helper()
 	NewWithT(t).Eventually(c.Connected, patience, time.Millisecond).Should(BeTrue(), "client has no connection")
+}
+
+// listen returns a listener that is no ovsdb-server.
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
 }

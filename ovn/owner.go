@@ -13,7 +13,7 @@ const (
 // switchIDs returns what the external_ids of a network's switch must hold.
 func switchIDs(n Network) map[string]string {
 	return map[string]string{
-		networkID:    n.Key.String(),
+		networkID:    n.String(),
 		networkUIDID: n.UID,
 	}
 }
@@ -21,7 +21,7 @@ func switchIDs(n Network) map[string]string {
 // portIDs returns what the external_ids of a network's port must hold.
 func portIDs(n Network, p Port) map[string]string {
 	return map[string]string{
-		networkID:       n.Key.String(),
+		networkID:       n.String(),
 		networkUIDID:    n.UID,
 		attachmentUIDID: p.Owner,
 	}

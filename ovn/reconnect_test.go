@@ -3,7 +3,6 @@ package ovn_test
 import (
 	"context"
 	"errors"
-	"net"
 	"testing"
 	"time"
 
@@ -107,11 +106,7 @@ func TestFailover(t *testing.T) {
 // An endpoint that accepts and never answers must not hide the one after it,
 // nor may a server that hangs keep the client.
 func TestFailoverFromHangingServer(t *testing.T) {
-	mute, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer mute.Close()
+	mute := listen(t)
 	hanging, living := ovntest.NewNorthbound(t), ovntest.NewNorthbound(t)
 	client := dialConfig(t, ovn.Config{
 		Endpoints:     []string{hanging.Endpoint(), "tcp:" + mute.Addr().String(), living.Endpoint()},
@@ -200,11 +195,7 @@ func TestDialRefuses(t *testing.T) {
 
 // A server that is of no use is not asked all the time.
 func TestBackoff(t *testing.T) {
-	useless, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer useless.Close()
+	useless := listen(t)
 	dialConfig(t, ovn.Config{Endpoints: []string{"tcp:" + useless.Addr().String()}})
 
 	var first time.Time
@@ -231,7 +222,7 @@ func TestClusterMemberCutOff(t *testing.T) {
 	if servers[0].IsLeader() {
 		servers[0], servers[1] = servers[1], servers[0]
 	}
-	client := dial(t, servers...)
+	client := dialConfig(t, ovn.Config{Endpoints: endpoints(servers...), ProbeInterval: 200 * time.Millisecond})
 	awaitConnected(t, client)
 
 	servers[0].Appctl("cluster/failure-test", "stop-raft-rpc")

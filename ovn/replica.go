@@ -52,7 +52,7 @@ func (r replica) state(n Network) (State, error) {
 	}
 	if len(owned) == 0 {
 		strays, err := r.strays(n, nil)
-		return State{foreign: r.hasSwitch(n.Switch()), ports: strays}, err
+		return State{foreign: r.hasForeign(n.Switch()), ports: strays}, err
 	}
 
 	rows := rowsOf(owned)
@@ -103,10 +103,11 @@ func (r replica) owned(key Key) ([]*nb.LogicalSwitch, error) {
 	return owned, nil
 }
 
-// hasSwitch says whether there is a switch of that name, whoever's it is.
-func (r replica) hasSwitch(name string) bool {
+// hasForeign says whether somebody else has a switch of that name. One of ours
+// may have arrived since the caller looked.
+func (r replica) hasForeign(name string) bool {
 	for _, row := range r.switches.RowsShallow() {
-		if row.(*nb.LogicalSwitch).Name == name {
+		if sw := row.(*nb.LogicalSwitch); sw.Name == name && !isOurs(sw.ExternalIDs) {
 			return true
 		}
 	}

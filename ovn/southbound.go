@@ -38,14 +38,10 @@ func DialSouthbound(ctx context.Context, cfg Config) (*Southbound, error) {
 }
 
 func southboundDatabase() (database, error) {
-	chassis, private := &sb.Chassis{}, &sb.ChassisPrivate{}
-	db, err := model.NewClientDBModel("OVN_Southbound", map[string]model.Model{
-		sb.ChassisTable:        chassis,
-		sb.ChassisPrivateTable: private,
-	})
+	chassis := &sb.Chassis{}
+	db, err := model.NewClientDBModel("OVN_Southbound", map[string]model.Model{sb.ChassisTable: chassis})
 	return database{model: db, tables: []client.MonitorOption{
 		client.WithTable(chassis, &chassis.Name, &chassis.OtherConfig),
-		client.WithTable(private, &private.Name),
 	}}, err
 }
 
@@ -60,8 +56,8 @@ func (s *Southbound) Connected() bool {
 	return err == nil
 }
 
-// Changes receives a value after a connection was made or a chassis appeared:
-// it is time to compare [Southbound.Chassis] with the nodes. Values that are
+// Changes receives a value after a connection was made or a chassis appeared,
+// or got another configuration: it is time to compare [Southbound.Chassis] with the nodes. Values that are
 // not taken are kept as one. The channel is never closed.
 func (s *Southbound) Changes() <-chan struct{} {
 	return s.changes
@@ -69,7 +65,8 @@ func (s *Southbound) Changes() <-chan struct{} {
 
 func (s *Southbound) watch(session *session) {
 	session.cache.AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc: func(string, model.Model) { s.signal() },
+		AddFunc:    func(string, model.Model) { s.signal() },
+		UpdateFunc: func(string, model.Model, model.Model) { s.signal() },
 	})
 	s.signal()
 }
@@ -81,7 +78,7 @@ func (s *Southbound) signal() {
 	}
 }
 
-// ChassisMark, among a node's ovn-cms-options, says that its chassis is one of
+// ChassisMark says, among a node's ovn-cms-options, that its chassis is one of
 // l2sm's. Of all that Open_vSwitch external_ids can say, this alone is free
 // text that ovn-controller copies into its Chassis (ovn-controller(8)).
 const ChassisMark = "l2sm"

@@ -103,6 +103,8 @@ func TestSouthboundChanges(t *testing.T) {
 	next("a connection was made")
 	addChassis(server, "node-a", "192.0.2.1", ovn.ChassisMark)
 	next("a chassis appeared")
+	server.Ctl("set", "Chassis", "node-a", "other_config:ovn-cms-options=other")
+	next("a chassis was marked otherwise")
 	server.Stop()
 	server.Start()
 	next("the server was restarted")

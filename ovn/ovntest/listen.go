@@ -40,7 +40,9 @@ func freeAddress(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("find a free port: %v", err)
 	}
-	defer l.Close()
+	if err := l.Close(); err != nil {
+		t.Fatalf("release a free port: %v", err)
+	}
 	return l.Addr().String()
 }
 
