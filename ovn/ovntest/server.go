@@ -120,6 +120,11 @@ func (s *Server) Stop() {
 	s.process.stop(s.t)
 }
 
+// Pid returns the process id of the server that runs.
+func (s *Server) Pid() int {
+	return s.process.cmd.Process.Pid
+}
+
 // Wipe stops the server, replaces its database by an empty one and starts it
 // again.
 func (s *Server) Wipe() {
