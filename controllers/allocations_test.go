@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -249,21 +250,27 @@ func TestGrantConcurrently(t *testing.T) {
 	}
 }
 
-// A network made anew under its name starts with its own ipam.
+// A network made anew under its name starts with its own ipam: what its former
+// life handed out is no reason against it.
 func TestNetworkIsMadeAnew(t *testing.T) {
+	former, anew := tiny(), tiny()
+	former.Spec.IPAM.Subnets = []string{"10.0.0.0/24"}
+	anew.UID = "tiny-2"
+	anew.Spec.IPAM = &v1alpha1.IPAM{Subnets: []string{"10.0.0.0/24"}, Ranges: []string{"10.0.0.128/25"}}
 	a := NewAllocations(&records{}, &records{})
-	if _, err := a.Grant(t.Context(), tiny(), owner, podKey, "", ipam.Request{}); err != nil {
+	if _, err := a.Grant(t.Context(), former, owner, podKey, "", ipam.Request{}); err != nil {
 		t.Fatal(err)
 	}
-	anew := tiny()
-	anew.UID, anew.Spec.IPAM.Subnets = "tiny-2", []string{"10.7.0.0/24"}
 	if err := a.Prepare(t.Context(), anew); err != nil {
-		t.Errorf("the former life's addresses can't be stranded: %v", err)
+		t.Errorf("the new network's ipam is not in force: %v", err)
 	}
 	lease, err := a.Grant(t.Context(), anew, rival, podKey, "", ipam.Request{})
-	if err != nil || lease.Addresses[0].String() != "10.7.0.1/24" {
-		t.Errorf("got %v, %v, want 10.7.0.1/24", lease, err)
+	if err != nil || lease.Addresses[0].String() != "10.0.0.128/24" {
+		t.Errorf("got %v, %v, want 10.0.0.128/24", lease, err)
 	}
+	_, err = a.Grant(t.Context(), anew, types.NamespacedName{Namespace: "default", Name: "third"}, podKey, "",
+		ipam.Request{Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}})
+	expectReason(t, "what somebody still has is still taken", v1alpha1.ReasonAddressTaken, err)
 }
 
 func TestIsRejected(t *testing.T) {

@@ -16,6 +16,8 @@ func TestPlanPod(t *testing.T) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ping", UID: "4f2a9c1e-0000"}, Spec: corev1.PodSpec{NodeName: "node-a"}}
 	before := pod.DeepCopy()
 	before.UID = "00000000-0000"
+	alike := pod.DeepCopy()
+	alike.UID = "4f2a9c1e-9999"
 	lab := attach.Request{Network: types.NamespacedName{Namespace: "default", Name: "lab"}, Interface: "net1", Entry: `{"name":"lab"}`}
 	edited := lab
 	edited.Entry = `{"name":"lab","ips":["10.0.0.9"]}`
@@ -34,6 +36,7 @@ func TestPlanPod(t *testing.T) {
 		"Dropped":   {"one less", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil), *newAttachment(pod, more, nil)}, nil, []string{"ping-net2-4f2a9c1e"}},
 		"Edited":    {"an edited entry replaces its attachment, once the old one is gone", []attach.Request{edited}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
 		"Recreated": {"the predecessor's goes, the pod's own comes", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(before, lab, nil)}, []string{"net1"}, []string{"ping-net1-00000000"}},
+		"Alike":     {"a predecessor whose UID begins alike has the name still", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(alike, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
 		"Gone":      {"a pod that is gone leaves nothing", nil, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
 		"ByHand":    {"a user's own is the user's to remove", nil, []v1alpha1.L2Attachment{byHand}, nil, nil},
 	}

@@ -32,17 +32,12 @@ func topology(network *v1alpha1.L2Network, attachments []*v1alpha1.L2Attachment)
 }
 
 // effectiveSecurity is the attachment's own port security where the network
-// lets it choose, else the network's. Strict without addresses to be strict
-// about is MAC: the pod sets addresses of its own.
+// lets it choose, else the network's.
 func effectiveSecurity(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) v1alpha1.PortSecurity {
-	security := networkSecurity(network)
 	if a.Spec.PortSecurity != "" && network.Spec.AllowPortSecurityOverride {
-		security = a.Spec.PortSecurity
+		return a.Spec.PortSecurity
 	}
-	if security == v1alpha1.PortSecurityStrict && len(a.Spec.Addresses) == 0 {
-		return v1alpha1.PortSecurityMAC
-	}
-	return security
+	return networkSecurity(network)
 }
 
 func networkSecurity(network *v1alpha1.L2Network) v1alpha1.PortSecurity {
@@ -67,7 +62,8 @@ func portAddresses(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, securi
 
 // portSecurity is the port's column port_security. Strict is one element: a
 // separate one of the MAC address alone would let every address pass. An
-// element with addresses of one family forbids the other; that is meant.
+// element with addresses of one family forbids the other; that is meant. One
+// without addresses is MAC: the pod sets addresses of its own.
 func portSecurity(a *v1alpha1.L2Attachment, security v1alpha1.PortSecurity) []string {
 	switch security {
 	case v1alpha1.PortSecurityStrict:
