@@ -4,6 +4,7 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,6 +32,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/controllers"
@@ -49,7 +52,13 @@ var scheme = runtime.NewScheme()
 
 // shared is the API server that all tests but one share. Each has namespaces of
 // its own, and a controller that sees those only.
-var shared *rest.Config
+var shared *api
+
+// api is an API server: as its administrator sees it, and the controller.
+type api struct {
+	*envtest.Environment
+	controller *rest.Config
+}
 
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }
 
@@ -64,30 +73,66 @@ func runAll(m *testing.M) int {
 		logger = zap.New(zap.UseDevMode(true))
 	}
 	ctrl.SetLogger(logger)
-	env, err := startAPI(multusCRD)
-	if err != nil {
+	var err error
+	if shared, err = startAPI(multusCRD); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	shared = env.Config
 	code := m.Run()
-	if err := env.Stop(); err != nil {
+	if err := shared.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop kube-apiserver:", err)
 		return 1
 	}
 	return code
 }
 
-func startAPI(crds ...string) (*envtest.Environment, error) {
+func startAPI(crds ...string) (*api, error) {
 	env := &envtest.Environment{
 		CRDDirectoryPaths:     append(crds, filepath.Join("..", "manifests", "crd")),
 		ErrorIfCRDPathMissing: true,
 		Scheme:                scheme,
 	}
+	env.ControlPlane.GetAPIServer().Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
 	if _, err := env.Start(); err != nil {
 		return nil, fmt.Errorf("start kube-apiserver and etcd: %w; KUBEBUILDER_ASSETS must name the folder of their binaries, and `make test` sets it", err)
 	}
-	return env, nil
+	controller, err := grant(env)
+	if err != nil {
+		return nil, errors.Join(err, env.Stop())
+	}
+	return &api{env, controller}, nil
+}
+
+// grant gives the controller a user of its own, who may do what the manifests
+// let it do and nothing else.
+func grant(env *envtest.Environment) (*rest.Config, error) {
+	text, err := os.ReadFile(filepath.Join("..", "manifests", "controller", "role.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	role := &rbacv1.ClusterRole{}
+	if err := yaml.Unmarshal(text, role); err != nil {
+		return nil, fmt.Errorf("read the controller's role: %w", err)
+	}
+	user, err := env.AddUser(envtest.User{Name: "l2sm-controller"}, &rest.Config{QPS: -1}) // as ctrl.GetConfig
+	if err != nil {
+		return nil, err
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "l2sm-controller"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "l2sm-controller"}},
+	}
+	c, err := client.New(env.Config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range []client.Object{role, binding} {
+		if err := c.Create(context.Background(), o); err != nil {
+			return nil, fmt.Errorf("create the controller's %T: %w", o, err)
+		}
+	}
+	return user.Config(), nil
 }
 
 // world is a cluster as the controller sees it.
@@ -98,8 +143,8 @@ type world struct {
 	// namespace is the test's own, other is a second one.
 	namespace, other string
 
-	config *rest.Config
-	stop   func()
+	api  *api
+	stop func()
 }
 
 // start makes namespaces, databases and a running controller, which end with
@@ -109,13 +154,13 @@ func start(t *testing.T) *world {
 	return startOn(t, shared)
 }
 
-func startOn(t *testing.T, cfg *rest.Config) *world {
+func startOn(t *testing.T, a *api) *world {
 	t.Helper()
-	c, err := client.New(cfg, client.Options{Scheme: scheme})
+	c, err := client.New(a.Config, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, Client: c, config: cfg, NB: ovntest.NewNorthbound(t), SB: ovntest.NewSouthbound(t)}
+	w := &world{t: t, Client: c, api: a, NB: ovntest.NewNorthbound(t), SB: ovntest.NewSouthbound(t)}
 	w.namespace = w.newNamespace()
 	w.other = w.newNamespace()
 	w.ensureSystemNamespace()
@@ -157,7 +202,7 @@ func (w *world) run() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	mgr, err := ctrl.NewManager(w.config, w.managerOptions())
+	mgr, err := ctrl.NewManager(w.api.controller, w.managerOptions())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -119,7 +119,7 @@ func TestMultusComesLater(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	w := startOn(t, env.Config)
+	w := startOn(t, env)
 	ready := controllers.MultusReady(mapper(t, env.Config))
 	NewWithT(t).Expect(ready(nil)).To(MatchError(ContainSubstring("install Multus first")))
 	n := w.network("lab", subnets("10.0.0.0/24"))
