@@ -156,7 +156,8 @@ func toolbox(name string, attach bool) *corev1.Pod {
 	return pod
 }
 
-// readLogs completes the timelines from what controller and agents logged.
+// readLogs completes the timelines from what controller and agents logged. The
+// API takes the time in whole seconds, so it asks for a little more.
 func (p *pods) readLogs(ctx context.Context, since time.Time, batches ...[]*timeline) error {
 	timelines := map[string]*timeline{}
 	for _, batch := range batches {
@@ -169,7 +170,7 @@ func (p *pods) readLogs(ctx context.Context, since time.Time, batches ...[]*time
 		return err
 	}
 	for _, program := range programs.Items {
-		log, err := p.api.CoreV1().Pods(systemNS).GetLogs(program.Name, &corev1.PodLogOptions{SinceTime: &metav1.Time{Time: since}}).Stream(ctx)
+		log, err := p.api.CoreV1().Pods(systemNS).GetLogs(program.Name, &corev1.PodLogOptions{SinceTime: &metav1.Time{Time: since.Add(-2 * time.Second)}}).Stream(ctx)
 		if err != nil {
 			return fmt.Errorf("read the log of %q: %w", program.Name, err)
 		}

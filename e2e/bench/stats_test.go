@@ -23,7 +23,7 @@ func TestPercentile(t *testing.T) {
 
 func TestTimelineFromLogs(t *testing.T) {
 	log := `not json
-{"ts":"2026-01-02T03:04:05.100000Z","msg":"Attachment written","attachment":"bench/on-7-net1-4f2a9c1e"}
+{"ts":"2026-01-02T03:04:05.100000Z","msg":"Attachment written","Pod":{"namespace":"bench","name":"on-7"},"attachment":"bench/on-7-net1-4f2a9c1e"}
 {"ts":"2026-01-02T03:04:05.110000Z","msg":"Northbound committed","added":["l2sm/bench/on-7-net1-4f2a9c1e"]}
 {"ts":"2026-01-02T03:04:05.400000Z","msg":"Interfaces added","Pod":"bench/on-7","entered":"2026-01-02T03:04:05.300000Z","plugged":"2026-01-02T03:04:05.310000Z","installed":"2026-01-02T03:04:05.330000Z","returned":"2026-01-02T03:04:05.340000Z"}
 `

@@ -20,13 +20,30 @@ type logLine struct {
 	Time        time.Time `json:"ts"`
 	Message     string    `json:"msg"`
 	Attachment  string    `json:"attachment"` // namespace/name
-	Pod         string    `json:"Pod"`        // namespace/name
-	Added       []string  `json:"added"`      // ports
+	Pod         podName   `json:"Pod"`
+	Added       []string  `json:"added"` // ports
 	Entered     time.Time `json:"entered"`
 	Attachments time.Time `json:"attachments"`
 	Plugged     time.Time `json:"plugged"`
 	Installed   time.Time `json:"installed"`
 	Returned    time.Time `json:"returned"`
+}
+
+// podName is a pod's name, out of either form in which it is logged: an
+// object, as controller-runtime does, or namespace/name.
+type podName string
+
+// UnmarshalJSON reads both forms.
+func (p *podName) UnmarshalJSON(text []byte) error {
+	var object struct{ Name string }
+	if json.Unmarshal(text, &object) == nil {
+		*p = podName(object.Name)
+		return nil
+	}
+	var s string
+	err := json.Unmarshal(text, &s)
+	*p = podName(base(s))
+	return err
 }
 
 // timeline is when one pod's attach reached each stage.
@@ -59,7 +76,7 @@ func add(timelines map[string]*timeline, log io.Reader) error {
 				}
 			}
 		case addedMessage:
-			if t := timelines[base(l.Pod)]; t != nil {
+			if t := timelines[string(l.Pod)]; t != nil {
 				t.entered, t.plugged, t.installed, t.returned = l.Entered, l.Plugged, l.Installed, l.Returned
 			}
 		}
