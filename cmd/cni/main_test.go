@@ -16,19 +16,16 @@ import (
 	types100 "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/google/go-cmp/cmp"
 	"github.com/onsi/gomega"
-	"golang.org/x/sys/unix"
 
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/link/nstest"
 )
 
-// plugin is the built binary. The tests run in a mount namespace of their own,
-// so that the agent's socket stands where it does on a node.
+// plugin is the built binary. The tests have a /run of their own, so that the
+// agent's socket stands where it does on a node.
 var plugin string
 
-func TestMain(m *testing.M) { nstest.Main(m, emptyRun, build) }
-
-func emptyRun() error { return unix.Mount("tmpfs", "/run", "tmpfs", 0, "") }
+func TestMain(m *testing.M) { nstest.Main(m, build) }
 
 // build builds into /run, which ends with the process.
 func build() error {

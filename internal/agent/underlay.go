@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
 )
 
@@ -27,14 +28,7 @@ type underlay struct {
 	want int
 
 	// told is what was last complained of.
-	told tunnel
-}
-
-// tunnel is the interface that holds the tunnels' address.
-type tunnel struct {
-	name  string
-	index int
-	mtu   int
+	told link.Holder
 }
 
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
@@ -64,7 +58,7 @@ func (u *underlay) follow(ctx context.Context) error {
 		return fmt.Errorf("subscribe to addresses: %w", err)
 	}
 	var ip netip.Addr
-	var found tunnel
+	var found link.Holder
 	for {
 		changed := u.ovs.Changed()
 		if encap, err := u.ovs.EncapIP(ctx); err == nil && encap != ip {
@@ -76,7 +70,7 @@ func (u *underlay) follow(ctx context.Context) error {
 			if !open {
 				return nil
 			}
-			if int(update.Index) == found.index {
+			if int(update.Index) == found.Index {
 				found = u.look(ip)
 			}
 		case update, open := <-addrs:
@@ -94,46 +88,26 @@ func (u *underlay) follow(ctx context.Context) error {
 }
 
 // look finds the interface and complains of it, once for each state.
-func (u *underlay) look(ip netip.Addr) tunnel {
-	found, err := findTunnel(ip)
+func (u *underlay) look(ip netip.Addr) link.Holder {
+	found, err := link.HolderOf(ip)
 	if err != nil {
 		u.log.Info("Could not look at the tunnel interface", "address", ip.String(), "error", err.Error())
-		return tunnel{}
+		return link.Holder{}
 	}
-	if found.index == 0 || found.mtu >= u.want {
-		u.told = tunnel{}
+	if found.Index == 0 || found.MTU >= u.want {
+		u.told = link.Holder{}
 		return found
 	}
 	if found == u.told {
 		return found
 	}
 	u.told = found
-	complaint := v1alpha1.UnderlayMTUEvent(found.name, found.mtu, u.want)
-	u.log.Info(complaint.Message, "interface", found.name)
+	complaint := v1alpha1.UnderlayMTUEvent(found.Name, found.MTU, u.want)
+	u.log.Info(complaint.Message, "interface", found.Name)
 	// kubectl describe node looks for events of this UID, as kubelet's.
 	node := &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: u.node, UID: types.UID(u.node)}
 	u.recorder.Eventf(node, nil, complaint.Type, complaint.Reason, complaint.Action, "%s", complaint.Message)
 	return found
-}
-
-// findTunnel returns the interface that holds the address; it is the zero
-// value where none does.
-func findTunnel(ip netip.Addr) (tunnel, error) {
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
-	if err != nil {
-		return tunnel{}, fmt.Errorf("list addresses: %w", err)
-	}
-	for _, a := range addrs {
-		if addressOf(*a.IPNet) != ip {
-			continue
-		}
-		link, err := netlink.LinkByIndex(a.LinkIndex)
-		if err != nil {
-			return tunnel{}, fmt.Errorf("get link %d: %w", a.LinkIndex, err)
-		}
-		return tunnel{name: link.Attrs().Name, index: a.LinkIndex, mtu: link.Attrs().MTU}, nil
-	}
-	return tunnel{}, nil
 }
 
 func addressOf(n net.IPNet) netip.Addr {

@@ -95,7 +95,7 @@ func (l *Links) Exists(host string) (bool, error) {
 
 // List returns the host ends on the node.
 func (l *Links) List() ([]HostEnd, error) {
-	all, err := netlink.LinkList()
+	all, err := whole(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}

@@ -184,7 +184,7 @@ func inspect(name string) (Interface, error) {
 	if err != nil {
 		return Interface{}, fmt.Errorf("get interface %q: %w", name, err)
 	}
-	addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	addrs, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_ALL) })
 	if err != nil {
 		return Interface{}, fmt.Errorf("list addresses of interface %q: %w", name, err)
 	}
@@ -206,6 +206,17 @@ func inNamespace(netns string, f func() error) error {
 		return fmt.Errorf("open network namespace %q: %w", netns, os.ErrNotExist)
 	}
 	return err
+}
+
+// whole repeats a listing that changed while the kernel wrote it, as happens
+// while other pods come and go.
+func whole[T any](list func() ([]T, error)) ([]T, error) {
+	const tries = 100
+	all, err := list()
+	for try := 1; try < tries && errors.Is(err, netlink.ErrDumpInterrupted); try++ {
+		all, err = list()
+	}
+	return all, err
 }
 
 func isNotFound(err error) bool {

@@ -4,10 +4,12 @@ package link
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -399,4 +401,36 @@ func isAnnouncement(f []byte) bool {
 func isAdvertisement(f []byte) bool {
 	return len(f) >= 86 && f[12] == 0x86 && f[13] == 0xdd && f[54] == 136 && f[58]&0x20 != 0 &&
 		string(f[62:78]) == string(want.Addresses[1].Addr().AsSlice()) && f[78] == 2 && string(f[80:86]) == string(want.MAC)
+}
+
+// Other pods come and go while one is deleted: the listing must neither fail
+// nor miss a host end.
+func TestListWhileLinksChange(t *testing.T) {
+	l, netns := New("/proc/sys"), nstest.NewNS(t)
+	create(t, l, netns, Kernel)
+	var churn sync.WaitGroup
+	for n := range 8 {
+		churn.Go(func() {
+			for range 40 {
+				other := netlink.NewVeth(netlink.LinkAttrs{Name: fmt.Sprintf("other%d", n), TxQLen: -1})
+				other.PeerName = fmt.Sprintf("peer%d", n)
+				if err := errors.Join(netlink.LinkAdd(other), netlink.LinkDel(other)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() { churn.Wait(); close(ended) }()
+	for {
+		ends, err := l.List()
+		if diff := cmp.Diff([]HostEnd{host}, ends); err != nil || diff != "" {
+			t.Fatalf("List: error %v (-want +got):\n%s", err, diff)
+		}
+		select {
+		case <-ended:
+			return
+		default:
+		}
+	}
 }

@@ -12,17 +12,21 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/containernetworking/plugins/pkg/ns"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
+
+// tempDir takes the tests' temporary files.
+const tempDir = "/run/tmp"
 
 // inside marks the process that Main starts.
 const inside = "L2SM_NSTEST_INSIDE"
 
 // Main is for TestMain: it runs the package's tests in a process with network,
-// mount and PID namespaces of its own, after the preparations, and exits with
-// their result. The kernel kills every process that a test started when that
-// process ends, however it ends.
+// mount and PID namespaces of its own and an empty /run, after the
+// preparations, and exits with their result. The kernel kills every process
+// that a test started when that process ends, however it ends.
 func Main(m *testing.M, prepare ...func() error) {
 	if os.Getenv(inside) == "" {
 		os.Exit(reexec())
@@ -65,6 +69,12 @@ func enter() error {
 	}
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
+	}
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, ""); err != nil {
+		return fmt.Errorf("mount /run: %w", err)
+	}
+	if err := errors.Join(os.Mkdir(tempDir, 0o700), os.Setenv("TMPDIR", tempDir)); err != nil {
+		return fmt.Errorf("make %s: %w", tempDir, err)
 	}
 	return upLoopback()
 }
@@ -121,5 +131,13 @@ func RemoveNS(t testing.TB, path string) {
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("remove network namespace %q: %v", path, err)
+	}
+}
+
+// Do runs f on a thread in the network namespace.
+func Do(t testing.TB, path string, f func() error) {
+	t.Helper()
+	if err := ns.WithNetNSPath(path, func(ns.NetNS) error { return f() }); err != nil {
+		t.Fatalf("in network namespace %q: %v", path, err)
 	}
 }

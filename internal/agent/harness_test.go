@@ -1,0 +1,349 @@
+//go:build integration
+
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/containernetworking/cni/pkg/types"
+	types100 "github.com/containernetworking/cni/pkg/types/100"
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/testr"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/agent"
+	"l2sm.io/l2sm/internal/attach"
+	"l2sm.io/l2sm/internal/cni"
+	"l2sm.io/l2sm/internal/link"
+	"l2sm.io/l2sm/internal/link/nstest"
+	"l2sm.io/l2sm/internal/ovs/ovstest"
+)
+
+const (
+	nodeName    = "node-a"
+	underlayMTU = 1500
+	// patience is how long a test waits for what must happen.
+	patience = 20 * time.Second
+)
+
+var (
+	scheme = runtime.NewScheme()
+	// api is the API server that all tests share; each has a namespace.
+	api *rest.Config
+	// plugin is the CNI plugin, built.
+	plugin = "/run/l2sm-plugin"
+)
+
+func TestMain(m *testing.M) { nstest.Main(m, buildPlugin, startAPI) }
+
+func buildPlugin() error {
+	build := exec.Command("go", "build", "-o", plugin, "l2sm.io/l2sm/cmd/cni")
+	build.Stderr = os.Stderr
+	return build.Run()
+}
+
+// startAPI leaves the server to the end of the process, which takes it along.
+func startAPI() error {
+	ctrl.SetLogger(logr.Discard())
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return err
+		}
+	}
+	env := &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "manifests", "crd")},
+		ErrorIfCRDPathMissing: true,
+	}
+	// There is no default route that the server could find its address by.
+	env.ControlPlane.GetAPIServer().Configure().Set("advertise-address", "192.0.2.1")
+	started, err := env.Start()
+	if err != nil {
+		return fmt.Errorf("start kube-apiserver and etcd: %w; KUBEBUILDER_ASSETS must name the folder of their binaries, and `make test` sets it", err)
+	}
+	api = started
+	return nil
+}
+
+// world is a node with a real Open vSwitch and OVN, and an agent on it. The
+// tests write what the controller would: attachments and logical ports.
+type world struct {
+	t *testing.T
+	client.Client
+	*ovstest.OVN
+	namespace string
+	stopAgent func()
+}
+
+// start makes a world that ends with the test. change sees the agent's
+// configuration.
+func start(t *testing.T, change ...func(*agent.Config)) *world {
+	t.Helper()
+	c, err := client.New(api, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, Client: c, OVN: ovstest.StartOVN(t)}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	w.create(ns)
+	w.namespace = ns.Name
+	w.startAgent(change...)
+	return w
+}
+
+func (w *world) startAgent(change ...func(*agent.Config)) {
+	w.t.Helper()
+	c := agent.Config{Node: nodeName, CNISocket: cni.Socket, OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys"}
+	for _, f := range change {
+		f(&c)
+	}
+	mgr, err := ctrl.NewManager(api, ctrl.Options{
+		Scheme: scheme, Cache: agent.CacheOptions(nodeName),
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: config.Controller{SkipNameValidation: new(true)}, // one process runs many agents
+		Logger:     w.logger(),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(w.t.Context())
+	if err := agent.Setup(ctx, mgr, c); err != nil {
+		w.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	stopped := false
+	w.stopAgent = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("the agent ended with: %v", err)
+		}
+	}
+	w.t.Cleanup(w.stopAgent)
+	NewWithT(w.t).Eventually(func() error {
+		_, err := cni.Do(w.t.Context(), cni.Socket, cni.Request{Command: cni.Status, Config: json.RawMessage(`{"name":"l2sm"}`)})
+		return err
+	}, patience, "10ms").Should(Succeed(), "the agent must get ready")
+}
+
+func (w *world) logger() logr.Logger {
+	if os.Getenv("L2SM_TEST_LOG") == "" {
+		return logr.Discard()
+	}
+	return testr.New(w.t)
+}
+
+func (w *world) create(o client.Object) {
+	w.t.Helper()
+	if err := w.Create(w.t.Context(), o); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) network(name string, mtu ...int32) *v1alpha1.L2Network {
+	w.t.Helper()
+	n := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}
+	for _, m := range mtu {
+		n.Spec.MTU = &m
+	}
+	w.create(n)
+	return n
+}
+
+// pod is a pod of the node that asks by annotation.
+func (w *world) pod(name, networks string) *corev1.Pod {
+	w.t.Helper()
+	return w.annotatedPod(name, map[string]string{"l2sm.io/networks": networks, "k8s.v1.cni.cncf.io/networks": "l2sm-system/l2sm"})
+}
+
+func (w *world) annotatedPod(name string, annotations map[string]string) *corev1.Pod {
+	w.t.Helper()
+	p := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name, Annotations: annotations},
+		Spec:       corev1.PodSpec{NodeName: nodeName, Containers: []corev1.Container{{Name: "c", Image: "none"}}},
+	}
+	w.create(p)
+	return p
+}
+
+// attachment is what the controller writes for an interface of the pod: with
+// address 10.0.0.n and its MAC, on a network of the namespace.
+func (w *world) attachment(p *corev1.Pod, network, iface string, n int) *v1alpha1.L2Attachment {
+	return &v1alpha1.L2Attachment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: attach.Name(p.Name, p.UID, iface)},
+		Spec: v1alpha1.L2AttachmentSpec{
+			PodName: p.Name, PodUID: p.UID, NodeName: nodeName, Interface: iface,
+			Network:    v1alpha1.NetworkReference{Name: network},
+			MACAddress: fmt.Sprintf("0a:58:0a:00:00:%02x", n),
+			Addresses:  []string{fmt.Sprintf("10.0.0.%d/24", n), fmt.Sprintf("fd10::%d/64", n)},
+		},
+	}
+}
+
+// attach does the controller's whole work for an interface.
+func (w *world) attach(p *corev1.Pod, network, iface string, n int) *v1alpha1.L2Attachment {
+	w.t.Helper()
+	a := w.attachment(p, network, iface, n)
+	w.create(a)
+	w.logicalPort(a)
+	return a
+}
+
+func (w *world) logicalPort(a *v1alpha1.L2Attachment) {
+	w.t.Helper()
+	var addresses []string
+	for _, text := range a.Spec.Addresses {
+		addresses = append(addresses, netip.MustParsePrefix(text).Addr().String())
+	}
+	w.AddPort("l2sm/"+a.Namespace+"/"+a.Spec.Network.Name, "l2sm/"+a.Namespace+"/"+a.Name, a.Spec.MACAddress, addresses...)
+}
+
+// sandbox is one life of a pod's sandbox, as the runtime sees it.
+type sandbox struct {
+	*world
+	pod       *corev1.Pod
+	container string
+	netns     string
+	ifname    string
+	config    string
+}
+
+func (w *world) sandbox(p *corev1.Pod, container string) *sandbox {
+	w.t.Helper()
+	return &sandbox{
+		world: w, pod: p, container: container, netns: nstest.NewNS(w.t), ifname: "net1",
+		config: `{"cniVersion":"1.1.0","name":"l2sm","type":"l2sm"}`,
+	}
+}
+
+// command is the plugin as the runtime starts it.
+func (s *sandbox) command(verb string) *exec.Cmd {
+	cmd := exec.Command(plugin)
+	cmd.Env = []string{
+		"CNI_COMMAND=" + verb, "CNI_CONTAINERID=" + s.container, "CNI_NETNS=" + s.netns, "CNI_IFNAME=" + s.ifname, "CNI_PATH=/opt/cni/bin",
+		fmt.Sprintf("CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_UID=%s", s.pod.Namespace, s.pod.Name, s.pod.UID),
+	}
+	cmd.Stdin = strings.NewReader(s.config)
+	return cmd
+}
+
+// run runs the plugin: it returns what it prints, or the error it prints.
+func (s *sandbox) run(verb string) ([]byte, *types.Error) {
+	s.t.Helper()
+	cmd := s.command(verb)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		s.t.Fatalf("run the plugin: %v", err)
+	}
+	if err == nil {
+		return out.Bytes(), nil
+	}
+	e := &types.Error{}
+	if err := json.Unmarshal(out.Bytes(), e); err != nil {
+		s.t.Fatalf("%s failed with %q %q: %v", verb, out.String(), errs.String(), err)
+	}
+	return nil, e
+}
+
+func (s *sandbox) add() *types100.Result {
+	s.t.Helper()
+	out, e := s.run("ADD")
+	if e != nil {
+		s.t.Fatalf("ADD: code %d: %s", e.Code, e.Msg)
+	}
+	result := &types100.Result{}
+	if err := json.Unmarshal(out, result); err != nil {
+		s.t.Fatalf("ADD printed %q: %v", out, err)
+	}
+	return result
+}
+
+// ok runs a command that must succeed.
+func (s *sandbox) ok(verb string) {
+	s.t.Helper()
+	if _, e := s.run(verb); e != nil {
+		s.t.Errorf("%s: code %d: %s", verb, e.Code, e.Msg)
+	}
+}
+
+// fails runs a command that must fail with the code, and say the text.
+func (s *sandbox) fails(verb string, code uint, text string) {
+	s.t.Helper()
+	out, e := s.run(verb)
+	if e == nil {
+		s.t.Fatalf("%s succeeded and printed %q, want an error that says %q", verb, out, text)
+	}
+	if e.Code != code || !strings.Contains(e.Msg, text) {
+		s.t.Errorf("%s failed with code %d: %s; want code %d and a message that says %q", verb, e.Code, e.Msg, code, text)
+	}
+}
+
+// left lists what agents have made on the node: ports and host ends.
+func (w *world) left() []string {
+	w.t.Helper()
+	ends, err := link.New("/proc/sys").List()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var all []string
+	for _, end := range ends {
+		all = append(all, "link "+end.Name)
+	}
+	for _, port := range w.Ports() {
+		if port != "br-int" {
+			all = append(all, "port "+port)
+		}
+	}
+	return all
+}
+
+func (w *world) nothingLeft(reason string) {
+	w.t.Helper()
+	if left := w.left(); len(left) > 0 {
+		w.t.Errorf("%s: %v are left", reason, left)
+	}
+}
+
+// ready is the status and the reason of an attachment's condition Ready.
+func (w *world) ready(a *v1alpha1.L2Attachment) func() string {
+	return func() string {
+		is := &v1alpha1.L2Attachment{}
+		if err := w.Get(w.t.Context(), client.ObjectKeyFromObject(a), is); err != nil {
+			return err.Error()
+		}
+		c := meta.FindStatusCondition(is.Status.Conditions, v1alpha1.ConditionReady)
+		if c == nil {
+			return ""
+		}
+		return fmt.Sprintf("%s %s", c.Status, c.Reason)
+	}
+}

@@ -1,0 +1,170 @@
+//go:build integration
+
+package agent_test
+
+import (
+	"net"
+	"testing"
+
+	"github.com/containernetworking/cni/pkg/types"
+	. "github.com/onsi/gomega"
+	"github.com/vishvananda/netlink"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"l2sm.io/l2sm/internal/agent"
+	"l2sm.io/l2sm/internal/link/nstest"
+)
+
+// wired is a world with a pod that is wired to network "one".
+func wired(t *testing.T) (*world, *sandbox) {
+	t.Helper()
+	w := start(t)
+	w.network("one")
+	pod := w.pod("ping", "one")
+	w.attach(pod, "one", "net1", 1)
+	s := w.sandbox(pod, "c1")
+	s.add()
+	return w, s
+}
+
+func TestDelOfWhatIsGone(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		before func(*world, *sandbox)
+	}{
+		"Namespace":  {"the pod's end took the device along", func(w *world, s *sandbox) { nstest.RemoveNS(w.t, s.netns) }},
+		"Pod":        {"the pod is out of the API", func(w *world, s *sandbox) { w.deleteNow(s.pod) }},
+		"Attachment": {"the garbage collector was first", func(w *world, s *sandbox) { w.deleteNow(w.attachment(s.pod, "one", "net1", 1)) }},
+		"Port":       {"somebody tidied OVS", func(w *world, s *sandbox) { w.Ctl("del-port", w.Ports()[0]) }},
+		"Deleted":    {"the runtime repeats itself", func(w *world, s *sandbox) { s.ok("DEL") }},
+		"NoArgs":     {"the runtime has lost what it knew of the pod", func(_ *world, s *sandbox) { s.pod, s.netns = &corev1.Pod{}, "" }},
+		"Agent":      {"the agent that made it is dead", func(w *world, s *sandbox) { w.stopAgent(); w.startAgent() }},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w, s := wired(t)
+			tc.before(w, s)
+			s.ok("DEL")
+			w.nothingLeft(tc.reason)
+		})
+	}
+}
+
+func (w *world) deleteNow(o client.Object) {
+	w.t.Helper()
+	if err := w.Delete(w.t.Context(), o, client.GracePeriodSeconds(0)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	w, s := wired(t)
+	s.ok("CHECK")
+	nstest.Do(t, s.netns, func() error {
+		inner, err := netlink.LinkByName("net1")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetMTU(inner, 1000)
+	})
+	s.fails("CHECK", types.ErrInternal, "MTU 1000, want 1442")
+	w.Ctl("del-port", w.Ports()[0])
+	s.fails("CHECK", types.ErrInternal, "has no port")
+	nstest.RemoveNS(t, s.netns)
+	s.netns = "/run/netns/none"
+	s.fails("CHECK", types.ErrInternal, "/run/netns/none")
+}
+
+func TestGC(t *testing.T) {
+	w, s := wired(t)
+	pod := w.pod("pong", "one")
+	w.attach(pod, "one", "net1", 2)
+	gone := w.sandbox(pod, "c2")
+	gone.add()
+
+	gc := *s
+	gc.config = `{"cniVersion":"1.1.0","name":"another","type":"l2sm","cni.dev/valid-attachments":[]}`
+	gc.ok("GC")
+	if left := w.left(); len(left) != 4 {
+		t.Errorf("GC of another network configuration left %v", left)
+	}
+	gc.config = `{"cniVersion":"1.1.0","name":"l2sm","type":"l2sm","cni.dev/valid-attachments":[{"containerID":"c1","ifname":"net1"}]}`
+	gc.ok("GC")
+	if left := w.left(); len(left) != 2 {
+		t.Errorf("GC must leave one link and one port, got %v", left)
+	}
+	s.ok("CHECK")
+	gc.config = `{"cniVersion":"1.1.0","name":"l2sm","type":"l2sm","cni.dev/valid-attachments":[]}`
+	gc.ok("GC")
+	w.nothingLeft("no attachment is valid any more")
+}
+
+func TestStatus(t *testing.T) {
+	w, s := wired(t)
+	s.ok("STATUS")
+	w.StopServer()
+	NewWithT(t).Eventually(func() uint {
+		_, e := s.run("STATUS")
+		if e == nil {
+			return 0
+		}
+		return e.Code
+	}, patience, "20ms").Should(Equal(uint(50)), "without Open vSwitch no ADD can be served")
+	s.fails("ADD", types.ErrTryAgainLater, "not connected to Open vSwitch")
+	s.fails("DEL", types.ErrTryAgainLater, "not connected to Open vSwitch")
+	w.StartServer()
+	NewWithT(t).Eventually(func() bool { _, e := s.run("STATUS"); return e == nil }, patience, "20ms").Should(BeTrue())
+	s.ok("DEL")
+	w.nothingLeft("Open vSwitch came back")
+	w.stopAgent()
+	s.fails("STATUS", 50, "does not answer")
+	s.fails("ADD", types.ErrTryAgainLater, "does not answer")
+}
+
+func TestReadyFollowsOVS(t *testing.T) {
+	w, s := wired(t)
+	a := w.attachment(s.pod, "one", "net1", 1)
+	ready := w.ready(a)
+	g := NewWithT(t)
+	g.Eventually(ready, patience, "20ms").Should(Equal("True Ready"))
+	w.stopAgent()
+	w.Ctl("del-port", w.Ports()[0])
+	w.startAgent()
+	g.Eventually(ready, patience, "20ms").Should(Equal("False Wiring"), "an agent that starts tells what happened without it")
+	s.ok("DEL")
+}
+
+func TestUnderlay(t *testing.T) {
+	w := start(t, func(c *agent.Config) { c.UnderlayMTU = 1600 })
+	tunnel := netlink.NewVeth(netlink.LinkAttrs{Name: "eth1", MTU: 1500, TxQLen: -1})
+	tunnel.PeerName = "fabric"
+	if err := netlink.LinkAdd(tunnel); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = netlink.LinkDel(tunnel) })
+	w.Ctl("set", "Open_vSwitch", ".", "external_ids:ovn-encap-ip=192.0.2.1")
+	g := NewWithT(t)
+	g.Consistently(w.complaints, "200ms", "50ms").Should(BeEmpty(), "no interface holds the address yet")
+
+	address := &netlink.Addr{IPNet: &net.IPNet{IP: net.IPv4(192, 0, 2, 1), Mask: net.CIDRMask(24, 32)}}
+	if err := netlink.AddrAdd(tunnel, address); err != nil {
+		t.Fatal(err)
+	}
+	g.Eventually(w.complaints, patience, "50ms").Should(ConsistOf(ContainSubstring("eth1 has MTU 1500 but UNDERLAY_MTU is 1600")))
+}
+
+// complaints are the events on the node about the underlay.
+func (w *world) complaints() []string {
+	var list corev1.EventList
+	if err := w.List(w.t.Context(), &list); err != nil {
+		w.t.Error(err)
+	}
+	var messages []string
+	for _, e := range list.Items {
+		if e.Reason == "UnderlayMTU" && e.InvolvedObject.Kind == "Node" && e.InvolvedObject.Name == nodeName {
+			messages = append(messages, e.Message)
+		}
+	}
+	return messages
+}
