@@ -3,37 +3,24 @@
 # routes there: the userspace datapath finds the way to a tunnel's far end only
 # over a bridge that holds the local address.
 #
-# The kernel holds all the state, so this can run any number of times: after a
-# restart the addresses are on br-ext, a persistent tap device that outlives
-# ovs-vswitchd; after a reboot they are on the NIC again.
+# It may run any number of times. After a reboot the NIC has what the node's
+# configuration gives it; until the next one, a record says what was moved.
 set -euo pipefail
 
 nic=$TUNNEL_INTERFACE
 bridge=br-ext
+record=/run/openvswitch/br-ext.ip # gone with a reboot, as all of /run
 
-die() {
-  echo "node $NODE_NAME: $*" >&2
-  exit 1
+# configuration DEVICE: what its addresses and routes are, as input of ip -batch
+# that gives the same to the bridge. Without routes that come with an address or
+# from a router.
+configuration() {
+  ip -oneline address show dev "$1" scope global |
+    awk -v bridge="$bridge" '{print "address replace", $4, "dev", bridge}'
+  { ip -4 route show dev "$1"; ip -6 route show dev "$1" | sed 's,^default,::/0,'; } |
+    awk -v bridge="$bridge" '!/ proto (kernel|ra) / {
+      gsub(/ (linkdown|pref [a-z]+)/, ""); print "route replace", $0, "dev", bridge}'
 }
-
-# addresses DEVICE: one ADDRESS/PREFIX a line.
-addresses() {
-  ip -oneline address show dev "$1" scope global | awk '{print $4}'
-}
-
-# routes DEVICE: one route a line, without those that come with an address or
-# from a router's advertisements.
-routes() {
-  { ip -4 route show dev "$1"; ip -6 route show dev "$1"; } |
-    awk '!/ proto (kernel|ra) / {gsub(/ (linkdown|pref [a-z]+)/, ""); print}'
-}
-
-[ -n "$nic" ] || die "DATAPATH=netdev needs TUNNEL_INTERFACE, an interface for tunnels alone"
-[ -d "/sys/class/net/$nic" ] || die "no interface $nic, which TUNNEL_INTERFACE names"
-if addresses "$nic" | grep -qF "$NODE_IP/"; then
-  die "interface $nic holds the node's InternalIP $NODE_IP, and to move it would cut the node off." \
-    "TUNNEL_INTERFACE must name another"
-fi
 
 mac=$(cat "/sys/class/net/$nic/address")
 mtu=$(cat "/sys/class/net/$nic/mtu")
@@ -65,14 +52,12 @@ table netdev l2sm {
 }
 RULES
 
-moved_routes=$(routes "$nic")
-for address in $(addresses "$nic"); do
-  ip address replace "$address" dev "$bridge"
-  ip address delete "$address" dev "$nic"
-done
-while read -r route; do
-  # shellcheck disable=SC2086 # a route is many words
-  [ -z "$route" ] || ip route replace $route dev "$bridge"
-done <<<"$moved_routes"
-
-[ -n "$(addresses "$bridge")" ] || die "interface $nic has no address to put on $bridge"
+moved=$(configuration "$nic")
+[[ $moved == address* ]] || moved=$(cat "$record" 2>/dev/null || configuration "$bridge")
+if [[ $moved != address* ]]; then
+  echo "node $NODE_NAME: interface $nic, which TUNNEL_INTERFACE names, has no address" >&2
+  exit 1
+fi
+echo "$moved" >"$record"
+ip -batch "$record"
+ip address flush dev "$nic" scope global

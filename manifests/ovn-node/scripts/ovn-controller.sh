@@ -8,10 +8,11 @@ die() {
   exit 1
 }
 
-# address DEVICE: its first address, IPv4 if it has one.
+# address DEVICE: its first address, IPv4 if it has one; nothing if it has none.
 address() {
   ip -oneline address show dev "$1" scope global 2>/dev/null |
-    awk '{sub("/.*", "", $4); print $3, $4}' | sort | awk 'NR == 1 {print $2}'
+    awk '{sub("/.*", "", $4)} !first[$3] {first[$3] = $4}
+      END {print first["inet"] ? first["inet"] : first["inet6"]}' || true
 }
 
 # Kubernetes fills in the Service's address when it starts a container, and not

@@ -2,24 +2,7 @@
 # The node's switch.
 set -euo pipefail
 
-case $DATAPATH in
-system)
-  # Asking for the datapath also makes the kernel load its module, which a
-  # container may not do by itself.
-  if ! ovs-dpctl dump-dps; then
-    echo "node $NODE_NAME has no kernel module openvswitch. Install it" \
-      "(modprobe openvswitch must succeed on the node) or set DATAPATH=netdev." >&2
-    exit 1
-  fi
-  ;;
-netdev)
-  /bin/bash /scripts/br-ext.sh
-  ;;
-*)
-  echo "DATAPATH is \"$DATAPATH\": want system or netdev" >&2
-  exit 1
-  ;;
-esac
+[ "$DATAPATH" = system ] || bash /scripts/br-ext.sh
 
 rm -f /run/openvswitch/ovs-vswitchd.*.ctl # of those that were killed
 

@@ -8,15 +8,6 @@ database=$directory/conf.db
 schema=/usr/share/openvswitch/vswitch.ovsschema
 socket=/run/openvswitch/db.sock
 
-# Two Open vSwitches would fight for the node's datapath and for this socket,
-# and to share the node's own would mean to share its system-id and ovn-remote
-# with whatever brought it there.
-if ovsdb-client --timeout=2 list-dbs "unix:$socket" >/dev/null 2>&1; then
-  echo "node $NODE_NAME already runs Open vSwitch: something answers on $socket." \
-    "Stop it (systemctl disable --now openvswitch-switch), or keep l2sm off this node." >&2
-  exit 1
-fi
-
 # Who can write these configures the node's network.
 chmod 0700 "$directory" /run/openvswitch
 
