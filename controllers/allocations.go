@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -16,9 +18,20 @@ import (
 // vlinkEndpoints is how many attachments a vlink has.
 const vlinkEndpoints = 2
 
-// errSettling says that an attachment's former or fresh record has not reached
-// the cache yet. It is over in milliseconds: retry.
+// errSettling says that an attachment's last change has not reached the cache
+// yet. It is over in milliseconds.
 var errSettling = errors.New("the attachment's last change has not reached the cache yet")
+
+// settleTime is how long a reconcile leaves the cache to settle.
+const settleTime = 10 * time.Millisecond
+
+// settled is a reconcile's result: what only needs to settle is no error.
+func settled(err error) (ctrl.Result, error) {
+	if errors.Is(err, errSettling) {
+		return ctrl.Result{RequeueAfter: settleTime}, nil
+	}
+	return ctrl.Result{}, err
+}
 
 // Allocations are the MAC and IP addresses of all networks and who has them. A
 // lease is reserved here before the API write that records it, so two
@@ -60,7 +73,9 @@ func NewAllocations(live, cached client.Reader) *Allocations {
 }
 
 // Grant reserves what an attachment asks for. The attachment's UID is empty as
-// long as it does not exist. A refusal says why nothing is granted.
+// long as it does not exist. A refusal says why nothing is granted. One that
+// exists takes over what is pending under its name: the write that this was for
+// can't succeed any more.
 func (a *Allocations) Grant(ctx context.Context, network *v1alpha1.L2Network, owner, pod types.NamespacedName, uid types.UID, r ipam.Request) (ipam.Lease, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -69,7 +84,7 @@ func (a *Allocations) Grant(ctx context.Context, network *v1alpha1.L2Network, ow
 	if err != nil {
 		return ipam.Lease{}, err
 	}
-	if h, held := a.holders[owner]; held && (h.uid != uid || h.network != key) {
+	if h, held := a.holders[owner]; held && (h.network != key || h.uid != "" && h.uid != uid) {
 		return ipam.Lease{}, fmt.Errorf("grant addresses to %q: %w", owner, errSettling)
 	}
 	if err := pool.room(network, owner); err != nil {
@@ -77,7 +92,7 @@ func (a *Allocations) Grant(ctx context.Context, network *v1alpha1.L2Network, ow
 	}
 	lease, err := pool.Allocate(owner.String(), r)
 	if err != nil {
-		return ipam.Lease{}, refuseLease(key, err)
+		return ipam.Lease{}, refuseLease(err)
 	}
 	a.holders[owner] = holder{network: key, pod: pod, uid: uid}
 	return lease, nil
@@ -102,16 +117,18 @@ func (a *Allocations) Cancel(owner types.NamespacedName, uid types.UID) {
 	}
 }
 
-// Withdraw takes back what a deleted attachment had. A later attachment of the
-// same name keeps its own.
-func (a *Allocations) Withdraw(deleted *v1alpha1.L2Attachment) {
+// Withdraw takes back what an attachment had that is deleted or false, and says
+// whether it had anything. A later attachment of the same name keeps its own.
+func (a *Allocations) Withdraw(attachment *v1alpha1.L2Attachment) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	owner := client.ObjectKeyFromObject(deleted)
+	owner := client.ObjectKeyFromObject(attachment)
 	h, held := a.holders[owner]
-	if held && deleted.Complete() && (h.uid == deleted.UID || h.uid == "") {
-		a.release(owner)
+	if !held || !attachment.Complete() || h.uid != "" && h.uid != attachment.UID {
+		return false
 	}
+	a.release(owner)
+	return true
 }
 
 // Forget takes back what was granted to a pod that is gone and never confirmed:
@@ -142,7 +159,7 @@ func (a *Allocations) Adopt(ctx context.Context, network *v1alpha1.L2Network, at
 	}
 	key, owner := client.ObjectKeyFromObject(network), client.ObjectKeyFromObject(attachment)
 	if err := pool.fits(lease); err != nil {
-		return refuseLease(key, err)
+		return refuseLease(err)
 	}
 	if have, ok := pool.Lease(owner.String()); ok && same(have, lease) {
 		return nil
@@ -154,7 +171,7 @@ func (a *Allocations) Adopt(ctx context.Context, network *v1alpha1.L2Network, at
 		return err
 	}
 	if err := pool.Hold(owner.String(), lease); err != nil {
-		return refuseLease(key, err)
+		return refuseLease(err)
 	}
 	if h, held := a.holders[owner]; held && h.network != key {
 		a.networks[h.network].Release(owner.String())
@@ -167,12 +184,13 @@ func (a *Allocations) Adopt(ctx context.Context, network *v1alpha1.L2Network, at
 // caller read it: under the lock, an attachment that is in the cache has its
 // Withdraw still to come.
 func (a *Allocations) stillThere(ctx context.Context, attachment *v1alpha1.L2Attachment) error {
-	now := &v1alpha1.L2Attachment{}
-	if err := a.cached.Get(ctx, client.ObjectKeyFromObject(attachment), now); err != nil {
-		return fmt.Errorf("read attachment %q again: %w", client.ObjectKeyFromObject(attachment), err)
+	key, now := client.ObjectKeyFromObject(attachment), &v1alpha1.L2Attachment{}
+	err := a.cached.Get(ctx, key, now)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read attachment %q again: %w", key, err)
 	}
-	if now.UID != attachment.UID {
-		return fmt.Errorf("adopt attachment %q: %w", client.ObjectKeyFromObject(attachment), errSettling)
+	if err != nil || now.UID != attachment.UID {
+		return fmt.Errorf("adopt attachment %q: %w", key, errSettling)
 	}
 	return nil
 }

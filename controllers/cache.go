@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -55,7 +56,7 @@ func stripPod(object any) (any, error) {
 }
 
 // podAnnotations are those that the controllers read.
-var podAnnotations = append(requestAnnotations, nadv1.NetworkStatusAnnot)
+var podAnnotations = slices.Concat(requestAnnotations, []string{nadv1.NetworkStatusAnnot})
 
 // requestAnnotations are those that pods ask by.
 var requestAnnotations = []string{v1alpha1.NetworksAnnotation, v1alpha1.L2SMNetworksAnnotation, nadv1.NetworkAttachmentAnnot}

@@ -293,6 +293,18 @@ func (w *world) change(o client.Object, change func()) {
 	})
 }
 
+// bind gives a pod its node, as the scheduler would.
+func (w *world) bind(pod *corev1.Pod, node string) {
+	w.t.Helper()
+	binding := &corev1.Binding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name},
+		Target:     corev1.ObjectReference{Kind: "Node", Name: node},
+	}
+	if err := w.SubResource("binding").Create(w.t.Context(), pod, binding); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // setPhase says how a pod fares, as its kubelet would.
 func (w *world) setPhase(pod *corev1.Pod, phase corev1.PodPhase) {
 	w.t.Helper()

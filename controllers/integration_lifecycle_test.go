@@ -46,10 +46,7 @@ func TestUnscheduledPodHoldsNothing(t *testing.T) {
 	pod := w.podWith("pending", map[string]string{v1alpha1.NetworksAnnotation: "lab"}, func(p *corev1.Pod) { p.Spec.NodeName = "" })
 	w.consistently(func(g Gomega) { g.Expect(w.attachments("pending")).To(BeEmpty()) })
 
-	binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "pending"}, Target: corev1.ObjectReference{Kind: "Node", Name: "node-b"}}
-	if err := w.SubResource("binding").Create(t.Context(), pod, binding); err != nil {
-		t.Fatal(err)
-	}
+	w.bind(pod, "node-b")
 	NewWithT(t).Expect(w.attached("pending", 1)[0].Spec.NodeName).To(Equal("node-b"))
 }
 

@@ -38,7 +38,7 @@ func TestFieldOwnership(t *testing.T) {
 	owned := map[string]string{}
 	for _, f := range a.ManagedFields {
 		if f.Subresource == "status" {
-			owned[f.Manager] = string(f.FieldsV1.Raw)
+			owned[f.Manager] = f.FieldsV1.GetRawString()
 		}
 	}
 	g := NewWithT(t)

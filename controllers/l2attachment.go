@@ -22,7 +22,6 @@ type L2AttachmentReconciler struct {
 	client.Client
 	Admission *Admission
 	Recorder  events.EventRecorder
-	wakeups   *wakeups
 	networks  *wakeups
 	committed *committed
 	stages    *stages
@@ -53,7 +52,7 @@ func (r *L2AttachmentReconciler) Reconcile(ctx context.Context, req ctrl.Request
 		return ctrl.Result{}, r.reportRefusal(ctx, a, pod, refused)
 	}
 	if err != nil || !r.committed.has(a) {
-		return ctrl.Result{}, err // the network's commit brings the attachment here again
+		return settled(err) // the network's commit brings the attachment here again
 	}
 	return ctrl.Result{}, r.reportAccepted(ctx, a)
 }
@@ -107,8 +106,8 @@ func (r *L2AttachmentReconciler) request(ctx context.Context, a *v1alpha1.L2Atta
 // giveBack frees what an attachment has held since the controller's start that
 // no pod stands behind, and lets those look again who were refused for it.
 func (r *L2AttachmentReconciler) giveBack(a *v1alpha1.L2Attachment, refused *refusal) {
-	if refused.Reason == v1alpha1.ReasonForged || refused.Reason == v1alpha1.ReasonNotServed {
-		r.Admission.Allocations.Withdraw(a)
+	hollow := refused.Reason == v1alpha1.ReasonForged || refused.Reason == v1alpha1.ReasonNotServed
+	if hollow && r.Admission.Allocations.Withdraw(a) {
 		r.networks.wake(a.NetworkKey())
 	}
 }

@@ -35,7 +35,6 @@ type L2NetworkReconciler struct {
 	Recorder   events.EventRecorder
 	// attachments are woken when a commit, or a freed address, concerns them.
 	attachments *wakeups
-	wakeups     *wakeups
 	committed   *committed
 	stages      *stages
 }
@@ -75,7 +74,7 @@ func (r *L2NetworkReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 
 	facts, err := r.gather(ctx, network)
 	if err != nil {
-		return ctrl.Result{}, err
+		return settled(err)
 	}
 	if !network.DeletionTimestamp.IsZero() && len(facts.users) == 0 {
 		facts.programming = r.finalize(ctx, network)
@@ -152,7 +151,7 @@ func (r *L2NetworkReconciler) attachmentsOf(ctx context.Context, network types.N
 }
 
 func (r *L2NetworkReconciler) hasPort(ctx context.Context, a *v1alpha1.L2Attachment) (bool, error) {
-	if !a.Complete() {
+	if !a.Complete() || !bornFromAPod(a) {
 		return false, nil
 	}
 	pod, err := r.Admission.Pod(ctx, a)

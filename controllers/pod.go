@@ -37,54 +37,64 @@ type PodReconciler struct {
 
 // Reconcile brings one pod's attachments in line with its annotations.
 func (r *PodReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	pod := &corev1.Pod{}
-	if err := r.Get(ctx, req.NamespacedName, pod); client.IgnoreNotFound(err) != nil {
-		return ctrl.Result{}, fmt.Errorf("get pod %q: %w", req.NamespacedName, err)
-	}
-	existing := &v1alpha1.L2AttachmentList{}
-	if err := r.List(ctx, existing, client.InNamespace(req.Namespace), client.MatchingFields{podIndex: req.Name}); err != nil {
-		return ctrl.Result{}, fmt.Errorf("list attachments of pod %q: %w", req.NamespacedName, err)
+	pod, existing, err := r.gather(ctx, req.NamespacedName)
+	if err != nil {
+		return ctrl.Result{}, err
 	}
 	if pod.UID == "" || ended(pod) {
 		r.Admission.Allocations.Forget(req.NamespacedName)
-		return ctrl.Result{}, r.remove(ctx, planPod(pod, nil, existing.Items))
+		return ctrl.Result{}, r.remove(ctx, planPod(pod, nil, existing))
 	}
 	if pod.Spec.NodeName == "" {
 		return ctrl.Result{}, nil // a pod that waits for a node holds no address
 	}
 
 	requests, err := wanted(ctx, r, pod)
-	var syntax *attach.SyntaxError
-	if errors.As(err, &syntax) {
-		return ctrl.Result{}, r.complain(pod, syntax)
+	if unreadable, ok := errors.AsType[*attach.SyntaxError](err); ok {
+		r.complain(pod, unreadable)
+		return ctrl.Result{}, nil // until the annotation changes
 	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if pod.Spec.HostNetwork {
-		if len(requests) > 0 {
-			emit(r.Recorder, pod, v1alpha1.HostNetworkEvent())
-		}
+		r.turnAway(pod, requests)
 		return ctrl.Result{}, nil
 	}
-
-	plan := planPod(pod, requests, existing.Items)
-	if !pod.DeletionTimestamp.IsZero() {
-		plan.create = nil
-	}
+	plan := planPod(pod, requests, existing)
 	if err := r.remove(ctx, plan); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{}, r.create(ctx, pod, plan)
+	return settled(r.create(ctx, pod, plan))
+}
+
+// gather reads the pod, empty where it is gone, and the attachments that carry
+// its name.
+func (r *PodReconciler) gather(ctx context.Context, key types.NamespacedName) (*corev1.Pod, []v1alpha1.L2Attachment, error) {
+	pod := &corev1.Pod{}
+	if err := r.Get(ctx, key, pod); client.IgnoreNotFound(err) != nil {
+		return nil, nil, fmt.Errorf("get pod %q: %w", key, err)
+	}
+	list := &v1alpha1.L2AttachmentList{}
+	if err := r.List(ctx, list, client.InNamespace(key.Namespace), client.MatchingFields{podIndex: key.Name}); err != nil {
+		return nil, nil, fmt.Errorf("list attachments of pod %q: %w", key, err)
+	}
+	return pod, list.Items, nil
+}
+
+// turnAway tells a pod on its node's own network that it gets no interfaces.
+func (r *PodReconciler) turnAway(pod *corev1.Pod, requests []attach.Request) {
+	if len(requests) > 0 {
+		emit(r.Recorder, pod, v1alpha1.HostNetworkEvent())
+	}
 }
 
 // complain tells of an annotation that can't be read, unless it is a Multus
 // annotation of a pod that asks nothing of us.
-func (r *PodReconciler) complain(pod *corev1.Pod, err *attach.SyntaxError) error {
+func (r *PodReconciler) complain(pod *corev1.Pod, err *attach.SyntaxError) {
 	if attach.Asks(pod) || err.Annotation != nadv1.NetworkAttachmentAnnot {
 		emit(r.Recorder, pod, v1alpha1.InvalidNetworksEvent(err))
 	}
-	return nil
 }
 
 func (r *PodReconciler) remove(ctx context.Context, plan podPlan) error {
@@ -113,15 +123,15 @@ func (r *PodReconciler) attach(ctx context.Context, pod *corev1.Pod, request att
 	owner := types.NamespacedName{Namespace: pod.Namespace, Name: attach.Name(pod.Name, pod.UID, request.Interface)}
 	lease, err := r.Admission.Grant(ctx, owner, "", pod, request)
 	if _, refused := asRefusal(err); refused {
-		return r.write(ctx, pod, newAttachment(pod, request, nil))
+		return r.write(ctx, newAttachment(pod, request, nil))
 	}
 	if err != nil {
 		return err
 	}
-	return r.write(ctx, pod, newAttachment(pod, request, &lease))
+	return r.write(ctx, newAttachment(pod, request, &lease))
 }
 
-func (r *PodReconciler) write(ctx context.Context, pod *corev1.Pod, a *v1alpha1.L2Attachment) error {
+func (r *PodReconciler) write(ctx context.Context, a *v1alpha1.L2Attachment) error {
 	owner := client.ObjectKeyFromObject(a)
 	err := r.Create(ctx, a, client.FieldOwner(fieldOwner))
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {

@@ -35,6 +35,9 @@ func planPod(pod *corev1.Pod, wanted []attach.Request, existing []v1alpha1.L2Att
 			plan.remove = append(plan.remove, a)
 		}
 	}
+	if !pod.DeletionTimestamp.IsZero() {
+		return plan // a pod on its way out gets nothing new
+	}
 	for _, request := range wanted {
 		if _, missing := open[attach.Name(pod.Name, pod.UID, request.Interface)]; missing {
 			plan.create = append(plan.create, request)

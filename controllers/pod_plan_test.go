@@ -24,24 +24,30 @@ func TestPlanPod(t *testing.T) {
 	more := attach.Request{Network: types.NamespacedName{Namespace: "other", Name: "more"}, Interface: "net2", Entry: `{"name":"more"}`}
 	byHand := v1alpha1.L2Attachment{ObjectMeta: metav1.ObjectMeta{Name: "mine"}, Spec: v1alpha1.L2AttachmentSpec{PodName: "ping"}}
 
+	now := metav1.Now()
 	cases := map[string]struct {
 		reason         string
 		wanted         []attach.Request
 		existing       []v1alpha1.L2Attachment
 		create, remove []string
 	}{
-		"New":       {"all is to be made, in the annotation's order", []attach.Request{more, lab}, nil, []string{"net2", "net1"}, nil},
-		"Settled":   {"nothing differs", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, nil},
-		"Added":     {"one more", []attach.Request{lab, more}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, []string{"net2"}, nil},
-		"Dropped":   {"one less", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil), *newAttachment(pod, more, nil)}, nil, []string{"ping-net2-4f2a9c1e"}},
-		"Edited":    {"an edited entry replaces its attachment, once the old one is gone", []attach.Request{edited}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
-		"Recreated": {"the predecessor's goes, the pod's own comes", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(before, lab, nil)}, []string{"net1"}, []string{"ping-net1-00000000"}},
-		"Alike":     {"a predecessor whose UID begins alike has the name still", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(alike, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
-		"Gone":      {"a pod that is gone leaves nothing", nil, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
-		"ByHand":    {"a user's own is the user's to remove", nil, []v1alpha1.L2Attachment{byHand}, nil, nil},
+		"New":         {"all is to be made, in the annotation's order", []attach.Request{more, lab}, nil, []string{"net2", "net1"}, nil},
+		"Settled":     {"nothing differs", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, nil},
+		"Added":       {"one more", []attach.Request{lab, more}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, []string{"net2"}, nil},
+		"Dropped":     {"one less", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil), *newAttachment(pod, more, nil)}, nil, []string{"ping-net2-4f2a9c1e"}},
+		"Edited":      {"an edited entry replaces its attachment, once the old one is gone", []attach.Request{edited}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
+		"Recreated":   {"the predecessor's goes, the pod's own comes", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(before, lab, nil)}, []string{"net1"}, []string{"ping-net1-00000000"}},
+		"Alike":       {"a predecessor whose UID begins alike has the name still", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(alike, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
+		"Gone":        {"a pod that is gone leaves nothing", nil, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
+		"Terminating": {"a pod on its way out keeps what it has and gets nothing new", []attach.Request{lab, more}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, nil},
+		"ByHand":      {"a user's own is the user's to remove", nil, []v1alpha1.L2Attachment{byHand}, nil, nil},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			pod := pod.DeepCopy()
+			if name == "Terminating" {
+				pod.DeletionTimestamp = &now
+			}
 			plan := planPod(pod, tc.wanted, tc.existing)
 			var create, remove []string
 			for _, r := range plan.create {

@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/ipam"
@@ -26,7 +25,7 @@ func asRefusal(err error) (*refusal, bool) {
 
 // refuseLease turns what a network's pool says into a refusal. Other errors
 // stay as they are.
-func refuseLease(network types.NamespacedName, err error) error {
+func refuseLease(err error) error {
 	var (
 		taken     *ipam.AddressTakenError
 		macTaken  *ipam.MACTakenError

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,7 +21,8 @@ for every L2Network a logical switch with the attachments' ports into OVN's
 northbound database. What it knows is in the Kubernetes API: it may be killed,
 and both databases may be wiped, at any time.
 
-Run two of it for a quick takeover; one is elected to work.`
+Run two of it for a quick takeover; one is elected to work. Outside of a
+cluster, KUBECONFIG says which one to serve.`
 
 const example = `  # as the Deployment runs it: what is not given comes from the environment
   l2sm-controller --nb=ssl:10.96.0.20:6641 --sb=ssl:10.96.0.20:6642 --tls-dir=/tls
@@ -91,7 +93,7 @@ func (o options) check() error {
 
 // usesTLS says whether any endpoint needs a certificate.
 func (o options) usesTLS() bool {
-	for _, endpoint := range append(append([]string{}, o.northbound...), o.southbound...) {
+	for _, endpoint := range slices.Concat(o.northbound, o.southbound) {
 		if strings.HasPrefix(endpoint, "ssl:") {
 			return true
 		}

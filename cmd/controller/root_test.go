@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// What is wrong on the command line or in the environment is said at once, and
+// says what to do.
+func TestBadOptions(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		env    map[string]string
+		args   []string
+		says   string
+	}{
+		"NoNorthbound": {"without a database there is no work", nil, []string{"--sb=unix:/sb"}, "--nb is missing"},
+		"NoSouthbound": {"nor without the other", nil, []string{"--nb=unix:/nb"}, "--sb is missing"},
+		"SmallMTU":     {"pods would be left nothing", nil, []string{"--nb=unix:/nb", "--sb=unix:/sb", "--underlay-mtu=100"}, "leaves pods 42 bytes"},
+		"EnvMTU":       {"a setting that is no number is no default", map[string]string{"UNDERLAY_MTU": "jumbo"}, []string{"--nb=unix:/nb", "--sb=unix:/sb"}, "leaves pods"},
+		"EnvEndpoint":  {"endpoints of the environment are read, and an unusable one refused", map[string]string{"NB_ENDPOINTS": "nowhere", "SB_ENDPOINTS": "unix:/sb"}, nil, `"nowhere"`},
+		"NoTLS":        {"ssl: needs certificates", nil, []string{"--nb=ssl:[::1]:6641", "--sb=unix:/sb"}, "load certificates from --tls-dir"},
+		"Argument":     {"what is no flag is a mistake", nil, []string{"start"}, `unknown command "start"`},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			for _, key := range []string{"NB_ENDPOINTS", "SB_ENDPOINTS", "UNDERLAY_MTU", "TLS_DIR"} {
+				t.Setenv(key, tc.env[key])
+			}
+			root := newRoot()
+			root.SetArgs(append([]string{}, tc.args...))
+			err := root.ExecuteContext(t.Context())
+			if err == nil || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("%s: got %v, want an error that says %q", tc.reason, err, tc.says)
+			}
+		})
+	}
+}
+
+func TestHelpTeaches(t *testing.T) {
+	out := &bytes.Buffer{}
+	root := newRoot()
+	root.SetOut(out)
+	root.SetArgs([]string{"--help"})
+	if err := root.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"L2Attachment", "Examples:", "NB_ENDPOINTS", "--leader-elect", "KUBECONFIG"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("--help does not mention %q", want)
+		}
+	}
+}
