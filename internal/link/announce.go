@@ -1,6 +1,7 @@
 package link
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"net"
@@ -9,63 +10,104 @@ import (
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/ethernet"
 	"github.com/mdlayher/ndp"
+	"github.com/mdlayher/packet"
+	"golang.org/x/sys/unix"
 )
 
 // Announce tells an interface's neighbours which MAC has its addresses, so
-// that none of them keeps sending to the addresses' last holder: an ARP
-// announcement for IPv4 (RFC 5227 section 2.3), an unsolicited neighbour
-// advertisement for IPv6 (RFC 4861 section 7.2.6).
+// that none of them keeps sending to the addresses' last holder.
+//
+// The frames pass the pod's own stack by: it takes a moment after the
+// interface is up until that would route an advertisement.
 func Announce(netns string, want Interface) error {
-	if len(want.Addresses) == 0 {
+	frames, err := announcements(want)
+	if err != nil {
+		return fmt.Errorf("announce interface %q: %w", want.Name, err)
+	}
+	if len(frames) == 0 {
 		return nil
 	}
-	return inNamespace(netns, func() error {
-		ifi, err := net.InterfaceByName(want.Name)
-		if err != nil {
-			return fmt.Errorf("get interface %q: %w", want.Name, err)
-		}
-		var errs []error
-		for _, a := range want.Addresses {
-			errs = append(errs, announce(ifi, a.Addr()))
-		}
-		return errors.Join(errs...)
-	})
-}
-
-func announce(ifi *net.Interface, addr netip.Addr) error {
-	send := advertise
-	if addr.Is4() {
-		send = announceARP
-	}
-	if err := send(ifi, addr); err != nil {
-		return fmt.Errorf("announce %s on interface %q: %w", addr, ifi.Name, err)
+	err = inNamespace(netns, func() error { return send(want.Name, frames) })
+	if err != nil {
+		return fmt.Errorf("announce interface %q: %w", want.Name, err)
 	}
 	return nil
 }
 
-func announceARP(ifi *net.Interface, addr netip.Addr) error {
-	c, err := arp.Dial(ifi)
-	if err != nil {
-		return err
+// announcements are the frames, one for each address.
+func announcements(want Interface) ([]*ethernet.Frame, error) {
+	var frames []*ethernet.Frame
+	for _, a := range want.Addresses {
+		announce := advertisement
+		if a.Addr().Is4() {
+			announce = announcement
+		}
+		frame, err := announce(want.MAC, a.Addr())
+		if err != nil {
+			return nil, fmt.Errorf("make announcement of %s: %w", a.Addr(), err)
+		}
+		frames = append(frames, frame)
 	}
-	defer func() { _ = c.Close() }()
-	p, err := arp.NewPacket(arp.OperationRequest, ifi.HardwareAddr, addr, make(net.HardwareAddr, 6), addr)
-	if err != nil {
-		return err
-	}
-	return c.WriteTo(p, ethernet.Broadcast)
+	return frames, nil
 }
 
-func advertise(ifi *net.Interface, addr netip.Addr) error {
-	c, _, err := ndp.Listen(ifi, ndp.Addr(addr.String()))
+// announcement is an ARP announcement, RFC 5227 section 2.3.
+func announcement(mac net.HardwareAddr, addr netip.Addr) (*ethernet.Frame, error) {
+	p, err := arp.NewPacket(arp.OperationRequest, mac, addr, make(net.HardwareAddr, len(mac)), addr)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := p.MarshalBinary()
+	return &ethernet.Frame{Destination: ethernet.Broadcast, Source: mac, EtherType: ethernet.EtherTypeARP, Payload: payload}, err
+}
+
+// allNodes is the Ethernet address of ff02::1, RFC 2464 section 7.
+var allNodes = net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}
+
+// advertisement is an unsolicited neighbour advertisement, RFC 4861 section
+// 7.2.6.
+func advertisement(mac net.HardwareAddr, addr netip.Addr) (*ethernet.Frame, error) {
+	to := netip.IPv6LinkLocalAllNodes()
+	message, err := ndp.MarshalMessageChecksum(&ndp.NeighborAdvertisement{
+		Override:      true,
+		TargetAddress: addr,
+		Options:       []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: mac}},
+	}, addr, to)
+	payload := append(header(addr, to, len(message)), message...)
+	return &ethernet.Frame{Destination: allNodes, Source: mac, EtherType: ethernet.EtherTypeIPv6, Payload: payload}, err
+}
+
+// header is an IPv6 header before an NDP message of n bytes, RFC 8200 section
+// 3.
+func header(from, to netip.Addr, n int) []byte {
+	h := []byte{6 << 4, 0, 0, 0, byte(n >> 8), byte(n), unix.IPPROTO_ICMPV6, ndp.HopLimit}
+	h = append(h, from.AsSlice()...)
+	return append(h, to.AsSlice()...)
+}
+
+func send(name string, frames []*ethernet.Frame) error {
+	ifi, err := net.InterfaceByName(name)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = c.Close() }()
-	na := &ndp.NeighborAdvertisement{
-		Override:      true,
-		TargetAddress: addr,
-		Options:       []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: ifi.HardwareAddr}},
+	const receiveNothing = 0
+	conn, err := packet.Listen(ifi, packet.Raw, receiveNothing, nil)
+	if err != nil {
+		return err
 	}
-	return c.WriteTo(na, nil, netip.IPv6LinkLocalAllNodes())
+	defer func() { _ = conn.Close() }()
+	var errs []error
+	for _, frame := range frames {
+		errs = append(errs, write(conn, frame, frame.Destination))
+	}
+	return errors.Join(errs...)
+}
+
+func write(conn net.PacketConn, frame encoding.BinaryMarshaler, to net.HardwareAddr) error {
+	bytes, err := frame.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	_, err = conn.WriteTo(bytes, &packet.Addr{HardwareAddr: to})
+	return err
 }
