@@ -49,7 +49,7 @@ func (l *Links) lacksIPv6() bool {
 }
 
 // table holds one chain for each host end, of the host end's name.
-var table = &nftables.Table{Name: "l2sm", Family: nftables.TableFamilyNetdev}
+var table = &nftables.Table{Name: "l2sm-pods", Family: nftables.TableFamilyNetdev}
 
 // firstPriority is before every other chain of the hook.
 const firstPriority = nftables.ChainPriority(-300)
