@@ -39,6 +39,9 @@ func ParseConfig(subnets, ranges, excluded []string) (Config, error) {
 	if c.Ranges, err = parseRanges(ranges, c.Subnets); err != nil {
 		return Config{}, err
 	}
+	for i, text := range ranges {
+		c.Ranges[i] = withoutEnds(text, c.Ranges[i])
+	}
 	if c.Excluded, err = parseRanges(excluded, c.Subnets); err != nil {
 		return Config{}, err
 	}
@@ -58,6 +61,25 @@ func parseRanges(texts []string, subnets []netip.Prefix) ([]Range, error) {
 		ranges = append(ranges, r)
 	}
 	return ranges, nil
+}
+
+// withoutEnds is a range to assign from less the ends that the range itself,
+// where it is written in CIDR notation, has reserved: people and their tools
+// take 10.101.2.0 and 10.101.2.255 for no host's even inside of a /16.
+func withoutEnds(text string, r Range) Range {
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return r // written as first-last, or as one address
+	}
+	for _, end := range reserved(prefix) {
+		if end.First == r.First {
+			r.First = r.First.Next()
+		}
+		if end.Last == r.Last {
+			r.Last = r.Last.Prev()
+		}
+	}
+	return r
 }
 
 func sameFamily(a, b netip.Addr) bool { return a.BitLen() == b.BitLen() }

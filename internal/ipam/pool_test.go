@@ -63,11 +63,6 @@ func TestAllocate(t *testing.T) {
 			[]string{"10.101.0.0/16"}, nil, nil, Request{},
 			[]string{"0a:58:0a:65:00:01", "10.101.0.1/16"},
 		},
-		"FirstOfRange": {
-			"a range's first address is a host's; the length stays the subnet's",
-			[]string{"10.101.0.0/16"}, []string{"10.101.2.0/24"}, nil, Request{},
-			[]string{"0a:58:0a:65:02:00", "10.101.2.0/16"},
-		},
 		"Excluded": {
 			"excluded addresses are skipped in each form",
 			[]string{"10.0.0.0/24"}, nil, []string{"10.0.0.0/30", "10.0.0.4-10.0.0.6", "10.0.0.7"}, Request{},
@@ -97,6 +92,21 @@ func TestAllocate(t *testing.T) {
 			"what is asked for is granted, and the other family is assigned",
 			[]string{"10.0.0.0/24", "fd00::/64"}, nil, nil, request(t, "02:00:00:00:00:01", "10.0.0.77"),
 			[]string{"02:00:00:00:00:01", "10.0.0.77/24", "fd00::1/64"},
+		},
+		"RangeInCIDR": {
+			"a range in CIDR notation is not assigned from its ends; the length stays the subnet's",
+			[]string{"10.101.0.0/16"}, []string{"10.101.2.0/24"}, nil, Request{},
+			[]string{"0a:58:0a:65:02:01", "10.101.2.1/16"},
+		},
+		"RangeFirstLast": {
+			"a range from first to last means both",
+			[]string{"10.101.0.0/16"}, []string{"10.101.2.0-10.101.2.255"}, nil, Request{},
+			[]string{"0a:58:0a:65:02:00", "10.101.2.0/16"},
+		},
+		"EndOfRangeInCIDR": {
+			"a request may name the end of a range in CIDR notation",
+			[]string{"10.101.0.0/16"}, []string{"10.101.2.0/24"}, nil, request(t, "", "10.101.2.255"),
+			[]string{"0a:58:0a:65:02:ff", "10.101.2.255/16"},
 		},
 		"StaticOutsideRanges": {
 			"ranges are what is chosen from; a person may ask for more of the subnet",
@@ -295,8 +305,8 @@ func TestConfigure(t *testing.T) {
 	}{
 		"Wider":            {"more room harms nobody", nil, nil, nil},
 		"NarrowerFree":     {"a narrowing around the holders is fine", []string{"10.0.0.128-10.0.0.140"}, nil, nil},
-		"NarrowerInUse":    {"an assigned address may not fall out of the ranges", []string{"10.0.0.200-10.0.0.210"}, nil, []string{"default/assigned (10.0.0.128)"}},
-		"ExcludedInUse":    {"an address in use may not be excluded, granted or assigned", nil, []string{"10.0.0.0/24"}, []string{"default/assigned (10.0.0.128)", "default/static (10.0.0.5)"}},
+		"NarrowerInUse":    {"an assigned address may not fall out of the ranges", []string{"10.0.0.200-10.0.0.210"}, nil, []string{"default/assigned (10.0.0.129)"}},
+		"ExcludedInUse":    {"an address in use may not be excluded, granted or assigned", nil, []string{"10.0.0.0/24"}, []string{"default/assigned (10.0.0.129)", "default/static (10.0.0.5)"}},
 		"ExcludedUnused":   {"an unused one may", []string{"10.0.0.128/25"}, []string{"10.0.0.200"}, nil},
 		"StaticWasOutside": {"a static address that never was in the ranges is not stranded by them", []string{"10.0.0.128/26"}, nil, nil},
 	}
@@ -337,7 +347,7 @@ func TestConfigure(t *testing.T) {
 				if err != nil {
 					t.Fatalf("%s: an address in use was chosen again: %v", tc.reason, err)
 				}
-				if addr := lease.Addresses[0].Addr().String(); addr == "10.0.0.5" || addr == "10.0.0.128" {
+				if addr := lease.Addresses[0].Addr().String(); addr == "10.0.0.5" || addr == "10.0.0.129" {
 					t.Fatalf("%s: %s was handed out twice", tc.reason, addr)
 				}
 			}
