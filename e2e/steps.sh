@@ -71,15 +71,20 @@ Try next:
 EOF
 }
 
-# A capture in the second network, while the first one talks.
+# A capture in the second network, while the first one talks, hears nothing.
 isolation() {
   say "isolation: a capture on other-network, same subnet, while ping-network talks"
+  local heard
+  heard=$(mktemp)
   # shellcheck disable=SC2016 # the pod's shell expands it
-  kubectl exec outsider -- sh -c 'timeout -s INT 5 tcpdump -c 1 -eni net1 not ether host $(cat /sys/class/net/net1/address) 2>&1' &
+  kubectl exec outsider -- sh -c 'timeout -s INT 5 tcpdump -c 1 -eni net1 not ether host $(cat /sys/class/net/net1/address) 2>&1 || true' > "$heard" &
   local capture=$!
   sleep 1
   quietly kubectl exec ping -- ping -c 5 -i 0.3 10.101.2.10
-  wait $capture || true
+  wait $capture
+  cat "$heard"
+  grep -q '^0 packets captured' "$heard" || { echo "failed: other-network heard ping-network" >&2; exit 1; }
+  rm -f "$heard"
 }
 
 test_all() {
