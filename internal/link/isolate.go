@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/safchain/ethtool"
@@ -79,15 +80,22 @@ func admitHost(host string) error {
 	if err != nil {
 		return fmt.Errorf("open nftables: %w", err)
 	}
-	c.DelChain(&nftables.Chain{Name: host, Table: table})
-	err = c.Flush()
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) {
-		return nil // no such chain, or a kernel without nftables
+	// A look costs nothing; a deletion waits for an RCU grace period even where
+	// there is nothing to delete.
+	chains, err := c.ListChainsOfTableFamily(table.Family)
+	if err == nil && !slices.ContainsFunc(chains, func(c *nftables.Chain) bool { return c.Table.Name == table.Name && c.Name == host }) {
+		return nil
 	}
-	if err != nil {
+	c.DelChain(&nftables.Chain{Name: host, Table: table})
+	if err := c.Flush(); err != nil && !isMissing(err) {
 		return fmt.Errorf("delete nftables chain %q: %w", host, err)
 	}
 	return nil
+}
+
+// isMissing: no such chain, or a kernel without nftables.
+func isMissing(err error) bool {
+	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP)
 }
 
 // disableChecksumOffload makes the sender compute checksums: a userspace
