@@ -268,8 +268,8 @@ func TestNetworkIsMadeAnew(t *testing.T) {
 		t.Errorf("the new network's ipam is not in force: %v", err)
 	}
 	lease, err := a.Grant(t.Context(), anew, rival, podKey, "", ipam.Request{})
-	if err != nil || lease.Addresses[0].String() != "10.0.0.128/24" {
-		t.Errorf("got %v, %v, want 10.0.0.128/24", lease, err)
+	if err != nil || lease.Addresses[0].String() != "10.0.0.129/24" {
+		t.Errorf("got %v, %v, want 10.0.0.129/24", lease, err)
 	}
 	_, err = a.Grant(t.Context(), anew, types.NamespacedName{Namespace: "default", Name: "third"}, podKey, "",
 		ipam.Request{Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}})
