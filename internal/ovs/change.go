@@ -148,6 +148,10 @@ func (c *Client) raiseNextCfg(ctx context.Context) (int, error) {
 
 // transact is the only place that writes to the database.
 func (c *Client) transact(ctx context.Context, describe func(client.Client) ([]ovsdb.Operation, error)) ([]ovsdb.OperationResult, error) {
+	// libovsdb would send it for a caller who is gone, too.
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	s := c.session.Load()
 	if s == nil {
 		return nil, ErrNotConnected

@@ -143,6 +143,19 @@ func TestChange(t *testing.T) {
 	}
 }
 
+func TestChangeForNobody(t *testing.T) {
+	o := ovstest.Start(t)
+	c := connect(t, o.Endpoint())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Change(ctx, []ovs.Port{port(t, "c1", 1)}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("Change for a caller who is gone = %v, want context.Canceled", err)
+	}
+	if left := o.Ports(); len(left) > 0 {
+		t.Errorf("Change for a caller who is gone made %v", left)
+	}
+}
+
 func TestChangeWithoutBridge(t *testing.T) {
 	o := ovstest.Start(t)
 	c := connect(t, o.Endpoint())
