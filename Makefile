@@ -58,7 +58,7 @@ generate: ## Generate CRDs, RBAC, deep copies, OVSDB models and the API referenc
 	$(TOOL) controller-gen object crd paths=./apis/... output:crd:dir=manifests/crd
 	$(TOOL) controller-gen rbac:roleName=l2sm-controller paths=./controllers/... output:rbac:dir=manifests/controller
 	$(TOOL) controller-gen rbac:roleName=l2sm-agent paths=./internal/agent/... output:rbac:dir=manifests/agent
-	$(TOOL) crd-ref-docs --source-path=apis --config=docs/api.yaml --renderer=markdown --output-path=docs/api.md
+	$(TOOL) crd-ref-docs --source-path=apis --config=docs/api.yaml --renderer=markdown --output-path=docs/api.md --log-level=ERROR
 
 .PHONY: check-generate
 check-generate: generate ## Fail where generated files are not what generate makes.
@@ -85,7 +85,7 @@ test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
-	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -tags integration ./apis/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./manifests/...
+	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -tags integration ./apis/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/...
 
 .PHONY: test-e2e
 test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong also on the oldest OVN.
