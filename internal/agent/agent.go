@@ -77,7 +77,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	if err != nil {
 		return err
 	}
-	ready.ports = vswitch
+	ready.ovs = vswitch
 	a := &Agent{
 		plugger:     plugger{links: link.New(c.SysctlRoot), ovs: vswitch},
 		log:         mgr.GetLogger().WithName("cni"),

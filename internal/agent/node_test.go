@@ -123,16 +123,25 @@ func TestStatus(t *testing.T) {
 }
 
 func TestReadyFollowsOVS(t *testing.T) {
-	w, s := wired(t)
-	a := w.attachment(s.pod, "one", "net1", 1)
-	ready := w.ready(a)
-	g := NewWithT(t)
-	g.Eventually(ready, patience, "20ms").Should(Equal("True Ready"))
-	w.stopAgent()
-	w.Ctl("del-port", w.Ports()[0])
-	w.startAgent()
-	g.Eventually(ready, patience, "20ms").Should(Equal("False Wiring"), "an agent that starts tells what happened without it")
-	s.ok("DEL")
+	losePort := func(w *world) { w.Ctl("del-port", w.Ports()[0]) }
+	cases := map[string]struct {
+		reason string
+		lose   func(*world)
+	}{
+		"Seen":           {"somebody removed the port", losePort},
+		"AgentRestarted": {"an agent that starts tells what happened without it", func(w *world) { w.stopAgent(); losePort(w); w.startAgent() }},
+		"Disconnected":   {"so does one that was cut off", func(w *world) { w.LosePort(w.Ports()[0]) }},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w, s := wired(t)
+			ready := w.ready(w.attachment(s.pod, "one", "net1", 1))
+			g := NewWithT(t)
+			g.Eventually(ready, patience, "20ms").Should(Equal("True Ready"))
+			tc.lose(w)
+			g.Eventually(ready, patience, "20ms").Should(Equal("False Wiring"), tc.reason)
+		})
+	}
 }
 
 func TestUnderlay(t *testing.T) {

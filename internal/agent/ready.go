@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -24,9 +26,7 @@ import (
 // follows OVS, off the path that a pod waits for.
 type readyReconciler struct {
 	client.Client
-	ports interface {
-		Ports(context.Context) ([]ovs.Port, error)
-	}
+	ovs *ovs.Client
 
 	mu    sync.Mutex
 	queue workqueue.TypedRateLimitingInterface[ctrl.Request]
@@ -45,16 +45,45 @@ func (r *readyReconciler) setup(mgr ctrl.Manager) error {
 	return nil
 }
 
-// Start makes the reconciler a source of requests; see portChanged.
-func (r *readyReconciler) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[ctrl.Request]) error {
+// Start makes the reconciler a source of requests: of the attachments of ports
+// that change, and of all whenever OVS' database is there again.
+func (r *readyReconciler) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[ctrl.Request]) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.queue = queue
+	go r.follow(ctx, queue)
 	return nil
 }
 
+func (r *readyReconciler) follow(ctx context.Context, queue workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+	seen := int64(0)
+	for {
+		changed := r.ovs.Changed()
+		if n := r.ovs.Sessions(); n != seen {
+			seen = n
+			r.enqueueAll(ctx, queue)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *readyReconciler) enqueueAll(ctx context.Context, queue workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+	var all v1alpha1.L2AttachmentList
+	if err := r.List(ctx, &all); err != nil {
+		log.FromContext(ctx).Error(err, "List attachments")
+		return
+	}
+	for i := range all.Items {
+		queue.Add(ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&all.Items[i])})
+	}
+}
+
 // portChanged has the port's attachment reconciled. Before the controller has
-// started there is no need: it begins with all attachments.
+// started there is no need: it begins with all.
 func (r *readyReconciler) portChanged(p ovs.Port) {
 	key, ok := attachmentKey(p.LogicalPort)
 	r.mu.Lock()
@@ -82,7 +111,10 @@ func (r *readyReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 	if !attachment.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	ports, err := r.ports.Ports(ctx)
+	ports, err := r.ovs.Ports(ctx)
+	if errors.Is(err, ovs.ErrNotConnected) {
+		return ctrl.Result{}, nil // the next connection brings the attachment here again
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}

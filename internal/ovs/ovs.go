@@ -46,9 +46,10 @@ type Client struct {
 	log      logr.Logger
 	onChange func(Port)
 
-	schema  model.ClientDBModel
-	session atomic.Pointer[session]
-	changed wake.Signal
+	schema   model.ClientDBModel
+	session  atomic.Pointer[session]
+	sessions atomic.Int64
+	changed  wake.Signal
 }
 
 // session is one connection, monitored: its cache is complete.
@@ -60,8 +61,8 @@ type session struct {
 
 // New returns a client of the database at endpoint, such as
 // unix:/run/openvswitch/db.sock, that is not connected: see Start. onChange is
-// called for each of our ports that appears, changes or goes, and after a
-// connection is made for each that is there; it must return quickly.
+// called for each of our ports that appears, changes or goes while there is a
+// connection; it must return quickly.
 func New(endpoint string, log logr.Logger, onChange func(Port)) (*Client, error) {
 	schema, err := model.NewClientDBModel("Open_vSwitch", map[string]model.Model{
 		vs.BridgeTable:      &vs.Bridge{},
@@ -110,6 +111,7 @@ func (c *Client) logFailure() backoff.Notify {
 // serve offers the session until it or ctx ends.
 func (c *Client) serve(ctx context.Context, s *session) {
 	c.session.Store(s)
+	c.sessions.Add(1)
 	c.changed.Raise()
 	select {
 	case <-ctx.Done():
@@ -244,6 +246,10 @@ func (c *Client) EncapIP(ctx context.Context) (netip.Addr, error) {
 	}
 	return addr, nil
 }
+
+// Sessions counts the connections so far. When it grows, anything may have
+// changed in between.
+func (c *Client) Sessions() int64 { return c.sessions.Load() }
 
 // Changed returns a channel that is closed at the next change of anything that
 // the other methods return.

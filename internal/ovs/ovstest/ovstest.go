@@ -5,6 +5,7 @@ package ovstest
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -93,6 +94,17 @@ func (o *OVS) StartServer() {
 	o.t.Helper()
 	o.server = daemon(o.t, o.dir, "ovsdb-server", o.dir+"/conf.db", "--remote=p"+o.Endpoint(), "--unixctl="+o.dir+"/ovsdb.ctl")
 	await(o.t, o.Socket())
+}
+
+// LosePort removes a port while ovsdb-server is down: its clients learn of it
+// only by looking again.
+func (o *OVS) LosePort(name string) {
+	o.t.Helper()
+	uuid := o.Ctl("get", "port", name, "_uuid")
+	o.StopServer()
+	run(o.t, "ovsdb-tool", "transact", o.dir+"/conf.db", fmt.Sprintf(
+		`["Open_vSwitch", {"op": "mutate", "table": "Bridge", "where": [["name", "==", "br-int"]], "mutations": [["ports", "delete", ["uuid", %q]]]}]`, uuid))
+	o.StartServer()
 }
 
 // StopServer kills ovsdb-server.
