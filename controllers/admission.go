@@ -63,6 +63,11 @@ func (a *Admission) Accept(ctx context.Context, attachment *v1alpha1.L2Attachmen
 	if err != nil {
 		return err
 	}
+	return a.acceptOn(ctx, network, attachment)
+}
+
+// acceptOn is Accept for an attachment whose binding is true.
+func (a *Admission) acceptOn(ctx context.Context, network *v1alpha1.L2Network, attachment *v1alpha1.L2Attachment) error {
 	namespace, err := a.namespaceLabels(ctx, network, attachment.Namespace)
 	if err != nil {
 		return err

@@ -53,7 +53,9 @@ type Allocations struct {
 
 type networkPool struct {
 	*ipam.Pool
-	uid types.UID
+	// uid and generation are the network's, whose ipam was last looked at.
+	uid        types.UID
+	generation int64
 	// notInForce is why the network's present ipam is not in force.
 	notInForce error
 }

@@ -84,19 +84,25 @@ func (a *Allocations) pool(ctx context.Context, network *v1alpha1.L2Network) (*n
 		}
 		pool, a.networks[key] = fresh, fresh
 	}
-	wanted, err := ipamConfig(network.Spec.IPAM)
-	if err != nil {
-		pool.notInForce = err
+	if pool.generation == network.Generation && pool.notInForce == nil {
 		return pool, nil
 	}
-	pool.notInForce = pool.Configure(wanted)
+	pool.generation = network.Generation
+	wanted, err := ipamConfig(network.Spec.IPAM)
+	if err == nil {
+		err = pool.Configure(wanted)
+	}
+	pool.notInForce = err
 	return pool, nil
 }
+
+// notSeen is no object's generation.
+const notSeen = -1
 
 // newPool is a pool for this life of the network, with what was held on the
 // network of its name and with the ipam that its status says was in force.
 func newPool(network *v1alpha1.L2Network, before *networkPool) (*networkPool, error) {
-	pool := &networkPool{Pool: ipam.NewPool(), uid: network.UID}
+	pool := &networkPool{Pool: ipam.NewPool(), uid: network.UID, generation: notSeen}
 	if before != nil {
 		for _, owner := range before.Owners() {
 			lease, _ := before.Lease(owner)

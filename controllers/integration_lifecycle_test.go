@@ -44,6 +44,7 @@ func TestUnscheduledPodHoldsNothing(t *testing.T) {
 	w := start(t)
 	w.network("lab", subnets("10.0.0.0/24"))
 	pod := w.podWith("pending", map[string]string{v1alpha1.NetworksAnnotation: "lab"}, func(p *corev1.Pod) { p.Spec.NodeName = "" })
+	w.change(pod, func() { pod.Annotations[v1alpha1.NetworksAnnotation] = "lab@data" })
 	w.consistently(func(g Gomega) { g.Expect(w.attachments("pending")).To(BeEmpty()) })
 
 	w.bind(pod, "node-b")
@@ -148,6 +149,7 @@ func TestAllowedNamespaces(t *testing.T) {
 	w.create(theirs)
 	w.pod("p", w.other+"/theirs")
 	w.refused("p", "NotAllowed", w.namespace)
+	w.consistently(func(Gomega) { w.refused("p", "NotAllowed", w.namespace) })
 
 	home := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
 	w.change(home, func() { home.Labels = map[string]string{"team": w.namespace} })

@@ -125,7 +125,7 @@ func (r *L2NetworkReconciler) gather(ctx context.Context, network *v1alpha1.L2Ne
 		return networkFacts{}, err
 	}
 	for i := range list {
-		has, err := r.hasPort(ctx, &list[i])
+		has, err := r.hasPort(ctx, network, &list[i])
 		switch {
 		case err != nil:
 			return networkFacts{}, err
@@ -150,7 +150,7 @@ func (r *L2NetworkReconciler) attachmentsOf(ctx context.Context, network types.N
 	return list.Items, nil
 }
 
-func (r *L2NetworkReconciler) hasPort(ctx context.Context, a *v1alpha1.L2Attachment) (bool, error) {
+func (r *L2NetworkReconciler) hasPort(ctx context.Context, network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) (bool, error) {
 	if !a.Complete() || !bornFromAPod(a) {
 		return false, nil
 	}
@@ -158,7 +158,10 @@ func (r *L2NetworkReconciler) hasPort(ctx context.Context, a *v1alpha1.L2Attachm
 	if err != nil {
 		return false, err
 	}
-	err = r.Admission.Accept(ctx, a, pod)
+	err = checkBinding(a, pod)
+	if err == nil {
+		err = r.Admission.acceptOn(ctx, network, a)
+	}
 	if _, refused := asRefusal(err); refused {
 		return false, nil
 	}
