@@ -38,7 +38,7 @@ func pingPong(s *scenario, first, second string) {
 }
 
 func TestTCPCarries50MB(t *testing.T) {
-	s := newScenario(t)
+	s := newLoneScenario(t) // it fills the datapath
 	s.apply(network("net", "10.50.0.0/24", "fd50::/64"),
 		pod{name: "server", node: nodes(t)[0], networks: "net"}.String(),
 		pod{name: "client", node: nodes(t)[1], networks: "net"}.String())
