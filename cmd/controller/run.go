@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -29,9 +30,11 @@ func run(ctx context.Context, o options) error {
 	if o.verbose {
 		level = zapcore.DebugLevel
 	}
-	ctrl.SetLogger(zap.New(zap.WriteTo(os.Stderr), zap.Level(level), zap.JSONEncoder(func(c *zapcore.EncoderConfig) {
+	logger := zap.New(zap.WriteTo(os.Stderr), zap.Level(level), zap.JSONEncoder(func(c *zapcore.EncoderConfig) {
 		c.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	})))
+	}))
+	ctrl.SetLogger(logger)
+	klog.SetLogger(logger) // client-go's own lines
 	northbound, southbound, err := dial(ctx, o)
 	if err != nil {
 		return err
