@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -314,6 +315,10 @@ func TestAddOfANewSandbox(t *testing.T) {
 	old, fresh := w.sandbox(ping, "c-old"), w.sandbox(ping, "c-new")
 	old.add()
 	fresh.add()
+	// Two ports of one logical port would cut both off.
+	if diff := cmp.Diff(sorted(link.HostName("c-new", "net1"), link.HostName("c-pong", "net1")), sorted(w.Ports()...)); diff != "" {
+		t.Errorf("ports after the second ADD (-want +got):\n%s", diff)
+	}
 	transfer(t, other, fresh, "10.0.0.1")
 	if _, err := link.Inspect(old.netns, "net1"); err == nil {
 		t.Error("the old sandbox still has an interface with the pod's address")
@@ -325,6 +330,11 @@ func TestAddOfANewSandbox(t *testing.T) {
 	fresh.ok("DEL")
 	other.ok("DEL")
 	w.nothingLeft("all sandboxes were deleted")
+}
+
+func sorted(names ...string) []string {
+	slices.Sort(names)
+	return names
 }
 
 func TestAddTwice(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/agent"
 	"l2sm.io/l2sm/internal/link/nstest"
 )
@@ -130,7 +131,17 @@ func TestReadyFollowsOVS(t *testing.T) {
 	}{
 		"Seen":           {"somebody removed the port", losePort},
 		"AgentRestarted": {"an agent that starts tells what happened without it", func(w *world) { w.stopAgent(); losePort(w); w.startAgent() }},
-		"Disconnected":   {"so does one that was cut off", func(w *world) { w.LosePort(w.Ports()[0]) }},
+		"Rebound": {"the port is of the pod's last life", func(w *world) {
+			var all v1alpha1.L2AttachmentList
+			if err := w.List(w.t.Context(), &all, client.InNamespace(w.namespace)); err != nil {
+				w.t.Fatal(err)
+			}
+			all.Items[0].Spec.PodUID = "00000000-0000-4000-8000-000000000000"
+			if err := w.Update(w.t.Context(), &all.Items[0]); err != nil {
+				w.t.Fatal(err)
+			}
+		}},
+		"Disconnected": {"so does one that was cut off", func(w *world) { w.LosePort(w.Ports()[0]) }},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

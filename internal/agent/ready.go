@@ -15,6 +15,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -38,11 +39,19 @@ func (r *readyReconciler) setup(mgr ctrl.Manager) error {
 	err := ctrl.NewControllerManagedBy(mgr).Named("ready").
 		For(&v1alpha1.L2Attachment{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(r).
+		WithOptions(controller.Options{NewQueue: newQueue}).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up the readiness controller: %w", err)
 	}
 	return nil
+}
+
+// newQueue returns a queue without a name, which keeps no metrics: for them it
+// would wake up twice a second. It is no priority queue either: that of
+// controller-runtime 0.24 may hang when it is shut down.
+func newQueue(_ string, limiter workqueue.TypedRateLimiter[ctrl.Request]) workqueue.TypedRateLimitingInterface[ctrl.Request] {
+	return workqueue.NewTypedRateLimitingQueue(limiter)
 }
 
 // Start makes the reconciler a source of requests: of the attachments of ports
