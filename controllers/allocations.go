@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -21,17 +19,6 @@ const vlinkEndpoints = 2
 // errSettling says that an attachment's last change has not reached the cache
 // yet. It is over in milliseconds.
 var errSettling = errors.New("the attachment's last change has not reached the cache yet")
-
-// settleTime is how long a reconcile leaves the cache to settle.
-const settleTime = 10 * time.Millisecond
-
-// settled is a reconcile's result: what only needs to settle is no error.
-func settled(err error) (ctrl.Result, error) {
-	if errors.Is(err, errSettling) {
-		return ctrl.Result{RequeueAfter: settleTime}, nil
-	}
-	return ctrl.Result{}, err
-}
 
 // Allocations are the MAC and IP addresses of all networks and who has them. A
 // lease is reserved here before the API write that records it, so two

@@ -69,23 +69,27 @@ func (r *L2NetworkReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 		return ctrl.Result{}, fmt.Errorf("get network %q: %w", req.NamespacedName, err)
 	}
 	if err := r.guard(ctx, network); err != nil {
-		return ctrl.Result{}, err
+		return settled(err)
 	}
 
 	facts, err := r.gather(ctx, network)
 	if err != nil {
 		return settled(err)
 	}
-	if !network.DeletionTimestamp.IsZero() && len(facts.users) == 0 {
+	goes := !network.DeletionTimestamp.IsZero() && len(facts.users) == 0
+	if goes {
 		facts.programming = r.finalize(ctx, network)
 	} else {
 		facts.programming = r.program(ctx, network, facts.accepted)
+	}
+	if goes && facts.programming == nil {
+		return ctrl.Result{}, nil
 	}
 	r.attachments.wake(concerned(network, facts, r.Admission.UnderlayMTU)...)
 	if err := r.report(ctx, network, facts); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{}, retried(facts.programming)
+	return settled(retried(facts.programming))
 }
 
 // retried are errors that a retry can mend. The return of a lost connection
@@ -183,10 +187,9 @@ func (r *L2NetworkReconciler) program(ctx context.Context, network *v1alpha1.L2N
 		log.FromContext(ctx).Info("Northbound committed", "switch", ovn.Key{Namespace: network.Namespace, Name: network.Name}.Switch(),
 			"added", result.Added, "moved", result.Moved, "changed", result.Changed, "removed", result.Removed)
 	}
-	for _, a := range accepted {
-		r.stages.portCommitted(a)
-	}
-	r.attachments.wake(r.committed.set(client.ObjectKeyFromObject(network), accepted)...)
+	changed := r.committed.set(client.ObjectKeyFromObject(network), accepted)
+	r.stages.portsCommitted(changed)
+	r.attachments.wake(changed...)
 	return nil
 }
 

@@ -45,12 +45,12 @@ func init() {
 // stages notes when a stage began, for those that this process saw begin.
 type stages struct {
 	mu        sync.Mutex
-	scheduled map[types.UID]time.Time // by pod
-	written   map[types.UID]time.Time // by attachment
+	scheduled map[types.UID]time.Time            // by pod
+	written   map[types.NamespacedName]time.Time // by attachment
 }
 
 func newStages() *stages {
-	return &stages{scheduled: map[types.UID]time.Time{}, written: map[types.UID]time.Time{}}
+	return &stages{scheduled: map[types.UID]time.Time{}, written: map[types.NamespacedName]time.Time{}}
 }
 
 func (s *stages) podScheduled(pod *corev1.Pod) {
@@ -73,20 +73,23 @@ func (s *stages) attachmentWritten(a *v1alpha1.L2Attachment) {
 	if began, ok := s.scheduled[a.Spec.PodUID]; ok {
 		scheduledToWritten.Observe(now.Sub(began).Seconds())
 	}
-	s.written[a.UID] = now
+	s.written[client.ObjectKeyFromObject(a)] = now
 }
 
-func (s *stages) portCommitted(a *v1alpha1.L2Attachment) {
+// portsCommitted ends the stage of attachments that a commit concerned.
+func (s *stages) portsCommitted(attachments []types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if began, ok := s.written[a.UID]; ok {
-		writtenToCommitted.Observe(time.Since(began).Seconds())
-		delete(s.written, a.UID)
+	for _, key := range attachments {
+		if began, ok := s.written[key]; ok {
+			writtenToCommitted.Observe(time.Since(began).Seconds())
+			delete(s.written, key)
+		}
 	}
 }
 
-func (s *stages) attachmentGone(a client.Object) {
+func (s *stages) attachmentGone(key types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.written, a.GetUID())
+	delete(s.written, key)
 }

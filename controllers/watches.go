@@ -100,7 +100,7 @@ func attachmentChanges(allocations *Allocations, s *stages) handler.EventHandler
 		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
 			allocations.Withdraw(e.Object.(*v1alpha1.L2Attachment))
-			s.attachmentGone(e.Object)
+			s.attachmentGone(client.ObjectKeyFromObject(e.Object))
 			add(q, e.Object)
 		},
 	}

@@ -30,7 +30,8 @@ func run(ctx context.Context, o options) error {
 	if o.verbose {
 		level = zapcore.DebugLevel
 	}
-	logger := zap.New(zap.WriteTo(os.Stderr), zap.Level(level), zap.JSONEncoder(func(c *zapcore.EncoderConfig) {
+	// An error's message says where it comes from; a stack does not.
+	logger := zap.New(zap.WriteTo(os.Stderr), zap.Level(level), zap.StacktraceLevel(zapcore.PanicLevel), zap.JSONEncoder(func(c *zapcore.EncoderConfig) {
 		c.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	}))
 	ctrl.SetLogger(logger)
