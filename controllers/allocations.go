@@ -76,6 +76,9 @@ func (a *Allocations) Grant(ctx context.Context, network *v1alpha1.L2Network, ow
 	if h, held := a.holders[owner]; held && (h.network != key || h.uid != "" && h.uid != uid) {
 		return ipam.Lease{}, fmt.Errorf("grant addresses to %q: %w", owner, errSettling)
 	}
+	if pending, ok := pool.Lease(owner.String()); ok && !pending.Satisfies(r) {
+		a.release(owner) // the pod asks for something else by now
+	}
 	if err := pool.room(network, owner); err != nil {
 		return ipam.Lease{}, err
 	}

@@ -125,6 +125,12 @@ func TestGrantAgain(t *testing.T) {
 	if err != nil || !same(first, again) {
 		t.Errorf("a retried write must ask for the same: got %v, %v", again, err)
 	}
+	other := ipam.MAC{2, 0, 0, 0, 0, 1}
+	changed, err := a.Grant(t.Context(), tiny(), owner, podKey, "", ipam.Request{MAC: other})
+	if err != nil || changed.MAC != other {
+		t.Errorf("the pod asks for something else by now: got %v, %v", changed, err)
+	}
+	first, _ = a.Grant(t.Context(), tiny(), owner, podKey, "", ipam.Request{})
 	taken, err := a.Grant(t.Context(), tiny(), owner, podKey, "new", ipam.Request{})
 	if err != nil || !same(first, taken) {
 		t.Errorf("an attachment that exists takes over what is pending under its name: got %v, %v", taken, err)

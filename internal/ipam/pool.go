@@ -33,6 +33,19 @@ type Lease struct {
 	Addresses []netip.Prefix
 }
 
+// Satisfies says whether the lease is what the request asks for.
+func (l Lease) Satisfies(r Request) bool {
+	if r.MAC != (MAC{}) && r.MAC != l.MAC {
+		return false
+	}
+	for _, asked := range r.Addresses {
+		if !slices.ContainsFunc(l.Addresses, func(has netip.Prefix) bool { return has.Addr() == asked.Addr() }) {
+			return false
+		}
+	}
+	return true
+}
+
 // NewPool returns the pool of a pure layer 2 network.
 func NewPool() *Pool {
 	return &Pool{

@@ -250,6 +250,28 @@ func TestAllocateAgainKeepsTheLease(t *testing.T) {
 	}
 }
 
+func TestSatisfies(t *testing.T) {
+	lease := Lease{MAC{2, 0, 0, 0, 0, 1}, []netip.Prefix{netip.MustParsePrefix("10.0.0.5/24"), netip.MustParsePrefix("fd00::5/64")}}
+	cases := map[string]struct {
+		reason  string
+		request Request
+		want    bool
+	}{
+		"Anything":     {"who asks for nothing takes anything", Request{}, true},
+		"Same":         {"exactly this", request(t, "02:00:00:00:00:01", "10.0.0.5/24", "fd00::5"), true},
+		"OneFamily":    {"the other family was left open", request(t, "", "fd00::5"), true},
+		"OtherAddress": {"another address", request(t, "", "10.0.0.6"), false},
+		"OtherMAC":     {"another MAC", request(t, "02:00:00:00:00:02"), false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := lease.Satisfies(tc.request); got != tc.want {
+				t.Errorf("%s: got %t", tc.reason, got)
+			}
+		})
+	}
+}
+
 func TestReleasedAddressRests(t *testing.T) {
 	p := pool(t, []string{"10.0.0.0/29"}, nil, nil) // .1 to .6
 	var got []string
