@@ -10,31 +10,33 @@ import (
 
 // Two networks with one subnet and one pair of addresses each: a capture in
 // either hears nothing of the other, and each ping is answered by its own.
+// MACs are given, since the assigned ones, made of the addresses, would be
+// equal too and tell nothing.
 func TestEqualNetworksAreIsolated(t *testing.T) {
 	s := newScenario(t)
 	s.apply(network("red", "10.20.0.0/24", "fd20::/64"), network("blue", "10.20.0.0/24", "fd20::/64"))
+	mac := map[string]string{"red1": "02:ed:00:00:00:01", "red2": "02:ed:00:00:00:02", "blue1": "02:b0:00:00:00:01", "blue2": "02:b0:00:00:00:02"}
 	for _, colour := range []string{"red", "blue"} {
-		s.apply(pod{name: colour + "1", node: nodes(t)[0], networks: static(colour, "10.20.0.1", "fd20::1")}.String(),
-			pod{name: colour + "2", node: nodes(t)[1], networks: static(colour, "10.20.0.2", "fd20::2")}.String())
+		for i := range 2 {
+			name := fmt.Sprint(colour, i+1)
+			ask := fmt.Sprintf(`[{"name": %q, "mac": %q, "ips": ["10.20.0.%d", "fd20::%d"]}]`, colour, mac[name], i+1, i+1)
+			s.apply(pod{name: name, node: nodes(t)[i], networks: ask}.String())
+		}
 	}
 	s.ready("red1", "red2", "blue1", "blue2")
 
-	ours := s.exec("blue1", "cat /sys/class/net/net1/address") + " or " + s.exec("blue2", "cat /sys/class/net/net1/address")
-	filter := "not ether src (" + ours + ")"
+	foreign := fmt.Sprintf("not (ether src %s or ether src %s)", mac["blue1"], mac["blue2"])
 	for _, ear := range []string{"blue1", "blue2"} {
-		s.exec(ear, fmt.Sprintf("timeout -s INT 20 tcpdump -U -w /tmp/cap -i net1 '%s' > /tmp/log 2>&1 & echo $! > /tmp/pid; until grep -q listening /tmp/log; do sleep 0.05; done", filter))
+		s.exec(ear, fmt.Sprintf("tcpdump -U -w /tmp/cap -i net1 '%s' > /tmp/log 2>&1 & echo $! > /tmp/pid; until grep -q listening /tmp/log; do sleep 0.05; done", foreign))
 	}
-	before := s.exec("blue2", "cat /sys/class/net/net1/statistics/rx_packets")
 	for _, to := range []string{"10.20.0.2", "fd20::2", "10.20.0.99", "ff02::1%net1"} { // with answers, ARP for nobody, multicast
 		s.exec("red1", "ping -c 5 -i 0.2 -W 1 "+to+" || true")
 	}
 	s.exec("red1", "ping -c 3 -i 0.2 -W 1 -b -I net1 10.20.0.255 || true")
-	if after := s.exec("blue2", "cat /sys/class/net/net1/statistics/rx_packets"); after != before {
-		s.Errorf("blue2 received %s frames before and %s after red1 spoke", before, after)
-	}
+	s.pings("red1", "10.20.0.2")
 	s.pings("blue1", "10.20.0.2")
 	for _, ear := range []string{"blue1", "blue2"} {
-		s.exec(ear, "kill -INT $(cat /tmp/pid); while kill -0 $(cat /tmp/pid) 2>/dev/null; do sleep 0.05; done")
+		s.exec(ear, "kill -INT $(cat /tmp/pid); until grep -q 'packets\\? captured' /tmp/log; do sleep 0.05; done")
 		if out := s.exec(ear, "cat /tmp/log"); !strings.Contains(out, "0 packets captured") {
 			s.Errorf("%s heard foreign frames:\n%s\n%s", ear, out, s.exec(ear, "tcpdump -enr /tmp/cap 2>/dev/null"))
 		}
