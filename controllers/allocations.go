@@ -73,10 +73,11 @@ func (a *Allocations) Grant(ctx context.Context, network *v1alpha1.L2Network, ow
 	if err != nil {
 		return ipam.Lease{}, err
 	}
-	if h, held := a.holders[owner]; held && (h.network != key || h.uid != "" && h.uid != uid) {
+	h, held := a.holders[owner]
+	if held && h.uid != "" && (h.uid != uid || h.network != key) {
 		return ipam.Lease{}, fmt.Errorf("grant addresses to %q: %w", owner, errSettling)
 	}
-	if pending, ok := pool.Lease(owner.String()); ok && !pending.Satisfies(r) {
+	if pending, ok := pool.Lease(owner.String()); held && (!ok || !pending.Satisfies(r)) {
 		a.release(owner) // the pod asks for something else by now
 	}
 	if err := pool.room(network, owner); err != nil {

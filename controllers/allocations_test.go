@@ -130,6 +130,14 @@ func TestGrantAgain(t *testing.T) {
 	if err != nil || changed.MAC != other {
 		t.Errorf("the pod asks for something else by now: got %v, %v", changed, err)
 	}
+	elsewhere := tiny()
+	elsewhere.Name, elsewhere.UID = "elsewhere", "elsewhere-1"
+	if _, err := a.Grant(t.Context(), elsewhere, owner, podKey, "", ipam.Request{}); err != nil {
+		t.Errorf("the pod asks for another network by now: %v", err)
+	}
+	if holders, _ := a.Holders(t.Context(), client.ObjectKeyFromObject(tiny())); len(holders) > 0 {
+		t.Errorf("the first network keeps what nobody wants: %v", holders)
+	}
 	first, _ = a.Grant(t.Context(), tiny(), owner, podKey, "", ipam.Request{})
 	taken, err := a.Grant(t.Context(), tiny(), owner, podKey, "new", ipam.Request{})
 	if err != nil || !same(first, taken) {

@@ -89,7 +89,7 @@ func (r *L2AttachmentReconciler) settle(ctx context.Context, a *v1alpha1.L2Attac
 }
 
 // request is what the attachment's pod asks for in the entry that the
-// attachment was born from.
+// attachment was born from, on the network that the attachment names by now.
 func (r *L2AttachmentReconciler) request(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) (attach.Request, error) {
 	requests, err := wanted(ctx, r, pod)
 	if err != nil {
@@ -97,6 +97,7 @@ func (r *L2AttachmentReconciler) request(ctx context.Context, a *v1alpha1.L2Atta
 	}
 	for _, request := range requests {
 		if attach.Name(pod.Name, pod.UID, request.Interface) == a.Name && request.Entry == a.Annotations[v1alpha1.EntryAnnotation] {
+			request.Network = a.NetworkKey()
 			return request, nil
 		}
 	}
