@@ -274,32 +274,46 @@ func TestAddFails(t *testing.T) {
 	}
 }
 
-// A runtime that gives up kills the plugin. Its next try must find nothing half
-// done.
-func TestAddOfACallerWhoGivesUp(t *testing.T) {
-	w := start(t)
-	w.network("one")
-	pod := w.pod("ping", "one")
-	a := w.attachment(pod, "one", "net1", 1)
-	w.create(a) // but no logical port: ADD waits for its flows
-	s := w.sandbox(pod, "c1")
-	plugin := s.command("ADD")
-	if err := plugin.Start(); err != nil {
-		t.Fatal(err)
+// A runtime that gives up kills the plugin, and a node's agent is rolled. The
+// next try must find nothing half done.
+func TestAddCutShort(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		cut    func(*world, *exec.Cmd)
+	}{
+		"CallerGivesUp": {"nobody waits for the answer", func(w *world, plugin *exec.Cmd) {
+			if err := plugin.Process.Kill(); err != nil {
+				w.t.Fatal(err)
+			}
+		}},
+		"AgentStops": {"another agent is to serve the node", func(w *world, _ *exec.Cmd) { w.stopAgent() }},
 	}
-	NewWithT(t).Eventually(w.left, patience, "5ms").Should(HaveLen(2), "the interface is plugged")
-	giveUp(t, plugin)
-	NewWithT(t).Eventually(w.left, patience, "20ms").Should(BeEmpty(), "what the ADD made is undone")
-	w.logicalPort(a)
-	s.add()
-}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := start(t)
+			w.network("one")
+			pod := w.pod("ping", "one")
+			a := w.attachment(pod, "one", "net1", 1)
+			w.create(a) // but no logical port: ADD waits for its flows
+			s := w.sandbox(pod, "c1")
+			plugin := s.command("ADD")
+			if err := plugin.Start(); err != nil {
+				t.Fatal(err)
+			}
+			g := NewWithT(t)
+			g.Eventually(w.left, patience, "5ms").Should(HaveLen(2), "the interface is plugged")
+			tc.cut(w, plugin)
+			if err := plugin.Wait(); err == nil {
+				t.Error("the plugin says that it succeeded")
+			}
+			g.Eventually(w.left, patience, "20ms").Should(BeEmpty(), tc.reason)
 
-func giveUp(t *testing.T, plugin *exec.Cmd) {
-	t.Helper()
-	if err := plugin.Process.Kill(); err != nil {
-		t.Fatal(err)
+			w.stopAgent()
+			w.startAgent()
+			w.logicalPort(a)
+			s.add()
+		})
 	}
-	_ = plugin.Wait() // killed
 }
 
 // The kubelet makes a sandbox anew under the same pod when its pause process
@@ -346,6 +360,9 @@ func TestAddTwice(t *testing.T) {
 	a, b := w.sandbox(ping, "c-ping"), w.sandbox(pong, "c-pong")
 	b.add()
 	first := a.add()
+	// However slow ovs-vswitchd is: it must not take the new device for the old.
+	resume := w.PauseVswitchd()
+	time.AfterFunc(500*time.Millisecond, resume)
 	if diff := cmp.Diff(first, a.add()); diff != "" {
 		t.Errorf("an ADD that is repeated gives the same (-first +second):\n%s", diff)
 	}

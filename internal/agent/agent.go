@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -97,14 +98,24 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 		log: mgr.GetLogger().WithName("underlay"), recorder: mgr.GetEventRecorder(name),
 		ovs: vswitch, node: c.Node, want: int(c.UnderlayMTU),
 	}
-	for _, r := range []manager.Runnable{vswitch, underlay, manager.RunnableFunc(func(ctx context.Context) error {
-		return cni.Serve(ctx, c.CNISocket, a.call)
-	})} {
+	serve := manager.RunnableFunc(func(ctx context.Context) error { return a.serve(ctx, c.CNISocket) })
+	for _, r := range []manager.Runnable{serve, underlay} {
 		if err := mgr.Add(r); err != nil {
 			return fmt.Errorf("add to the manager: %w", err)
 		}
 	}
 	return mgr.AddReadyzCheck("ovs", func(r *http.Request) error { return vswitch.Ready(r.Context()) })
+}
+
+// serve answers calls until ctx ends. The connection to OVS outlives it: calls
+// that are cut short undo their work.
+func (a *Agent) serve(ctx context.Context, socket string) error {
+	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- a.ovs.Start(connected) }()
+	err := cni.Serve(ctx, socket, a.call)
+	disconnect()
+	return errors.Join(err, <-done)
 }
 
 // watch fills the caches and has every change of them wake the calls that

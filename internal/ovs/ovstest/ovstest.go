@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -118,6 +119,19 @@ func (o *OVS) StartVswitchd() {
 
 // StopVswitchd kills ovs-vswitchd.
 func (o *OVS) StopVswitchd() { kill(o.t, o.vswitchd) }
+
+// PauseVswitchd has ovs-vswitchd do nothing until the returned function is
+// called.
+func (o *OVS) PauseVswitchd() (resume func()) {
+	o.t.Helper()
+	signal := func(s syscall.Signal) {
+		if err := o.vswitchd.Process.Signal(s); err != nil {
+			o.t.Errorf("signal ovs-vswitchd: %v", err)
+		}
+	}
+	signal(syscall.SIGSTOP)
+	return func() { signal(syscall.SIGCONT) }
+}
 
 // daemon starts a program in the foreground; it ends with the test. Its log is
 // shown if the test fails.
