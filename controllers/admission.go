@@ -100,6 +100,24 @@ func (a *Admission) Pod(ctx context.Context, attachment *v1alpha1.L2Attachment) 
 	return live, nil
 }
 
+// Alive says whether a pod of the cache still is. One that has started had its
+// attachments made before: where they are missing, they may have gone with it,
+// and the cache has yet to hear of its end. Then the API itself is asked.
+func (a *Admission) Alive(ctx context.Context, pod *corev1.Pod) (bool, error) {
+	if pod.Status.Phase != corev1.PodRunning {
+		return true, nil
+	}
+	key, live := client.ObjectKeyFromObject(pod), &corev1.Pod{}
+	err := a.Live.Get(ctx, key, live)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("get pod %q: %w", key, err)
+	}
+	return live.UID == pod.UID && live.DeletionTimestamp.IsZero(), nil
+}
+
 func (a *Admission) network(ctx context.Context, key types.NamespacedName) (*v1alpha1.L2Network, error) {
 	network := &v1alpha1.L2Network{}
 	err := a.Cached.Get(ctx, key, network)

@@ -118,3 +118,35 @@ func TestMayJoin(t *testing.T) {
 		})
 	}
 }
+
+// A cache may still show a pod that is gone, after it has heard that the
+// pod's attachments went with it.
+func TestAlive(t *testing.T) {
+	now := metav1.Now()
+	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ping", UID: "one"}, Status: corev1.PodStatus{Phase: corev1.PodRunning}}
+	fresh, other, going := pod, pod, pod
+	fresh.Status.Phase = corev1.PodPending
+	other.UID = "two"
+	going.DeletionTimestamp = &now
+	cases := map[string]struct {
+		reason string
+		cached corev1.Pod
+		live   []corev1.Pod
+		want   bool
+	}{
+		"Runs":     {"a running pod may lack an attachment: its annotation was edited", pod, []corev1.Pod{pod}, true},
+		"Gone":     {"a running pod's attachments were made once: that they are missing may be its end", pod, nil, false},
+		"Replaced": {"another pod of its name is not it", pod, []corev1.Pod{other}, false},
+		"Going":    {"nor is it for long", pod, []corev1.Pod{going}, false},
+		"Fresh":    {"a pod that is about to start need not be asked for: that would cost a request each", fresh, nil, true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			a := &Admission{Live: &records{pods: tc.live}}
+			got, err := a.Alive(t.Context(), &tc.cached)
+			if err != nil || got != tc.want {
+				t.Errorf("%s: got %v, %v, want %v", tc.reason, got, err, tc.want)
+			}
+		})
+	}
+}

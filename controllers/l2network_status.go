@@ -28,8 +28,11 @@ func networkStatus(network *v1alpha1.L2Network, facts networkFacts, underlayMTU 
 		status.IPAM = inForce(network)
 	}
 	conditions := []metav1.Condition{accepted, programmed(accepted, facts)}
-	if !network.DeletionTimestamp.IsZero() {
+	if !network.DeletionTimestamp.IsZero() && len(facts.users) > 0 {
 		conditions = append(conditions, v1alpha1.NetworkInUse(facts.users))
+	}
+	if len(facts.users) == 0 {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionDeleting)
 	}
 	for _, c := range conditions {
 		c.ObservedGeneration = network.Generation

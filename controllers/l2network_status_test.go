@@ -46,6 +46,13 @@ func TestNetworkConditions(t *testing.T) {
 			"a deletion waits and says for whom", func(n *v1alpha1.L2Network) { n.DeletionTimestamp = &now }, networkFacts{users: []string{"default/a"}},
 			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Deleting": "InUse"}, []string{"InUse"},
 		},
+		"Going": {
+			"a deletion that waits for the database alone does not speak of users", func(n *v1alpha1.L2Network) {
+				n.DeletionTimestamp = &now
+				n.Status.Conditions = []metav1.Condition{v1alpha1.NetworkInUse([]string{"default/a"})}
+			}, networkFacts{programming: ovn.ErrNotConnected},
+			map[string]string{"Accepted": "Accepted", "Programmed": "NorthboundUnavailable"}, nil,
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

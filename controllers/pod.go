@@ -109,6 +109,12 @@ func (r *PodReconciler) remove(ctx context.Context, plan podPlan) error {
 }
 
 func (r *PodReconciler) create(ctx context.Context, pod *corev1.Pod, plan podPlan) error {
+	if len(plan.create) > 0 {
+		alive, err := r.Admission.Alive(ctx, pod)
+		if err != nil || !alive {
+			return err
+		}
+	}
 	var all []error
 	for _, request := range plan.create {
 		all = append(all, r.attach(ctx, pod, request))
