@@ -65,7 +65,7 @@ Try next:
   bin/lab kubectl describe l2net ping-network
   bin/lab nbctl show                             what OVN was told
   bin/lab node n1 ovs-vsctl show                 a node's Open vSwitch, if it is installed here
-  export KUBECONFIG=$HOME/.cache/l2sm/labs/$name/kubeconfig   your own kubectl
+  export KUBECONFIG=${XDG_CACHE_HOME:-$HOME/.cache}/l2sm/labs/$name/kubeconfig   your own kubectl
   make bench                                     where the time of an attach goes
   make demo-down                                 remove it all
 EOF
