@@ -183,7 +183,7 @@ func (f *floor) once(ctx context.Context, number int) (floorTimes, error) {
 	if err := f.writePort(ctx, name, fmt.Sprintf("%s %s", mac, address.Addr())); err != nil {
 		return t, fmt.Errorf("write port: %w", err)
 	}
-	t.Committed = since(start)
+	t.Committed = ms(time.Since(start))
 	defer f.dropPort(name)
 	want := link.Interface{Name: "net1", MAC: mac, MTU: f.mtu, Addresses: []netip.Prefix{address}}
 	if err := f.links.Create(host, "/run/netns/"+name, want, f.data); err != nil {
@@ -196,11 +196,11 @@ func (f *floor) once(ctx context.Context, number int) (floorTimes, error) {
 		return t, err
 	}
 	defer func() { _ = f.ovs.Change(context.WithoutCancel(ctx), nil, []string{host.Name}) }() // seen by the next run
-	t.Plugged = since(start)
+	t.Plugged = ms(time.Since(start))
 	if err := f.ovs.WaitInstalled(ctx, host.Name); err != nil {
 		return t, err
 	}
-	t.Installed = since(start)
+	t.Installed = ms(time.Since(start))
 	return t, nil
 }
 
@@ -213,8 +213,8 @@ func (f *floor) writePort(ctx context.Context, name, addresses string) error {
 			Mutations: []ovsdb.Mutation{*ovsdb.NewMutation("ports", ovsdb.MutateOperationInsert, ovsdb.OvsSet{GoSet: []any{ovsdb.UUID{GoUUID: "lsp"}}})}})
 }
 
-// dropPort takes all of the floor's ports off its switch's list but those in
-// use; the database removes what is on no list.
+// dropPort takes a port off its switch's list; the database removes what is on
+// no list.
 func (f *floor) dropPort(name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -234,5 +234,3 @@ func (f *floor) dropPort(name string) {
 		fmt.Fprintln(os.Stderr, "bench floor: remove port:", err)
 	}
 }
-
-func since(start time.Time) float64 { return float64(time.Since(start).Microseconds()) / 1000 }
