@@ -38,10 +38,10 @@ func TestDeleteLeavesNoTrace(t *testing.T) {
 	s.expectNoTrace()
 	s.eventually("the NetworkAttachmentDefinition is gone", func() error {
 		out, err := s.try("get", "net-attach-def", "net", "--ignore-not-found", "-o", "name")
-		if err != nil || out != "" {
-			return fmt.Errorf("kubectl says %q, %v", out, err)
+		if out != "" {
+			return fmt.Errorf("kubectl says %q", out)
 		}
-		return nil
+		return err
 	})
 }
 
