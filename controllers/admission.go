@@ -148,7 +148,7 @@ func (a *Admission) namespaceLabels(ctx context.Context, network *v1alpha1.L2Net
 // and to one whose annotation asks for it.
 func checkBinding(attachment *v1alpha1.L2Attachment, pod *corev1.Pod) error {
 	if !attachment.Bound() {
-		return refuse(v1alpha1.AttachmentNotServed())
+		return refuse(v1alpha1.EntryGone(attachment.Spec.PodName))
 	}
 	if pod == nil || forged(attachment, pod) {
 		return refuse(v1alpha1.BindingMismatch(attachment))
@@ -157,7 +157,7 @@ func checkBinding(attachment *v1alpha1.L2Attachment, pod *corev1.Pod) error {
 		return refuse(v1alpha1.PodEnded(pod.Name))
 	}
 	if !bornFrom(attachment, pod) {
-		return refuse(v1alpha1.AttachmentNotServed())
+		return refuse(v1alpha1.EntryGone(attachment.Spec.PodName))
 	}
 	return nil
 }

@@ -48,9 +48,9 @@ func TestCheckBinding(t *testing.T) {
 		"OtherUID":  {"another life of the pod", pod(func(p *corev1.Pod) { p.UID = "uid-2" }), born, v1alpha1.ReasonForged},
 		"OtherNode": {"another node would get the port", pod(func(p *corev1.Pod) { p.Spec.NodeName = "node-b" }), born, v1alpha1.ReasonForged},
 		"Ended":     {"a pod that has ended has no interfaces", pod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }), born, v1alpha1.ReasonPodEnded},
-		"ByHand":    {"a true binding alone is no request", pod(asIs), func(*v1alpha1.L2Attachment) {}, v1alpha1.ReasonNotServed},
-		"Unbound":   {"a user's attachment for a pod to come", pod(asIs), func(a *v1alpha1.L2Attachment) { born(a); a.Spec.PodUID, a.Spec.NodeName = "", "" }, v1alpha1.ReasonNotServed},
-		"NotOwned":  {"the entry alone proves nothing", pod(asIs), func(a *v1alpha1.L2Attachment) { born(a); a.OwnerReferences = nil }, v1alpha1.ReasonNotServed},
+		"ByHand":    {"a true binding alone is no request", pod(asIs), func(*v1alpha1.L2Attachment) {}, v1alpha1.ReasonInvalid},
+		"Unbound":   {"a user's attachment for a pod to come", pod(asIs), func(a *v1alpha1.L2Attachment) { born(a); a.Spec.PodUID, a.Spec.NodeName = "", "" }, v1alpha1.ReasonInvalid},
+		"NotOwned":  {"the entry alone proves nothing", pod(asIs), func(a *v1alpha1.L2Attachment) { born(a); a.OwnerReferences = nil }, v1alpha1.ReasonInvalid},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -101,13 +101,13 @@ func (r *L2AttachmentReconciler) request(ctx context.Context, a *v1alpha1.L2Atta
 			return request, nil
 		}
 	}
-	return attach.Request{}, refuse(v1alpha1.AttachmentNotServed())
+	return attach.Request{}, refuse(v1alpha1.EntryGone(pod.Name))
 }
 
 // giveBack frees what an attachment has held since the controller's start that
 // no pod stands behind, and lets those look again who were refused for it.
 func (r *L2AttachmentReconciler) giveBack(a *v1alpha1.L2Attachment, refused *refusal) {
-	hollow := refused.Reason == v1alpha1.ReasonForged || refused.Reason == v1alpha1.ReasonNotServed
+	hollow := refused.Reason == v1alpha1.ReasonForged || refused.Reason == v1alpha1.ReasonInvalid
 	if hollow && r.Admission.Allocations.Withdraw(a) {
 		r.networks.wake(a.NetworkKey())
 	}

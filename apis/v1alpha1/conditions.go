@@ -40,7 +40,7 @@ const (
 	ReasonOutOfRange      = "AddressOutOfRange"
 	ReasonExhausted       = "AddressesExhausted"
 	ReasonForged          = "BindingMismatch"
-	ReasonNotServed       = "NotServed"
+	ReasonInterfaceTaken  = "InterfaceTaken"
 	ReasonNoPod           = "NoPod"
 	ReasonPodEnded        = "PodEnded"
 	ReasonWiring          = "Wiring"
@@ -155,10 +155,47 @@ func PodEnded(pod string) metav1.Condition {
 	return AttachmentRefused(ReasonPodEnded, fmt.Sprintf("pod %q has ended", pod))
 }
 
-// AttachmentNotServed says that no pod's annotation asks for the attachment.
-func AttachmentNotServed() metav1.Condition {
-	return AttachmentRefused(ReasonNotServed,
-		fmt.Sprintf("attachments made by hand are not served by this version of l2sm; ask by annotation %s on the pod", NetworksAnnotation))
+// EntryGone says that the pod's annotation does not ask for the attachment any
+// more, which is about to be deleted.
+func EntryGone(pod string) metav1.Condition {
+	return AttachmentRefused(ReasonInvalid, fmt.Sprintf("no annotation of pod %q asks for this attachment", pod))
+}
+
+// HostNetwork says that the attachment's pod has no network namespace of its
+// own to put an interface into.
+func HostNetwork(pod string) metav1.Condition {
+	return AttachmentRefused(ReasonInvalid,
+		fmt.Sprintf("pod %q uses the node's network (hostNetwork: true) and gets no interface", pod))
+}
+
+// InterfaceTaken says that another interface of the pod has the name that the
+// attachment asks for.
+func InterfaceTaken(pod, iface string) metav1.Condition {
+	return AttachmentRefused(ReasonInterfaceTaken,
+		fmt.Sprintf("pod %q has another interface %s; create the attachment with another interface, or with none", pod, iface))
+}
+
+// NetworkDetached says that the network went although the attachment was
+// there, because its namespace was deleted.
+func NetworkDetached(network types.NamespacedName) metav1.Condition {
+	return AttachmentRefused(ReasonNetworkGone,
+		fmt.Sprintf("namespace %q of L2Network %q is being deleted, and the attachment's port is removed; the pod is attached when the network is made anew", network.Namespace, network))
+}
+
+// MoveRefused says why the port stays where it is.
+func MoveRefused(why metav1.Condition, stays types.NamespacedName) metav1.Condition {
+	why.Message += fmt.Sprintf("; the port stays on L2Network %q", stays)
+	return why
+}
+
+// AttachmentNoPod says that no running pod has the attachment's podName.
+func AttachmentNoPod(pod string) metav1.Condition {
+	return AttachmentNotReady(ReasonNoPod, fmt.Sprintf("no pod %q runs; MAC address and addresses are kept for the next", pod))
+}
+
+// AttachmentAwaitsNode says that the pod's node has not spoken yet.
+func AttachmentAwaitsNode(node string) metav1.Condition {
+	return AttachmentNotReady(ReasonWiring, fmt.Sprintf("l2sm-agent of node %q has not wired the interface yet", node))
 }
 
 // AttachmentReady says that the pod's interface is wired.

@@ -20,7 +20,8 @@ type L2AttachmentSpec struct {
 	PodName string `json:"podName"`
 
 	// PodUID binds the attachment to one life of the pod. The controller
-	// writes it, together with nodeName.
+	// writes it, together with nodeName, and again for each next pod of the
+	// name. An attachment created with it belongs to that pod and goes with it.
 	// +optional
 	PodUID types.UID `json:"podUID,omitempty"`
 
@@ -84,6 +85,10 @@ type L2AttachmentStatus struct {
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// Network that the port is on. It differs from spec.network while a move
+	// is under way, or is refused: condition Accepted says why.
+	// +optional
+	Network *NetworkReference `json:"network,omitempty"`
 	// PortName is the logical switch port in OVN's northbound database.
 	// +optional
 	PortName string `json:"portName,omitempty"`
@@ -124,6 +129,15 @@ func (a *L2Attachment) NetworkKey() types.NamespacedName {
 		return types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.Network.Name}
 	}
 	return types.NamespacedName{Namespace: a.Spec.Network.Namespace, Name: a.Spec.Network.Name}
+}
+
+// PortNetwork is the namespace and name of the network that the attachment's
+// port is on, and whether it has a port.
+func (a *L2Attachment) PortNetwork() (types.NamespacedName, bool) {
+	if a.Status.Network == nil {
+		return types.NamespacedName{}, false
+	}
+	return types.NamespacedName{Namespace: a.Status.Network.Namespace, Name: a.Status.Network.Name}, true
 }
 
 // Complete says whether everything is assigned that a node needs to wire the

@@ -85,7 +85,6 @@ type L2NetworkSpec struct {
 
 // IPAM says which addresses a network assigns.
 // +kubebuilder:validation:XValidation:rule="self.subnets == oldSelf.subnets",message="subnets cannot be changed; create another L2Network"
-// +kubebuilder:validation:XValidation:rule="!has(self.dhcp) || !self.dhcp",message="dhcp is not served by this version of l2sm; leave it out"
 // +kubebuilder:validation:XValidation:rule="!self.subnets.all(s, isCIDR(s)) || !has(self.ranges) || self.ranges.all(r, !(isCIDR(r) || isIP(r) || r.split('-').size() == 2 && r.split('-').all(e, isIP(e))) || self.subnets.exists(s, isCIDR(r) ? cidr(s).containsCIDR(r) : r.split('-').all(e, cidr(s).containsIP(e))))",message="each of ranges must lie inside one of subnets"
 // +kubebuilder:validation:XValidation:rule="!self.subnets.all(s, isCIDR(s)) || !has(self.excluded) || self.excluded.all(r, !(isCIDR(r) || isIP(r) || r.split('-').size() == 2 && r.split('-').all(e, isIP(e))) || self.subnets.exists(s, isCIDR(r) ? cidr(s).containsCIDR(r) : r.split('-').all(e, cidr(s).containsIP(e))))",message="each of excluded must lie inside one of subnets"
 type IPAM struct {
@@ -118,8 +117,9 @@ type IPAM struct {
 	// +optional
 	Excluded []string `json:"excluded,omitempty"`
 
-	// DHCP lets OVN answer DHCPv4 and DHCPv6 for guests that ask. Not served
-	// by this version: true is refused.
+	// DHCP lets OVN answer DHCPv4 and DHCPv6 with the assigned addresses, for
+	// guests that ask: a virtual machine behind the pod's interface. Pods have
+	// their addresses without it.
 	// +optional
 	DHCP bool `json:"dhcp,omitempty"`
 }

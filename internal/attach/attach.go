@@ -27,6 +27,9 @@ type Request struct {
 	Network types.NamespacedName
 	// Interface is the interface's name in the pod.
 	Interface string
+	// Fixed says that the interface's name was asked for, or is Multus' choice:
+	// no other will do.
+	Fixed bool
 	// IPs asked for, at most one of each family. A prefix length that the pod
 	// did not give is that of a single address (32, 128) and HasPrefix says so.
 	IPs []IP
@@ -55,6 +58,9 @@ type Requests struct {
 	// l2sm-system/l2sm. They are ours where the NetworkAttachmentDefinition of
 	// that name is one that the controller keeps for an L2Network.
 	Multus []Request
+	// Held are the names that Multus' entries have, ours included where they
+	// name a NetworkAttachmentDefinition that the controller keeps.
+	Held []string
 }
 
 // SyntaxError is a pod's annotation that can't be read. It stays so until the
@@ -97,7 +103,8 @@ func Parse(pod *corev1.Pod) (Requests, error) {
 		if err != nil {
 			return Requests{}, &SyntaxError{nadv1.NetworkAttachmentAnnot, fmt.Errorf("entry %d: %w", i+1, err)}
 		}
-		r.Interface = names.held[i]
+		r.Interface, r.Fixed = names.held[i], true
+		requests.Held = append(requests.Held, r.Interface)
 		requests.Multus = append(requests.Multus, r)
 	}
 	return requests, nil

@@ -137,6 +137,7 @@ func (e entry) request() (Request, error) {
 	return Request{
 		Network:      types.NamespacedName{Namespace: e.Namespace, Name: e.Name},
 		Interface:    e.Interface,
+		Fixed:        e.Interface != "",
 		IPs:          ips,
 		MAC:          mac,
 		PortSecurity: e.PortSecurity,
