@@ -31,32 +31,29 @@ type Admission struct {
 // Grant reserves MAC and addresses for what a pod asks for, under the name of
 // the attachment that will record them. A refusal says why the pod must wait
 // or ask for something else.
-func (a *Admission) Grant(ctx context.Context, owner types.NamespacedName, uid types.UID, pod *corev1.Pod, request attach.Request) (ipam.Lease, error) {
+func (a *Admission) Grant(ctx context.Context, owner types.NamespacedName, uid types.UID, pod types.NamespacedName, request attach.Request) (ipam.Lease, error) {
 	network, err := a.network(ctx, request.Network)
 	if err != nil {
 		return ipam.Lease{}, err
 	}
-	namespace, err := a.namespaceLabels(ctx, network, pod.Namespace)
-	if err != nil {
+	if err := a.mayUse(ctx, network, pod.Namespace); err != nil {
 		return ipam.Lease{}, err
 	}
-	if err := mayUse(network, pod.Namespace, namespace); err != nil {
-		return ipam.Lease{}, err
-	}
-	if err := mayJoin(network, request, a.UnderlayMTU); err != nil {
+	if err := mayJoin(network, request.PortSecurity, a.UnderlayMTU); err != nil {
 		return ipam.Lease{}, err
 	}
 	asked, err := ipamRequest(request)
 	if err != nil {
 		return ipam.Lease{}, err
 	}
-	return a.Allocations.Grant(ctx, network, owner, client.ObjectKeyFromObject(pod), uid, asked)
+	return a.Allocations.Grant(ctx, network, owner, pod, uid, asked)
 }
 
-// Accept says whether a complete attachment has its port: nil, or a refusal.
-// The pod is nil where none has the attachment's name.
+// Accept says whether an attachment has what it asks for on the network that
+// it names: nil, or a refusal. The pod is nil where none has the attachment's
+// name.
 func (a *Admission) Accept(ctx context.Context, attachment *v1alpha1.L2Attachment, pod *corev1.Pod) error {
-	if err := checkBinding(attachment, pod); err != nil {
+	if err := mayHavePort(attachment, pod); err != nil {
 		return err
 	}
 	network, err := a.network(ctx, attachment.NetworkKey())
@@ -66,16 +63,74 @@ func (a *Admission) Accept(ctx context.Context, attachment *v1alpha1.L2Attachmen
 	return a.acceptOn(ctx, network, attachment)
 }
 
-// acceptOn is Accept for an attachment whose binding is true.
+// Stays is the network that an attachment's port is left on whose move to
+// another is refused: nil for none.
+func (a *Admission) Stays(ctx context.Context, attachment *v1alpha1.L2Attachment, pod *corev1.Pod) (*v1alpha1.L2Network, error) {
+	on, has := attachment.PortNetwork()
+	if !has || on == attachment.NetworkKey() || !attachment.Bound() || mayHavePort(attachment, pod) != nil {
+		return nil, nil
+	}
+	network, err := a.network(ctx, on)
+	if err == nil {
+		err = a.acceptOn(ctx, network, attachment)
+	}
+	if _, refused := asRefusal(err); refused {
+		return nil, nil
+	}
+	return network, err
+}
+
+// acceptOn is Accept for an attachment whose binding is true, on a network that
+// it names or is on.
 func (a *Admission) acceptOn(ctx context.Context, network *v1alpha1.L2Network, attachment *v1alpha1.L2Attachment) error {
-	namespace, err := a.namespaceLabels(ctx, network, attachment.Namespace)
+	if err := a.mayUse(ctx, network, attachment.Namespace); err != nil {
+		return err
+	}
+	if network.Spec.IPAM != nil && len(attachment.Spec.Addresses) == 0 {
+		return refuse(v1alpha1.AttachmentRefused(v1alpha1.ReasonInvalid, "no address is assigned yet"))
+	}
+	member, err := a.Allocations.Member(ctx, client.ObjectKeyFromObject(network), attachment)
 	if err != nil {
 		return err
 	}
-	if err := mayUse(network, attachment.Namespace, namespace); err != nil {
-		return err
+	if !member {
+		if err := mayJoin(network, attachment.Spec.PortSecurity, a.UnderlayMTU); err != nil {
+			return err
+		}
 	}
 	return a.Allocations.Adopt(ctx, network, attachment)
+}
+
+// mayUse says whether the network lets pods of the namespace in.
+func (a *Admission) mayUse(ctx context.Context, network *v1alpha1.L2Network, namespace string) error {
+	detaches, err := a.Detaches(ctx, network)
+	if err != nil {
+		return err
+	}
+	if detaches {
+		return refuse(v1alpha1.NetworkDetached(client.ObjectKeyFromObject(network)))
+	}
+	labels, err := a.namespaceLabels(ctx, network, namespace)
+	if err != nil {
+		return err
+	}
+	return mayUse(network, namespace, labels)
+}
+
+// Detaches says whether the network goes with its namespace, and does not wait
+// for the attachments that it has.
+func (a *Admission) Detaches(ctx context.Context, network *v1alpha1.L2Network) (bool, error) {
+	if network.DeletionTimestamp.IsZero() {
+		return false, nil
+	}
+	namespace, err := a.namespace(ctx, network.Namespace)
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return !namespace.DeletionTimestamp.IsZero(), nil
 }
 
 // Pod reads the pod that an attachment names, nil where there is none. It asks
@@ -136,39 +191,50 @@ func (a *Admission) namespaceLabels(ctx context.Context, network *v1alpha1.L2Net
 	if network.Spec.AllowedNamespaces.From != v1alpha1.NamespacesFromSelector {
 		return nil, nil
 	}
+	namespace, err := a.namespace(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return namespace.Labels, nil
+}
+
+func (a *Admission) namespace(ctx context.Context, name string) (*metav1.PartialObjectMetadata, error) {
 	namespace := &metav1.PartialObjectMetadata{}
 	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 	if err := a.Cached.Get(ctx, types.NamespacedName{Name: name}, namespace); err != nil {
 		return nil, fmt.Errorf("get namespace %q: %w", name, err)
 	}
-	return namespace.Labels, nil
+	return namespace, nil
+}
+
+// mayHavePort says whether nothing about its pod speaks against an attachment:
+// it is bound truly, or is a user's that waits for its pod.
+func mayHavePort(attachment *v1alpha1.L2Attachment, pod *corev1.Pod) error {
+	if attach.UserMade(attachment) && !attachment.Bound() {
+		return nil
+	}
+	return checkBinding(attachment, pod)
 }
 
 // checkBinding says whether the attachment belongs to a running life of a pod,
-// and to one whose annotation asks for it.
+// and, where it was born of an annotation, to the pod that carries it.
 func checkBinding(attachment *v1alpha1.L2Attachment, pod *corev1.Pod) error {
-	if !attachment.Bound() {
-		return refuse(v1alpha1.EntryGone(attachment.Spec.PodName))
-	}
-	if pod == nil || forged(attachment, pod) {
+	switch {
+	case !attachment.Bound() || pod == nil || forged(attachment, pod):
 		return refuse(v1alpha1.BindingMismatch(attachment))
-	}
-	if ended(pod) {
+	case ended(pod):
 		return refuse(v1alpha1.PodEnded(pod.Name))
+	case pod.Spec.HostNetwork:
+		return refuse(v1alpha1.HostNetwork(pod.Name))
+	case !attach.UserMade(attachment) && !attach.BornFrom(attachment, pod):
+		return refuse(v1alpha1.EntryGone(pod.Name))
+	default:
+		return nil
 	}
-	if !bornFrom(attachment, pod) {
-		return refuse(v1alpha1.EntryGone(attachment.Spec.PodName))
-	}
-	return nil
 }
 
 func forged(attachment *v1alpha1.L2Attachment, pod *corev1.Pod) bool {
 	return attachment.Bound() && (pod.UID != attachment.Spec.PodUID || pod.Spec.NodeName != attachment.Spec.NodeName)
-}
-
-// bornFrom says whether the attachment was made of this pod's annotation.
-func bornFrom(attachment *v1alpha1.L2Attachment, pod *corev1.Pod) bool {
-	return attachment.Annotations[v1alpha1.EntryAnnotation] != "" && metav1.IsControlledBy(attachment, pod)
 }
 
 func ended(pod *corev1.Pod) bool {
@@ -196,7 +262,7 @@ func mayUse(network *v1alpha1.L2Network, namespace string, namespaceLabels label
 }
 
 // mayJoin says whether the network takes one more, and as that one asks.
-func mayJoin(network *v1alpha1.L2Network, request attach.Request, underlayMTU int32) error {
+func mayJoin(network *v1alpha1.L2Network, security v1alpha1.PortSecurity, underlayMTU int32) error {
 	key := client.ObjectKeyFromObject(network)
 	if !network.DeletionTimestamp.IsZero() {
 		return refuse(v1alpha1.NetworkGoing(key))
@@ -204,9 +270,9 @@ func mayJoin(network *v1alpha1.L2Network, request attach.Request, underlayMTU in
 	if c := specCondition(network, underlayMTU); c.Status == metav1.ConditionFalse {
 		return refuse(v1alpha1.NetworkNotAccepted(key, c.Message))
 	}
-	override := request.PortSecurity != "" && request.PortSecurity != networkSecurity(network)
+	override := security != "" && security != networkSecurity(network)
 	if override && !network.Spec.AllowPortSecurityOverride {
-		return refuse(v1alpha1.OverrideNotAllowed(key, request.PortSecurity))
+		return refuse(v1alpha1.OverrideNotAllowed(key, security))
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
-	"l2sm.io/l2sm/internal/attach"
 )
 
 // expectReason checks a decision: the empty reason is yes.
@@ -48,9 +47,11 @@ func TestCheckBinding(t *testing.T) {
 		"OtherUID":  {"another life of the pod", pod(func(p *corev1.Pod) { p.UID = "uid-2" }), born, v1alpha1.ReasonForged},
 		"OtherNode": {"another node would get the port", pod(func(p *corev1.Pod) { p.Spec.NodeName = "node-b" }), born, v1alpha1.ReasonForged},
 		"Ended":     {"a pod that has ended has no interfaces", pod(func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }), born, v1alpha1.ReasonPodEnded},
-		"ByHand":    {"a true binding alone is no request", pod(asIs), func(*v1alpha1.L2Attachment) {}, v1alpha1.ReasonInvalid},
-		"Unbound":   {"a user's attachment for a pod to come", pod(asIs), func(a *v1alpha1.L2Attachment) { born(a); a.Spec.PodUID, a.Spec.NodeName = "", "" }, v1alpha1.ReasonInvalid},
-		"NotOwned":  {"the entry alone proves nothing", pod(asIs), func(a *v1alpha1.L2Attachment) { born(a); a.OwnerReferences = nil }, v1alpha1.ReasonInvalid},
+		"Host":      {"a pod on the node's network has none of its own", pod(func(p *corev1.Pod) { p.Spec.HostNetwork = true }), born, v1alpha1.ReasonInvalid},
+		"ByHand":    {"a user's, bound truly", pod(asIs), func(*v1alpha1.L2Attachment) {}, ""},
+		"Unbound":   {"one that lost its binding", pod(asIs), func(a *v1alpha1.L2Attachment) { born(a); a.Spec.PodUID, a.Spec.NodeName = "", "" }, v1alpha1.ReasonForged},
+		"NotOwned":  {"an adopted one is a user's", pod(asIs), func(a *v1alpha1.L2Attachment) { born(a); a.OwnerReferences = nil }, ""},
+		"OfAnother": {"born of another life, and bound to this one by hand", pod(asIs), func(a *v1alpha1.L2Attachment) { born(a); a.OwnerReferences[0].UID = "uid-0" }, v1alpha1.ReasonInvalid},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -114,7 +115,7 @@ func TestMayJoin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			network := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "lab", Name: "net"}}
 			tc.change(network)
-			expectReason(t, tc.reason, tc.want, mayJoin(network, attach.Request{PortSecurity: tc.asked}, 1500))
+			expectReason(t, tc.reason, tc.want, mayJoin(network, tc.asked, 1500))
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -26,6 +27,9 @@ var errSettling = errors.New("the attachment's last change has not reached the c
 //
 //	Grant ──> pending ── Confirm ──> held ── Withdraw (the attachment is gone) ──> free
 //	             └────── Cancel (the write was refused), Forget (its pod is gone) ──^
+//
+// An attachment that moves has its lease on both networks until its port is on
+// the new one for certain: Adopt takes the new one, Settle gives back the others.
 //
 // What is held at start is read from the API itself, not from a cache that may
 // lag behind the writes of the leader before.
@@ -50,9 +54,27 @@ type networkPool struct {
 // holder is where an attachment has its lease, and which attachment of that
 // name it is: none yet while its write is pending.
 type holder struct {
+	// network is the one that the attachment is to be on.
 	network types.NamespacedName
-	pod     types.NamespacedName
-	uid     types.UID
+	// settled is the one that it was on last for certain.
+	settled types.NamespacedName
+	// others are those that it moves away from.
+	others []types.NamespacedName
+	pod    types.NamespacedName
+	uid    types.UID
+}
+
+// on is the holder with its lease on the network, and on those before.
+func (h holder) on(network types.NamespacedName) holder {
+	if h.network != network && h.network != (types.NamespacedName{}) {
+		h.others = append(slices.Clone(h.others), h.network)
+	}
+	h.others = slices.DeleteFunc(slices.Clone(h.others), func(o types.NamespacedName) bool { return o == network })
+	h.network = network
+	if h.settled == (types.NamespacedName{}) {
+		h.settled = network
+	}
+	return h
 }
 
 // NewAllocations returns allocations that are loaded through live, an uncached
@@ -74,11 +96,16 @@ func (a *Allocations) Grant(ctx context.Context, network *v1alpha1.L2Network, ow
 		return ipam.Lease{}, err
 	}
 	h, held := a.holders[owner]
-	if held && h.uid != "" && (h.uid != uid || h.network != key) {
+	if held && h.uid != "" && h.uid != uid {
 		return ipam.Lease{}, fmt.Errorf("grant addresses to %q: %w", owner, errSettling)
 	}
-	if pending, ok := pool.Lease(owner.String()); held && (!ok || !pending.Satisfies(r)) {
-		a.release(owner) // the pod asks for something else by now
+	if pending, ok := pool.Lease(owner.String()); held && h.network == key && (!ok || !pending.Satisfies(r)) {
+		a.release(owner) // it asks for something else by now
+		h = holder{}
+	}
+	if held && h.uid == "" && h.network != key {
+		a.release(owner)
+		h = holder{}
 	}
 	if err := pool.room(network, owner); err != nil {
 		return ipam.Lease{}, err
@@ -87,7 +114,9 @@ func (a *Allocations) Grant(ctx context.Context, network *v1alpha1.L2Network, ow
 	if err != nil {
 		return ipam.Lease{}, refuseLease(err)
 	}
-	a.holders[owner] = holder{network: key, pod: pod, uid: uid}
+	h = h.on(key)
+	h.pod, h.uid = pod, uid
+	a.holders[owner] = h
 	return lease, nil
 }
 
@@ -117,7 +146,11 @@ func (a *Allocations) Withdraw(attachment *v1alpha1.L2Attachment) bool {
 	defer a.mu.Unlock()
 	owner := client.ObjectKeyFromObject(attachment)
 	h, held := a.holders[owner]
-	if !held || !attachment.Complete() || h.uid != "" && h.uid != attachment.UID {
+	another := h.uid != attachment.UID
+	if h.uid == "" {
+		another = !attachment.Complete() // a write that is pending is another's, unless this is what it wrote
+	}
+	if !held || another {
 		return false
 	}
 	a.release(owner)
@@ -154,7 +187,9 @@ func (a *Allocations) Adopt(ctx context.Context, network *v1alpha1.L2Network, at
 	if err := pool.fits(lease); err != nil {
 		return refuseLease(err)
 	}
+	h := a.holders[owner]
 	if have, ok := pool.Lease(owner.String()); ok && same(have, lease) {
+		a.holders[owner] = h.on(key)
 		return nil
 	}
 	if err := a.stillThere(ctx, attachment); err != nil {
@@ -166,11 +201,77 @@ func (a *Allocations) Adopt(ctx context.Context, network *v1alpha1.L2Network, at
 	if err := pool.Hold(owner.String(), lease); err != nil {
 		return refuseLease(err)
 	}
-	if h, held := a.holders[owner]; held && h.network != key {
-		a.networks[h.network].Release(owner.String())
-	}
-	a.holders[owner] = holder{network: key, pod: podOf(attachment), uid: attachment.UID}
+	h = h.on(key)
+	h.pod, h.uid = podOf(attachment), attachment.UID
+	a.holders[owner] = h
 	return nil
+}
+
+// Member says whether the attachment is on the network already, and need not
+// ask to join it.
+func (a *Allocations) Member(ctx context.Context, network types.NamespacedName, attachment *v1alpha1.L2Attachment) (bool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.load(ctx); err != nil {
+		return false, err
+	}
+	h, held := a.holders[client.ObjectKeyFromObject(attachment)]
+	return held && h.settled == network && (h.uid == "" || h.uid == attachment.UID), nil
+}
+
+// Settle says that the attachments' ports are on the network: what they had on
+// others is free. It returns those others.
+func (a *Allocations) Settle(network types.NamespacedName, attachments []*v1alpha1.L2Attachment) []types.NamespacedName {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var left []types.NamespacedName
+	for _, attachment := range attachments {
+		owner := client.ObjectKeyFromObject(attachment)
+		if h, held := a.holders[owner]; held && h.uid == attachment.UID && h.network == network {
+			left = append(left, h.others...)
+			a.releaseOn(owner, h.others)
+			h.settled, h.others = network, nil
+			a.holders[owner] = h
+		}
+	}
+	return left
+}
+
+// Leave takes back what an attachment has on other networks than the one that
+// it names: it has no port on any.
+func (a *Allocations) Leave(attachment *v1alpha1.L2Attachment) []types.NamespacedName {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	owner, names := client.ObjectKeyFromObject(attachment), attachment.NetworkKey()
+	h, held := a.holders[owner]
+	if !held || h.uid != attachment.UID || h.network == names && len(h.others) == 0 {
+		return nil
+	}
+	h = h.on(names)
+	left := h.others
+	a.releaseOn(owner, left)
+	h.others, h.settled = nil, names
+	a.holders[owner] = h
+	if _, has := a.networks[names].lease(owner); !has {
+		delete(a.holders, owner)
+	}
+	return left
+}
+
+// Drop takes back all that is held on a network, which goes although it is in
+// use.
+func (a *Allocations) Drop(network types.NamespacedName) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.networks, network)
+	for owner, h := range a.holders {
+		h.others = slices.DeleteFunc(slices.Clone(h.others), func(o types.NamespacedName) bool { return o == network })
+		a.holders[owner] = h
+		if h.network == network {
+			delete(a.holders, owner)
+			a.releaseOn(owner, h.others)
+		}
+	}
 }
 
 // stillThere guards Adopt against an attachment that was deleted after its
@@ -219,8 +320,25 @@ func (a *Allocations) Prepare(ctx context.Context, network *v1alpha1.L2Network) 
 }
 
 func (a *Allocations) release(owner types.NamespacedName) {
-	a.networks[a.holders[owner].network].Release(owner.String())
+	h := a.holders[owner]
+	a.releaseOn(owner, append(slices.Clone(h.others), h.network))
 	delete(a.holders, owner)
+}
+
+func (a *Allocations) releaseOn(owner types.NamespacedName, networks []types.NamespacedName) {
+	for _, network := range networks {
+		if pool := a.networks[network]; pool != nil {
+			pool.Release(owner.String())
+		}
+	}
+}
+
+// lease is Lease, also of a network that nobody has looked at.
+func (p *networkPool) lease(owner types.NamespacedName) (ipam.Lease, bool) {
+	if p == nil {
+		return ipam.Lease{}, false
+	}
+	return p.Lease(owner.String())
 }
 
 // room says whether the network takes the owner as one more, or has it already.

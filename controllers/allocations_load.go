@@ -8,10 +8,12 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/ipam"
 )
 
@@ -26,38 +28,59 @@ func (a *Allocations) load(ctx context.Context) error {
 	}
 	a.networks = map[types.NamespacedName]*networkPool{}
 	a.holders = map[types.NamespacedName]holder{}
-	for _, attachment := range a.byPrecedence(ctx, list.Items) {
-		lease, err := leaseOf(attachment)
-		if err != nil {
-			continue // its own reconcile refuses it
+	sorted := a.byPrecedence(ctx, list.Items)
+	for _, attachment := range sorted {
+		a.take(standsOn(attachment), attachment)
+	}
+	// What moves takes the address that it asks for on its new network, before
+	// anybody else can.
+	for _, attachment := range sorted {
+		if standsOn(attachment) != attachment.NetworkKey() {
+			a.take(attachment.NetworkKey(), attachment)
 		}
-		key, owner := attachment.NetworkKey(), client.ObjectKeyFromObject(attachment)
-		pool := a.networks[key]
-		if pool == nil {
-			pool = &networkPool{Pool: ipam.NewPool()}
-			a.networks[key] = pool
-		}
-		if pool.Hold(owner.String(), lease) != nil {
-			continue // taken by one of higher precedence; its own reconcile says so
-		}
-		a.holders[owner] = holder{network: key, pod: podOf(attachment), uid: attachment.UID}
 	}
 	return nil
 }
 
-// byPrecedence puts those attachments first that a real pod stands behind, so
-// that a forged one never takes the address of an honest one, and of these the
-// older first.
+// standsOn is the network that the attachment's port is on, or will be.
+func standsOn(attachment *v1alpha1.L2Attachment) types.NamespacedName {
+	if network, has := attachment.PortNetwork(); has && attachment.Bound() {
+		return network
+	}
+	return attachment.NetworkKey()
+}
+
+// take holds what the attachment records on a network. What can't be read, or
+// is taken by one of higher precedence, is refused by the attachment's own
+// reconcile.
+func (a *Allocations) take(network types.NamespacedName, attachment *v1alpha1.L2Attachment) {
+	lease, err := leaseOf(attachment)
+	if err != nil {
+		return
+	}
+	pool := a.networks[network]
+	if pool == nil {
+		pool = &networkPool{Pool: ipam.NewPool()}
+		a.networks[network] = pool
+	}
+	owner := client.ObjectKeyFromObject(attachment)
+	if pool.Hold(owner.String(), lease) != nil {
+		return
+	}
+	h := a.holders[owner].on(network)
+	h.pod, h.uid = podOf(attachment), attachment.UID
+	a.holders[owner] = h
+}
+
+// byPrecedence puts those attachments first whose lease the controller has
+// granted, so that what was refused, or is forged, never takes the address of an
+// honest one, and of these the older first.
 func (a *Allocations) byPrecedence(ctx context.Context, all []v1alpha1.L2Attachment) []*v1alpha1.L2Attachment {
 	rank := map[types.UID]int{}
 	sorted := make([]*v1alpha1.L2Attachment, 0, len(all))
 	for i := range all {
-		attachment := &all[i]
-		pod := &corev1.Pod{}
-		if err := a.cached.Get(ctx, podOf(attachment), pod); err != nil || checkBinding(attachment, pod) != nil {
-			rank[attachment.UID] = 1
-		}
-		sorted = append(sorted, attachment)
+		rank[all[i].UID] = a.rank(ctx, &all[i])
+		sorted = append(sorted, &all[i])
 	}
 	slices.SortFunc(sorted, func(x, y *v1alpha1.L2Attachment) int {
 		return cmp.Or(
@@ -67,6 +90,21 @@ func (a *Allocations) byPrecedence(ctx context.Context, all []v1alpha1.L2Attachm
 		)
 	})
 	return sorted
+}
+
+func (a *Allocations) rank(ctx context.Context, attachment *v1alpha1.L2Attachment) int {
+	const granted, asking, forged = 0, 1, 2
+	pod := &corev1.Pod{}
+	bound := a.cached.Get(ctx, podOf(attachment), pod) == nil && checkBinding(attachment, pod) == nil
+	userMade := attach.UserMade(attachment)
+	switch {
+	case !bound && (!userMade || attachment.Bound()):
+		return forged
+	case userMade && !meta.IsStatusConditionTrue(attachment.Status.Conditions, v1alpha1.ConditionAccepted):
+		return asking // it may be the user who wrote the addresses
+	default:
+		return granted
+	}
 }
 
 // pool is the network's pool with the network's ipam in force, or, where that

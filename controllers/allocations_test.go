@@ -148,27 +148,45 @@ func TestGrantAgain(t *testing.T) {
 	}
 }
 
+// What the API records is taken at start: first what was granted, then what a
+// user asks for, and what is forged last, however old it is.
 func TestAllocationsAreLoadedOnce(t *testing.T) {
 	yes := true
-	honest, forged := recorded(rival, "honest"), recorded(owner, "forged")
+	honest, other := recorded(rival, "honest"), recorded(owner, "other")
 	honest.CreationTimestamp = metav1.NewTime(time.Unix(2000, 0))
-	forged.CreationTimestamp = metav1.NewTime(time.Unix(1000, 0))
+	other.CreationTimestamp = metav1.NewTime(time.Unix(1000, 0))
 	honest.Spec.PodUID, honest.Spec.NodeName = "uid", "node-a"
 	honest.Annotations = map[string]string{v1alpha1.EntryAnnotation: "{}"}
 	honest.OwnerReferences = []metav1.OwnerReference{{Kind: "Pod", Name: "ping", UID: "uid", Controller: &yes}}
 	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ping", UID: "uid"}, Spec: corev1.PodSpec{NodeName: "node-a"}}
-	api := &records{attachments: []v1alpha1.L2Attachment{*forged, *honest}, pods: []corev1.Pod{pod}}
-	a := NewAllocations(api, api)
+	cases := map[string]struct {
+		reason string
+		change func()
+		want   types.NamespacedName
+	}{
+		"Asking": {"a user who wrote the address got it only if that was accepted", func() {}, rival},
+		"Forged": {"nor does a false binding count", func() { other.Spec.PodUID, other.Spec.NodeName = "none", "node-a" }, rival},
+		"Accepted": {"what was accepted counts by age", func() {
+			other.Spec.PodUID, other.Spec.NodeName = "", ""
+			other.Status.Conditions = []metav1.Condition{v1alpha1.AttachmentReserved()}
+		}, owner},
+	}
+	for _, name := range []string{"Asking", "Forged", "Accepted"} {
+		tc := cases[name]
+		tc.change()
+		api := &records{attachments: []v1alpha1.L2Attachment{*other, *honest}, pods: []corev1.Pod{pod}}
+		a := NewAllocations(api, api)
 
-	holders, err := a.Holders(t.Context(), types.NamespacedName{Namespace: "default", Name: "tiny"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{rival.String()}, holders); diff != "" {
-		t.Errorf("a forged attachment took an honest one's address, older as it may be: -want +got\n%s", diff)
-	}
-	if _, err := a.Grant(t.Context(), tiny(), owner, podKey, "", ipam.Request{}); err == nil {
-		t.Error("an address that the API records was handed out again")
+		holders, err := a.Holders(t.Context(), types.NamespacedName{Namespace: "default", Name: "tiny"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{tc.want.String()}, holders); diff != "" {
+			t.Errorf("%s: %s: -want +got\n%s", name, tc.reason, diff)
+		}
+		if _, err := a.Grant(t.Context(), tiny(), types.NamespacedName{Namespace: "default", Name: "third"}, podKey, "", ipam.Request{}); err == nil {
+			t.Errorf("%s: an address that the API records was handed out again", name)
+		}
 	}
 }
 
@@ -208,20 +226,82 @@ func TestAdopt(t *testing.T) {
 			expectReason(t, tc.reason, tc.want, err)
 		})
 	}
+}
 
-	t.Run("Moved", func(t *testing.T) {
-		moved := recorded(owner, "a")
-		a := NewAllocations(&records{}, &records{attachments: []v1alpha1.L2Attachment{*moved}})
-		for _, network := range []*v1alpha1.L2Network{tiny(), other} {
-			if err := a.Adopt(t.Context(), network, moved); err != nil {
-				t.Fatal(err)
+// An attachment that moves has its address on both networks until the port is
+// on one of them for certain.
+func TestMoveHoldsBothSides(t *testing.T) {
+	from, to := tiny(), tiny()
+	to.Name, to.UID = "to", "to-1"
+	moved := recorded(owner, "a")
+	moved.Spec.Network.Name = "to"
+	all := []*v1alpha1.L2Attachment{moved}
+	fromKey, toKey := client.ObjectKeyFromObject(from), client.ObjectKeyFromObject(to)
+	cases := map[string]struct {
+		reason string
+		then   func(*Allocations)
+		holds  []types.NamespacedName // the networks that hold the address
+		member types.NamespacedName
+	}{
+		"UnderWay":   {"the port is still on the first, and promised on the second", func(*Allocations) {}, []types.NamespacedName{fromKey, toKey}, fromKey},
+		"Done":       {"the port is on the second", func(a *Allocations) { a.Settle(toKey, all) }, []types.NamespacedName{toKey}, toKey},
+		"NotYet":     {"a commit of the first says nothing of the second", func(a *Allocations) { a.Settle(fromKey, all) }, []types.NamespacedName{fromKey, toKey}, fromKey},
+		"Undone":     {"it stays, and the first is committed again", func(a *Allocations) { _ = a.Adopt(t.Context(), from, moved); a.Settle(fromKey, all) }, []types.NamespacedName{fromKey}, fromKey},
+		"Left":       {"it has no port anywhere: only what it names counts", func(a *Allocations) { a.Leave(moved) }, []types.NamespacedName{toKey}, toKey},
+		"Deleted":    {"what is gone holds nothing", func(a *Allocations) { a.Withdraw(moved) }, nil, types.NamespacedName{}},
+		"FirstGone":  {"a network that goes with its namespace takes its part along", func(a *Allocations) { a.Drop(fromKey); a.Settle(toKey, all) }, []types.NamespacedName{toKey}, toKey},
+		"SecondGone": {"so does the one that it moves to", func(a *Allocations) { a.Drop(toKey) }, nil, types.NamespacedName{}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			a := NewAllocations(&records{}, &records{attachments: []v1alpha1.L2Attachment{*moved}})
+			for _, network := range []*v1alpha1.L2Network{from, to} {
+				if err := a.Adopt(t.Context(), network, moved); err != nil {
+					t.Fatal(err)
+				}
 			}
+			tc.then(a)
+			var holds []types.NamespacedName
+			member := types.NamespacedName{}
+			for _, key := range []types.NamespacedName{fromKey, toKey} {
+				if holders, _ := a.Holders(t.Context(), key); len(holders) > 0 {
+					holds = append(holds, key)
+				}
+				if is, _ := a.Member(t.Context(), key, moved); is {
+					member = key
+				}
+			}
+			if diff := cmp.Diff(tc.holds, holds); diff != "" {
+				t.Errorf("%s: held on: -want +got\n%s", tc.reason, diff)
+			}
+			if member != tc.member {
+				t.Errorf("%s: it is a member of %v, want %v", tc.reason, member, tc.member)
+			}
+		})
+	}
+}
+
+// A controller that starts in the middle of a move knows both sides, and that
+// the second has yet to let the attachment in.
+func TestMoveIsLoaded(t *testing.T) {
+	moved, late := recorded(owner, "a"), recorded(rival, "b")
+	for _, a := range []*v1alpha1.L2Attachment{moved, late} {
+		a.Spec.PodUID, a.Spec.NodeName = "uid", "node-a"
+	}
+	moved.Spec.Network.Name, late.Spec.Network.Name = "to", "to"
+	moved.Status.Network = &v1alpha1.NetworkReference{Namespace: "default", Name: "tiny"}
+	pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ping", UID: "uid"}, Spec: corev1.PodSpec{NodeName: "node-a"}}
+	api := &records{attachments: []v1alpha1.L2Attachment{*moved}, pods: []corev1.Pod{pod}}
+	a := NewAllocations(api, api)
+	for _, name := range []string{"tiny", "to"} {
+		key := types.NamespacedName{Namespace: "default", Name: name}
+		if holders, _ := a.Holders(t.Context(), key); !cmp.Equal(holders, []string{owner.String()}) {
+			t.Errorf("%s is held by %v", name, holders)
 		}
-		holders, _ := a.Holders(t.Context(), client.ObjectKeyFromObject(tiny()))
-		if len(holders) > 0 {
-			t.Errorf("a network keeps an address for one that has moved: %v", holders)
+		if is, _ := a.Member(t.Context(), key, moved); is != (name == "tiny") {
+			t.Errorf("a member of %s: %t", name, is)
 		}
-	})
+	}
 }
 
 func TestVLinkHasTwoEnds(t *testing.T) {

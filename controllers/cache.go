@@ -17,7 +17,7 @@ import (
 // Fields that the cache is indexed by.
 const (
 	podIndex        = "spec.podName" // L2Attachments by their pod
-	networkIndex    = "spec.network" // L2Attachments by their network's namespace/name
+	networkIndex    = "network"      // L2Attachments by the namespace/name of the networks that they name, and are on
 	definitionIndex = "multus"       // Pods by the NetworkAttachmentDefinitions that they name
 )
 
@@ -71,7 +71,7 @@ func indexFields(ctx context.Context, indexer client.FieldIndexer) error {
 			return []string{o.(*v1alpha1.L2Attachment).Spec.PodName}
 		}},
 		{&v1alpha1.L2Attachment{}, networkIndex, func(o client.Object) []string {
-			return []string{o.(*v1alpha1.L2Attachment).NetworkKey().String()}
+			return networksOf(o.(*v1alpha1.L2Attachment))
 		}},
 		{&corev1.Pod{}, definitionIndex, func(o client.Object) []string {
 			return multusNetworks(o.(*corev1.Pod))
@@ -96,4 +96,14 @@ func multusNetworks(pod *corev1.Pod) []string {
 		names = append(names, request.Network.String())
 	}
 	return names
+}
+
+// networksOf are the networks that an attachment names, and is on: two while it
+// moves.
+func networksOf(a *v1alpha1.L2Attachment) []string {
+	names := a.NetworkKey().String()
+	if on, has := a.PortNetwork(); has && on.String() != names {
+		return []string{names, on.String()}
+	}
+	return []string{names}
 }

@@ -51,10 +51,10 @@ func (c *committed) set(network types.NamespacedName, attachments []*v1alpha1.L2
 	return slices.Collect(maps.Keys(changed))
 }
 
-// has says whether the attachment's port is in the database.
-func (c *committed) has(a *v1alpha1.L2Attachment) bool {
+// has says whether the attachment's port is on the network's switch.
+func (c *committed) has(network types.NamespacedName, a *v1alpha1.L2Attachment) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	uid, ok := c.ports[a.NetworkKey()][client.ObjectKeyFromObject(a)]
+	uid, ok := c.ports[network][client.ObjectKeyFromObject(a)]
 	return ok && uid == a.UID
 }

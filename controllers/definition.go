@@ -123,23 +123,23 @@ func isOurs(d *nadv1.NetworkAttachmentDefinition) bool {
 
 // wanted are the pod's requests that are ours to serve: all of our own
 // annotation, and those Multus entries that name a definition which we keep
-// for a network.
-func wanted(ctx context.Context, reader client.Reader, pod *corev1.Pod) ([]attach.Request, error) {
+// for a network. Held are the interface names of all Multus entries.
+func wanted(ctx context.Context, reader client.Reader, pod *corev1.Pod) (ours []attach.Request, held []string, err error) {
 	requests, err := attach.Parse(pod)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	ours := requests.Own
+	ours = requests.Own
 	for _, request := range requests.Multus {
 		kept, err := keepsDefinition(ctx, reader, request.Network)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if kept {
 			ours = append(ours, request)
 		}
 	}
-	return ours, nil
+	return ours, requests.Held, nil
 }
 
 // keepsDefinition says whether the definition of that name is one that we keep

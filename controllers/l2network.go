@@ -33,18 +33,25 @@ type L2NetworkReconciler struct {
 	Admission  *Admission
 	Northbound Northbound
 	Recorder   events.EventRecorder
-	// attachments are woken when a commit, or a freed address, concerns them.
+	// attachments are woken when a commit, or a freed address, concerns them,
+	// networks when a move has freed addresses of theirs.
 	attachments *wakeups
+	networks    *wakeups
 	committed   *committed
 	stages      *stages
 }
 
 // networkFacts are what a reconcile gathers.
 type networkFacts struct {
-	// accepted attachments have their port, refused ones have none.
+	// accepted attachments have their port here, refused ones have none.
 	accepted, refused []*v1alpha1.L2Attachment
+	// leaving attachments have their port here still, or again: their new
+	// network takes it over. Reserving ones wait for their pod.
+	leaving, reserving []*v1alpha1.L2Attachment
 	// users keep the network: whoever has an address or a port on it.
 	users []string
+	// detaches says that the network goes with its namespace, whoever uses it.
+	detaches bool
 	// invalid is why the spec, or its ipam, is not in force.
 	invalid error
 	// programming is why the database does not hold what it shall.
@@ -76,13 +83,16 @@ func (r *L2NetworkReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	if err != nil {
 		return settled(err)
 	}
-	goes := !network.DeletionTimestamp.IsZero() && len(facts.users) == 0
+	goes := !network.DeletionTimestamp.IsZero() && (len(facts.users) == 0 || facts.detaches)
 	if goes {
 		facts.programming = r.finalize(ctx, network)
 	} else {
-		facts.programming = r.program(ctx, network, facts.accepted)
+		facts.programming = r.program(ctx, network, facts)
 	}
 	if goes && facts.programming == nil {
+		if facts.detaches {
+			r.Admission.Allocations.Drop(req.NamespacedName)
+		}
 		return ctrl.Result{}, nil
 	}
 	r.attachments.wake(concerned(network, facts, r.Admission.UnderlayMTU)...)
@@ -124,19 +134,16 @@ func (r *L2NetworkReconciler) gather(ctx context.Context, network *v1alpha1.L2Ne
 		return networkFacts{}, err
 	}
 
+	if facts.detaches, err = r.Admission.Detaches(ctx, network); err != nil {
+		return networkFacts{}, err
+	}
 	list, err := r.attachmentsOf(ctx, key)
 	if err != nil {
 		return networkFacts{}, err
 	}
 	for i := range list {
-		has, err := r.hasPort(ctx, network, &list[i])
-		switch {
-		case err != nil:
+		if err := r.place(ctx, network, &list[i], &facts); err != nil {
 			return networkFacts{}, err
-		case has:
-			facts.accepted = append(facts.accepted, &list[i])
-		default:
-			facts.refused = append(facts.refused, &list[i])
 		}
 	}
 	if facts.users, err = r.Admission.Allocations.Holders(ctx, key); err != nil {
@@ -154,31 +161,53 @@ func (r *L2NetworkReconciler) attachmentsOf(ctx context.Context, network types.N
 	return list.Items, nil
 }
 
-func (r *L2NetworkReconciler) hasPort(ctx context.Context, network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) (bool, error) {
-	if !a.Complete() || !bornFromAPod(a) {
-		return false, nil
+// place says what an attachment is to the network that it names, or is on.
+func (r *L2NetworkReconciler) place(ctx context.Context, network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, facts *networkFacts) error {
+	into, err := r.placeOf(ctx, network, a, facts)
+	if _, refused := asRefusal(err); refused {
+		into, err = &facts.refused, nil
+	}
+	if err == nil && into != nil {
+		*into = append(*into, a)
+	}
+	return err
+}
+
+func (r *L2NetworkReconciler) placeOf(ctx context.Context, network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, facts *networkFacts) (*[]*v1alpha1.L2Attachment, error) {
+	if !a.Complete() {
+		return &facts.refused, nil
 	}
 	pod, err := r.Admission.Pod(ctx, a)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	err = checkBinding(a, pod)
-	if err == nil {
-		err = r.Admission.acceptOn(ctx, network, a)
+	if err := mayHavePort(a, pod); err != nil {
+		return nil, err
 	}
+	names := a.NetworkKey() == client.ObjectKeyFromObject(network)
+	switch {
+	case !a.Bound() && names:
+		return &facts.reserving, r.Admission.acceptOn(ctx, network, a)
+	case !a.Bound():
+		return nil, nil
+	case names:
+		return &facts.accepted, r.Admission.acceptOn(ctx, network, a)
+	}
+	// It moves to another network, unless that one refuses it.
+	err = r.Admission.Accept(ctx, a, pod)
 	if _, refused := asRefusal(err); refused {
-		return false, nil
+		return &facts.accepted, r.Admission.acceptOn(ctx, network, a)
 	}
-	return err == nil, err
+	return &facts.leaving, err
 }
 
 // program commits the network, in one transaction, and none where nothing
 // differs.
-func (r *L2NetworkReconciler) program(ctx context.Context, network *v1alpha1.L2Network, accepted []*v1alpha1.L2Attachment) error {
+func (r *L2NetworkReconciler) program(ctx context.Context, network *v1alpha1.L2Network, facts networkFacts) error {
 	if !r.Northbound.Connected() {
 		return ovn.ErrNotConnected
 	}
-	result, err := r.Northbound.Apply(ctx, topology(network, accepted))
+	result, err := r.Northbound.Apply(ctx, topology(network, facts.accepted, facts.leaving))
 	if err != nil {
 		return err
 	}
@@ -187,9 +216,11 @@ func (r *L2NetworkReconciler) program(ctx context.Context, network *v1alpha1.L2N
 		log.FromContext(ctx).Info("Northbound committed", "switch", ovn.Key{Namespace: network.Namespace, Name: network.Name}.Switch(),
 			"added", result.Added, "moved", result.Moved, "changed", result.Changed, "removed", result.Removed)
 	}
-	changed := r.committed.set(client.ObjectKeyFromObject(network), accepted)
+	key := client.ObjectKeyFromObject(network)
+	changed := r.committed.set(key, facts.accepted)
 	r.stages.portsCommitted(changed)
 	r.attachments.wake(changed...)
+	r.networks.wake(r.Admission.Allocations.Settle(key, facts.accepted)...)
 	return nil
 }
 

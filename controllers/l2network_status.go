@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,7 +17,7 @@ import (
 func networkStatus(network *v1alpha1.L2Network, facts networkFacts, underlayMTU int32) v1alpha1.L2NetworkStatus {
 	status := v1alpha1.L2NetworkStatus{
 		Conditions:  append([]metav1.Condition(nil), network.Status.Conditions...),
-		Attachments: int32(len(facts.accepted)),
+		Attachments: int32(len(facts.accepted) + len(facts.reserving)),
 		MTU:         network.EffectiveMTU(underlayMTU),
 		IPAM:        network.Status.IPAM,
 	}
@@ -93,9 +94,16 @@ func concerned(network *v1alpha1.L2Network, facts networkFacts, underlayMTU int3
 	for _, a := range facts.refused {
 		keys = append(keys, client.ObjectKeyFromObject(a))
 	}
+	for _, a := range facts.reserving {
+		if !meta.IsStatusConditionTrue(a.Status.Conditions, v1alpha1.ConditionAccepted) {
+			keys = append(keys, client.ObjectKeyFromObject(a))
+		}
+	}
 	for _, a := range facts.accepted {
-		stands, want := ownStatus(a), acceptedStatus(network, a, underlayMTU)
-		if stands.PortName != want.PortName || stands.MTU != want.MTU || !meta.IsStatusConditionTrue(stands.Conditions, v1alpha1.ConditionAccepted) {
+		stands, want := ownStatus(a, false), portStatus(network, a, underlayMTU)
+		settled := equality.Semantic.DeepEqual(stands.Network, want.Network) && stands.PortName == want.PortName && stands.MTU == want.MTU
+		names := a.NetworkKey() == client.ObjectKeyFromObject(network) // another's refusal may have passed
+		if !settled || !names || !meta.IsStatusConditionTrue(stands.Conditions, v1alpha1.ConditionAccepted) {
 			keys = append(keys, client.ObjectKeyFromObject(a))
 		}
 	}

@@ -89,21 +89,29 @@ func TestConcerned(t *testing.T) {
 	network := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "lab", Name: "net"}}
 	attachment := func(name string) *v1alpha1.L2Attachment {
 		a := &v1alpha1.L2Attachment{ObjectMeta: metav1.ObjectMeta{Namespace: "lab", Name: name}}
-		a.Status = acceptedStatus(network, a, 1500)
+		a.Spec.Network.Name = "net"
+		a.Status = portStatus(network, a, 1500)
 		return a
 	}
-	settled, fresh, moved := attachment("settled"), attachment("fresh"), attachment("moved")
+	settled, fresh, smaller, stays, arrives := attachment("settled"), attachment("fresh"), attachment("smaller"), attachment("stays"), attachment("arrives")
 	fresh.Status = v1alpha1.L2AttachmentStatus{}
-	moved.Status.MTU = 1300
-	waits := attachment("waits")
+	smaller.Status.MTU = 1300
+	stays.Spec.Network.Name = "refuses"
+	arrives.Status.Network.Name = "former"
+	waits, reserved, unbound := attachment("waits"), attachment("reserved"), attachment("unbound")
 	meta.RemoveStatusCondition(&waits.Status.Conditions, v1alpha1.ConditionAccepted)
-	facts := networkFacts{accepted: []*v1alpha1.L2Attachment{settled, fresh, moved}, refused: []*v1alpha1.L2Attachment{waits}}
+	meta.RemoveStatusCondition(&unbound.Status.Conditions, v1alpha1.ConditionAccepted)
+	facts := networkFacts{
+		accepted:  []*v1alpha1.L2Attachment{settled, fresh, smaller, stays, arrives},
+		refused:   []*v1alpha1.L2Attachment{waits},
+		reserving: []*v1alpha1.L2Attachment{reserved, unbound},
+	}
 
 	var got []string
 	for _, key := range concerned(network, facts, 1500) {
 		got = append(got, key.Name)
 	}
-	if diff := cmp.Diff([]string{"waits", "fresh", "moved"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"waits", "unbound", "fresh", "smaller", "stays", "arrives"}, got); diff != "" {
 		t.Errorf("only those are woken that have something else to say: -want +got\n%s", diff)
 	}
 }

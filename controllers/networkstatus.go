@@ -73,7 +73,9 @@ func (r *NetworkStatusReconciler) ours(ctx context.Context, pod *corev1.Pod, sta
 		if a.Spec.PodUID != pod.UID {
 			continue
 		}
-		ours.names[a.NetworkKey().String()] = true
+		for _, name := range networksOf(a) {
+			ours.names[name] = true
+		}
 		if s, ready := attachmentStatus(a); ready {
 			ours.ready = append(ours.ready, s)
 		}

@@ -41,8 +41,12 @@ func attachmentStatus(a *v1alpha1.L2Attachment) (nadv1.NetworkStatus, bool) {
 	if !meta.IsStatusConditionTrue(a.Status.Conditions, v1alpha1.ConditionReady) {
 		return nadv1.NetworkStatus{}, false
 	}
+	network, has := a.PortNetwork()
+	if !has {
+		network = a.NetworkKey() // the controller says it after the node
+	}
 	return nadv1.NetworkStatus{
-		Name:      a.NetworkKey().String(),
+		Name:      network.String(),
 		Interface: a.Spec.Interface,
 		IPs:       hosts(a.Spec.Addresses),
 		Mac:       a.Spec.MACAddress,

@@ -25,6 +25,7 @@ type PodReconciler struct {
 	client.Client
 	Admission *Admission
 	Recorder  events.EventRecorder
+	names     *interfaceNames
 	stages    *stages
 }
 
@@ -43,13 +44,13 @@ func (r *PodReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 	}
 	if pod.UID == "" || ended(pod) {
 		r.Admission.Allocations.Forget(req.NamespacedName)
-		return ctrl.Result{}, r.remove(ctx, planPod(pod, nil, existing))
+		return ctrl.Result{}, r.remove(ctx, planEnd(existing))
 	}
 	if pod.Spec.NodeName == "" {
 		return ctrl.Result{}, nil // a pod that waits for a node holds no address
 	}
 
-	requests, err := wanted(ctx, r, pod)
+	asked, err := askedOf(ctx, r, pod)
 	if unreadable, ok := errors.AsType[*attach.SyntaxError](err); ok {
 		r.complain(pod, unreadable)
 		return ctrl.Result{}, nil // until the annotation changes
@@ -58,14 +59,14 @@ func (r *PodReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 		return ctrl.Result{}, err
 	}
 	if pod.Spec.HostNetwork {
-		r.turnAway(pod, requests)
+		r.turnAway(pod, asked.requests)
 		return ctrl.Result{}, nil
 	}
-	plan := planPod(pod, requests, existing)
+	plan := planPod(asked)
 	if err := r.remove(ctx, plan); err != nil {
 		return ctrl.Result{}, err
 	}
-	return settled(r.create(ctx, pod, plan))
+	return settled(r.create(ctx, asked, plan))
 }
 
 // gather reads the pod, empty where it is gone, and the attachments that carry
@@ -108,18 +109,23 @@ func (r *PodReconciler) remove(ctx context.Context, plan podPlan) error {
 	return nil
 }
 
-func (r *PodReconciler) create(ctx context.Context, pod *corev1.Pod, plan podPlan) error {
+func (r *PodReconciler) create(ctx context.Context, asked asked, plan podPlan) error {
 	if len(plan.create) > 0 {
-		alive, err := r.Admission.Alive(ctx, pod)
+		alive, err := r.Admission.Alive(ctx, asked.pod)
 		if err != nil || !alive {
 			return err
 		}
 	}
+	taken := asked.takenBy(plan.create)
 	var all []error
-	for _, request := range plan.create {
-		all = append(all, r.attach(ctx, pod, request))
+	for i, request := range plan.create {
+		owner := fmt.Sprintf("%s#%d", request.Entry, i)
+		if name, free := r.names.choose(asked.pod.UID, owner, request, taken); free {
+			request.Interface = name
+		}
+		all = append(all, r.attach(ctx, asked.pod, request))
 	}
-	r.stages.podServed(pod.UID)
+	r.stages.podServed(asked.pod.UID)
 	return errors.Join(all...)
 }
 
@@ -127,7 +133,7 @@ func (r *PodReconciler) create(ctx context.Context, pod *corev1.Pod, plan podPla
 // attachment's own reconcile says why, and completes it later.
 func (r *PodReconciler) attach(ctx context.Context, pod *corev1.Pod, request attach.Request) error {
 	owner := types.NamespacedName{Namespace: pod.Namespace, Name: attach.Name(pod.Name, pod.UID, request.Interface)}
-	lease, err := r.Admission.Grant(ctx, owner, "", pod, request)
+	lease, err := r.Admission.Grant(ctx, owner, "", client.ObjectKeyFromObject(pod), request)
 	if _, refused := asRefusal(err); refused {
 		return r.write(ctx, newAttachment(pod, request, nil))
 	}

@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -15,42 +17,39 @@ type podPlan struct {
 	remove []*v1alpha1.L2Attachment
 }
 
-// planPod compares what a pod wants with the attachments that carry its name.
-// An attachment whose entry has changed is removed; its removal brings the pod
-// here again, and then it is created anew.
-func planPod(pod *corev1.Pod, wanted []attach.Request, existing []v1alpha1.L2Attachment) podPlan {
-	plan := podPlan{}
-	open := map[string]attach.Request{}
-	for _, request := range wanted {
-		open[attach.Name(pod.Name, pod.UID, request.Interface)] = request
-	}
-	for i := range existing {
-		a := &existing[i]
-		request, isWanted := open[a.Name]
-		delete(open, a.Name)
-		if !bornFromAPod(a) {
-			continue // a user's own, and the user's to remove
-		}
-		if !isWanted || !bornFrom(a, pod) || a.Annotations[v1alpha1.EntryAnnotation] != request.Entry {
-			plan.remove = append(plan.remove, a)
+// planPod compares what a pod asks for with the attachments that carry its
+// name. An attachment whose entry has changed is removed; its removal brings
+// the pod here again, and then it is created anew.
+func planPod(asked asked) podPlan {
+	plan := podPlan{remove: asked.Surplus}
+	for i := range asked.attachments {
+		if owner := podOwner(&asked.attachments[i]); owner != "" && owner != asked.pod.UID {
+			plan.remove = append(plan.remove, &asked.attachments[i]) // its pod is gone
 		}
 	}
-	if !pod.DeletionTimestamp.IsZero() {
+	if !asked.pod.DeletionTimestamp.IsZero() {
 		return plan // a pod on its way out gets nothing new
 	}
-	for _, request := range wanted {
-		if _, missing := open[attach.Name(pod.Name, pod.UID, request.Interface)]; missing {
+	for i, request := range asked.requests {
+		name := attach.Name(asked.pod.Name, asked.pod.UID, request.Interface)
+		goes := slices.ContainsFunc(plan.remove, func(a *v1alpha1.L2Attachment) bool { return a.Name == name })
+		if asked.Serving[i] == nil && !goes {
 			plan.create = append(plan.create, request)
 		}
 	}
 	return plan
 }
 
-// bornFromAPod says whether the attachment was made of some pod's annotation:
-// of this one, or of one of its name that is gone.
-func bornFromAPod(a *v1alpha1.L2Attachment) bool {
-	owner := metav1.GetControllerOf(a)
-	return owner != nil && owner.Kind == "Pod" && a.Annotations[v1alpha1.EntryAnnotation] != ""
+// planEnd is planPod for a pod that has ended or is gone: what belongs to it,
+// or to an earlier one of its name, goes.
+func planEnd(attachments []v1alpha1.L2Attachment) podPlan {
+	plan := podPlan{}
+	for i := range attachments {
+		if podOwner(&attachments[i]) != "" {
+			plan.remove = append(plan.remove, &attachments[i])
+		}
+	}
+	return plan
 }
 
 // newAttachment is the attachment that a pod's request asks for. Without a
@@ -85,10 +84,15 @@ func newAttachment(pod *corev1.Pod, request attach.Request, lease *ipam.Lease) *
 	return a
 }
 
-// record writes a lease into an attachment, which completes it.
+// record writes a lease into an attachment, which completes it. What its user
+// wrote stays as it was written.
 func record(a *v1alpha1.L2Attachment, lease ipam.Lease) {
-	a.Spec.MACAddress = lease.MAC.String()
-	a.Spec.Addresses = nil
+	if a.Spec.MACAddress == "" {
+		a.Spec.MACAddress = lease.MAC.String()
+	}
+	if len(a.Spec.Addresses) > 0 {
+		return
+	}
 	for _, address := range lease.Addresses {
 		a.Spec.Addresses = append(a.Spec.Addresses, address.String())
 	}

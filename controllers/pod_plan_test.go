@@ -22,7 +22,11 @@ func TestPlanPod(t *testing.T) {
 	edited := lab
 	edited.Entry = `{"name":"lab","ips":["10.0.0.9"]}`
 	more := attach.Request{Network: types.NamespacedName{Namespace: "other", Name: "more"}, Interface: "net2", Entry: `{"name":"more"}`}
-	byHand := v1alpha1.L2Attachment{ObjectMeta: metav1.ObjectMeta{Name: "mine"}, Spec: v1alpha1.L2AttachmentSpec{PodName: "ping"}}
+	byHand := v1alpha1.L2Attachment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "mine"}, Spec: v1alpha1.L2AttachmentSpec{PodName: "ping"}}
+	adopted := *byHand.DeepCopy()
+	adopted.Spec.Network.Name = "lab"
+	ofGone := *byHand.DeepCopy()
+	ofGone.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Pod", Name: "ping", UID: "gone"}}
 
 	now := metav1.Now()
 	cases := map[string]struct {
@@ -37,6 +41,8 @@ func TestPlanPod(t *testing.T) {
 		"Dropped":     {"one less", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil), *newAttachment(pod, more, nil)}, nil, []string{"ping-net2-4f2a9c1e"}},
 		"Edited":      {"an edited entry replaces its attachment, once the old one is gone", []attach.Request{edited}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
 		"Recreated":   {"the predecessor's goes, the pod's own comes", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(before, lab, nil)}, []string{"net1"}, []string{"ping-net1-00000000"}},
+		"Adopted":     {"what a user made for the network is not doubled", []attach.Request{lab, more}, []v1alpha1.L2Attachment{adopted}, []string{"net2"}, nil},
+		"OfGone":      {"what a user made for a life of the pod goes with it", nil, []v1alpha1.L2Attachment{ofGone}, nil, []string{"mine"}},
 		"Alike":       {"a predecessor whose UID begins alike has the name still", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(alike, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
 		"Gone":        {"a pod that is gone leaves nothing", nil, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
 		"Terminating": {"a pod on its way out keeps what it has and gets nothing new", []attach.Request{lab, more}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, nil},
@@ -48,7 +54,7 @@ func TestPlanPod(t *testing.T) {
 			if name == "Terminating" {
 				pod.DeletionTimestamp = &now
 			}
-			plan := planPod(pod, tc.wanted, tc.existing)
+			plan := planPod(asked{pod: pod, requests: tc.wanted, attachments: tc.existing, Matched: attach.Match(pod, tc.wanted, tc.existing)})
 			var create, remove []string
 			for _, r := range plan.create {
 				create = append(create, r.Interface)

@@ -40,7 +40,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 			Cached: mgr.GetClient(), Live: mgr.GetAPIReader(), Allocations: allocations, UnderlayMTU: c.UnderlayMTU,
 		},
 		networks: &wakeups{}, attachments: &wakeups{},
-		committed: newCommitted(), stages: newStages(),
+		committed: newCommitted(), names: &interfaceNames{}, stages: newStages(),
 	}
 	for _, add := range []func() error{s.network, s.attachment, s.node, s.networkStatus} {
 		if err := add(); err != nil {
@@ -61,6 +61,7 @@ type setup struct {
 	admission             *Admission
 	networks, attachments *wakeups
 	committed             *committed
+	names                 *interfaceNames
 	stages                *stages
 }
 
@@ -82,12 +83,12 @@ func options(workers int) controller.Options {
 
 func (s *setup) pod() (controller.Controller, error) {
 	r := &PodReconciler{
-		Client: s.mgr.GetClient(), Admission: s.admission, stages: s.stages,
+		Client: s.mgr.GetClient(), Admission: s.admission, names: s.names, stages: s.stages,
 		Recorder: s.mgr.GetEventRecorder(fieldOwner),
 	}
 	c, err := ctrl.NewControllerManagedBy(s.mgr).Named("pod").
-		For(&corev1.Pod{}, builder.WithPredicates(podChanges(s.stages))).
-		Owns(&v1alpha1.L2Attachment{}).
+		For(&corev1.Pod{}, builder.WithPredicates(podChanges(s.names, s.stages))).
+		Watches(&v1alpha1.L2Attachment{}, handler.EnqueueRequestsFromMapFunc(podOfAttachment), builder.WithPredicates(attachmentSpecChanges)).
 		WithOptions(options(16)). // each waits for one API write
 		Build(r)
 	if err != nil {
@@ -100,12 +101,12 @@ func (s *setup) network() error {
 	r := &L2NetworkReconciler{
 		Client: s.mgr.GetClient(), Admission: s.admission, Northbound: s.config.Northbound,
 		Recorder:    s.mgr.GetEventRecorder(fieldOwner),
-		attachments: s.attachments, committed: s.committed, stages: s.stages,
+		attachments: s.attachments, networks: s.networks, committed: s.committed, stages: s.stages,
 	}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2network").
 		For(&v1alpha1.L2Network{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.L2Attachment{}, attachmentChanges(s.admission.Allocations, s.stages)).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.selectingNetworks), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&v1alpha1.L2Attachment{}, attachmentChanges(s.admission.Allocations, s.names, s.stages)).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.networksConcernedBy), builder.WithPredicates(namespaceChanges)).
 		WatchesRawSource(s.networks).
 		WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
 			go r.follow(ctx, s.config.Northbound, q)
@@ -122,11 +123,12 @@ func (s *setup) network() error {
 func (s *setup) attachment() error {
 	r := &L2AttachmentReconciler{
 		Client: s.mgr.GetClient(), Admission: s.admission, networks: s.networks,
-		committed: s.committed, stages: s.stages,
+		committed: s.committed, names: s.names, stages: s.stages,
 		Recorder: s.mgr.GetEventRecorder(fieldOwner),
 	}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2attachment").
 		For(&v1alpha1.L2Attachment{}).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(userMadeFor(s.mgr.GetClient())), builder.WithPredicates(podLives)).
 		WatchesRawSource(s.attachments).
 		WithOptions(options(8)).
 		Complete(r)

@@ -13,8 +13,9 @@ import (
 const unknown = "unknown"
 
 // topology is what the northbound database shall hold of a network with the
-// given attachments, all of them bound, complete and accepted.
-func topology(network *v1alpha1.L2Network, attachments []*v1alpha1.L2Attachment) ovn.Network {
+// given attachments, all of them bound, complete and accepted, beside those
+// that another network takes over.
+func topology(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachment) ovn.Network {
 	n := ovn.Network{
 		Key: ovn.Key{Namespace: network.Namespace, Name: network.Name},
 		UID: string(network.UID),
@@ -27,6 +28,9 @@ func topology(network *v1alpha1.L2Network, attachments []*v1alpha1.L2Attachment)
 			Addresses:    portAddresses(network, a, security),
 			PortSecurity: portSecurity(a, security),
 		})
+	}
+	for _, a := range leaving {
+		n.Leaving = append(n.Leaving, ovn.PortName(a.Namespace, a.Name))
 	}
 	return n
 }

@@ -80,7 +80,7 @@ func TestTopology(t *testing.T) {
 			tc.want.Name, tc.want.Owner = "l2sm/default/ping-net1-4f2a9c1e", "a-uid"
 			want := ovn.Network{Key: ovn.Key{Namespace: "lab", Name: "net"}, UID: "n-uid", Ports: []ovn.Port{tc.want}}
 
-			got := topology(network, []*v1alpha1.L2Attachment{attachment})
+			got := topology(network, []*v1alpha1.L2Attachment{attachment}, nil)
 
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -24,8 +26,9 @@ type queue = workqueue.TypedRateLimitingInterface[ctrl.Request]
 
 // podChanges passes what the pod controller acts on: a pod that asks has got
 // its node, has changed what it asks for, has ended, or is gone. Of a pod's
-// many updates these are few.
-func podChanges(s *stages) predicate.Predicate {
+// many updates these are few. A pod that asks nothing may end, too: users make
+// attachments for it.
+func podChanges(names *interfaceNames, s *stages) predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool {
 			pod := e.Object.(*corev1.Pod)
@@ -37,10 +40,11 @@ func podChanges(s *stages) predicate.Predicate {
 			if scheduled {
 				s.podScheduled(is)
 			}
-			return scheduled || asksElse(was, is) || was.UID != is.UID || asks(is) && ended(was) != ended(is)
+			return scheduled || asksElse(was, is) || was.UID != is.UID || ended(was) != ended(is)
 		},
 		DeleteFunc: func(e event.DeleteEvent) bool {
 			s.podServed(e.Object.GetUID())
+			names.forget(e.Object.GetUID())
 			return true
 		},
 	}
@@ -84,31 +88,75 @@ func podsNaming(reader client.Reader) handler.TypedEventHandler[*nadv1.NetworkAt
 
 // attachmentChanges maps attachments to their networks, and gives back what a
 // deleted one had before its network looks again.
-func attachmentChanges(allocations *Allocations, s *stages) handler.EventHandler {
-	add := func(q queue, o client.Object) { q.Add(request(o.(*v1alpha1.L2Attachment).NetworkKey())) }
+func attachmentChanges(allocations *Allocations, names *interfaceNames, s *stages) handler.EventHandler {
+	add := func(q queue, o client.Object) {
+		a := o.(*v1alpha1.L2Attachment)
+		q.Add(request(a.NetworkKey()))
+		if on, has := a.PortNetwork(); has {
+			q.Add(request(on))
+		}
+	}
+	gone := func(o client.Object) {
+		a := o.(*v1alpha1.L2Attachment)
+		allocations.Withdraw(a)
+		names.free(a.Spec.PodUID, a.Spec.Interface)
+		s.attachmentGone(client.ObjectKeyFromObject(a))
+	}
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			if e.ObjectOld.GetGeneration() == e.ObjectNew.GetGeneration() && e.ObjectOld.GetUID() == e.ObjectNew.GetUID() {
+			was, is := e.ObjectOld.(*v1alpha1.L2Attachment), e.ObjectNew.(*v1alpha1.L2Attachment)
+			if was.Generation == is.Generation && was.UID == is.UID && slices.Equal(networksOf(was), networksOf(is)) {
 				return
 			}
-			if e.ObjectOld.GetUID() != e.ObjectNew.GetUID() {
-				allocations.Withdraw(e.ObjectOld.(*v1alpha1.L2Attachment))
+			if was.UID != is.UID {
+				gone(was)
 			}
-			add(q, e.ObjectOld)
-			add(q, e.ObjectNew)
+			add(q, was)
+			add(q, is)
 		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
-			allocations.Withdraw(e.Object.(*v1alpha1.L2Attachment))
-			s.attachmentGone(client.ObjectKeyFromObject(e.Object))
+			gone(e.Object)
 			add(q, e.Object)
 		},
 	}
 }
 
-// selectingNetworks are the networks that select namespaces by label: a
-// namespace's labels have changed.
-func (r *L2NetworkReconciler) selectingNetworks(ctx context.Context, _ client.Object) []reconcile.Request {
+// attachmentSpecChanges passes attachments that come, go, or serve another entry.
+var attachmentSpecChanges = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+
+// userMadeFor maps a pod to the attachments that users have made for its name.
+func userMadeFor(reader client.Reader) handler.MapFunc {
+	return func(ctx context.Context, o client.Object) []reconcile.Request {
+		list := &v1alpha1.L2AttachmentList{}
+		err := reader.List(ctx, list, client.InNamespace(o.GetNamespace()), client.MatchingFields{podIndex: o.GetName()}, client.UnsafeDisableDeepCopy)
+		if err != nil {
+			log.FromContext(ctx).Error(err, "List attachments by pod")
+			return nil
+		}
+		var requests []reconcile.Request
+		for i := range list.Items {
+			if attach.UserMade(&list.Items[i]) {
+				requests = append(requests, request(client.ObjectKeyFromObject(&list.Items[i])))
+			}
+		}
+		return requests
+	}
+}
+
+// podLives passes what a user's attachment is bound by: a pod that got its node,
+// ended or went, and what it asks for.
+var podLives = predicate.Funcs{
+	CreateFunc: func(e event.CreateEvent) bool { return e.Object.(*corev1.Pod).Spec.NodeName != "" },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		was, is := e.ObjectOld.(*corev1.Pod), e.ObjectNew.(*corev1.Pod)
+		return was.UID != is.UID || was.Spec.NodeName != is.Spec.NodeName || ended(was) != ended(is) || asksElse(was, is)
+	},
+}
+
+// networksConcernedBy are the networks that select namespaces by label, and
+// those of the namespace that wait for their deletion.
+func (r *L2NetworkReconciler) networksConcernedBy(ctx context.Context, namespace client.Object) []reconcile.Request {
 	list := &v1alpha1.L2NetworkList{}
 	if err := r.List(ctx, list); err != nil {
 		log.FromContext(ctx).Error(err, "List networks")
@@ -116,7 +164,8 @@ func (r *L2NetworkReconciler) selectingNetworks(ctx context.Context, _ client.Ob
 	}
 	var requests []reconcile.Request
 	for i := range list.Items {
-		if list.Items[i].Spec.AllowedNamespaces.From == v1alpha1.NamespacesFromSelector {
+		goes := list.Items[i].Namespace == namespace.GetName() && !list.Items[i].DeletionTimestamp.IsZero()
+		if goes || list.Items[i].Spec.AllowedNamespaces.From == v1alpha1.NamespacesFromSelector {
 			requests = append(requests, request(client.ObjectKeyFromObject(&list.Items[i])))
 		}
 	}
@@ -167,6 +216,13 @@ func (r *NodeReconciler) follow(ctx context.Context, changes <-chan struct{}, q 
 	}
 }
 
+// namespaceChanges passes new labels, and the beginning of a deletion.
+var namespaceChanges = predicate.Or(predicate.LabelChangedPredicate{}, predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+	},
+})
+
 // comesOrGoes passes a node's making and removal, and not its heartbeats.
 var comesOrGoes = predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
 
@@ -187,7 +243,7 @@ var readyChanges = predicate.Funcs{
 		ready := func(a *v1alpha1.L2Attachment) bool {
 			return meta.IsStatusConditionTrue(a.Status.Conditions, v1alpha1.ConditionReady)
 		}
-		return ready(was) != ready(is) || was.Status.MTU != is.Status.MTU || was.Generation != is.Generation
+		return ready(was) != ready(is) || was.Status.MTU != is.Status.MTU || was.Generation != is.Generation || !slices.Equal(networksOf(was), networksOf(is))
 	},
 }
 

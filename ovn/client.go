@@ -80,8 +80,8 @@ func (c *Client) Networks() ([]Key, error) {
 // caller must leave its slices alone.
 //
 // A port that is on another switch is moved, and its row kept. So when an
-// attachment changes its network, apply the new network first: applying the
-// old one first deletes the row.
+// attachment changes its network, apply the new network: the old one, if it is
+// applied before, must name the port among those that are leaving.
 //
 // Without a connection Apply waits for one until ctx is done, 10 s when ctx
 // has no deadline; the error then is [ErrNotConnected]. A [ForeignError] says

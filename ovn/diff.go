@@ -84,7 +84,8 @@ func Diff(desired Network, actual State) (Plan, error) {
 	}
 
 	for _, row := range rows {
-		if isOurs(row.ids) && len(row.elsewhere) == 0 {
+		leaving := slices.Contains(desired.Leaving, row.name)
+		if isOurs(row.ids) && len(row.elsewhere) == 0 && !leaving {
 			p.remove = append(p.remove, row)
 		}
 	}

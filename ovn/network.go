@@ -45,6 +45,10 @@ type Network struct {
 	// Ports are the ports the switch shall have, in any order. Our ports that
 	// are on the switch but not here are removed.
 	Ports []Port
+
+	// Leaving are names of ports that another network takes over, by an Apply
+	// of its own: while they are still on this switch they stay there.
+	Leaving []string
 }
 
 // Port is one logical switch port. Order and repetition mean nothing in its

@@ -42,6 +42,7 @@ const (
 	ReasonForged          = "BindingMismatch"
 	ReasonInterfaceTaken  = "InterfaceTaken"
 	ReasonNoPod           = "NoPod"
+	ReasonAwaitsNode      = "AwaitsNode"
 	ReasonPodEnded        = "PodEnded"
 	ReasonWiring          = "Wiring"
 	ReasonFailed          = "Failed"
@@ -97,6 +98,12 @@ func InUseMessage(attachments []string) string {
 // AttachmentAccepted says that an attachment has what it asked for.
 func AttachmentAccepted() metav1.Condition {
 	return condition(ConditionAccepted, metav1.ConditionTrue, ReasonAccepted, "the attachment has its port")
+}
+
+// AttachmentReserved says that an attachment without a pod has what it asked
+// for.
+func AttachmentReserved() metav1.Condition {
+	return condition(ConditionAccepted, metav1.ConditionTrue, ReasonAccepted, "MAC address and addresses are reserved; the port comes with the pod")
 }
 
 // AttachmentRefused says, with one of the reasons above, why an attachment
@@ -195,7 +202,7 @@ func AttachmentNoPod(pod string) metav1.Condition {
 
 // AttachmentAwaitsNode says that the pod's node has not spoken yet.
 func AttachmentAwaitsNode(node string) metav1.Condition {
-	return AttachmentNotReady(ReasonWiring, fmt.Sprintf("l2sm-agent of node %q has not wired the interface yet", node))
+	return AttachmentNotReady(ReasonAwaitsNode, fmt.Sprintf("l2sm-agent of node %q has not wired the interface yet", node))
 }
 
 // AttachmentReady says that the pod's interface is wired.

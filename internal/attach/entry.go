@@ -158,6 +158,18 @@ func (ip IP) String() string {
 	return ip.Addr().String()
 }
 
+// IPsOf are an L2Attachment's addresses, as something asked for. What the API
+// would not have admitted is left out.
+func IPsOf(addresses []string) []IP {
+	var ips []IP
+	for _, text := range addresses {
+		if ip, err := parseIP(text); err == nil {
+			ips = append(ips, ip)
+		}
+	}
+	return ips
+}
+
 func parseIPs(texts []string) ([]IP, error) {
 	var ips []IP
 	for _, text := range texts {
