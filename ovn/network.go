@@ -45,6 +45,10 @@ type Network struct {
 	// Ports are the ports the switch shall have, in any order. Our ports that
 	// are on the switch but not here are removed.
 	Ports []Port
+
+	// DHCP are the sets of options that OVN's DHCP server answers with: at most
+	// one of each family. Every port of the network refers to them.
+	DHCP []DHCP
 }
 
 // Port is one logical switch port. Order and repetition mean nothing in its
@@ -81,6 +85,9 @@ func (n Network) validate() error {
 			return fmt.Errorf("network %q has port %q twice", n.Key, p.Name)
 		}
 		seen[p.Name] = true
+	}
+	if err := validateDHCP(n.DHCP); err != nil {
+		return fmt.Errorf("network %q: %w", n.Key, err)
 	}
 	return nil
 }
