@@ -124,6 +124,13 @@ func TestDiff(t *testing.T) {
 			actual: holding(desired, func(s *State) { s.sw.name = "renamed" }),
 			want:   Result{Committed: true},
 		},
+		"DHCPOfNobody": {
+			reason: "options of a network that has none any more are removed, also where no port refers to them",
+			actual: holding(desired, func(s *State) {
+				s.dhcp = []dhcpRow{setFor(desired, DHCP{CIDR: "10.0.0.0/24"}, "left")}
+			}),
+			want: Result{Committed: true},
+		},
 		"SwitchTwice": {
 			reason: "a second switch of the network is removed",
 			actual: holding(desired, func(s *State) { s.surplus = []switchRow{{uuid: "y"}} }),
