@@ -219,9 +219,12 @@ func TestUserMadeRefusals(t *testing.T) {
 		"NoNetwork": {"it waits for the network", "none", "nowhere", "NetworkNotFound", "nowhere", func(*v1alpha1.L2Attachment) {}},
 		"Taken":     {"the owner is named", "none", "lab", "AddressTaken", held.Name, func(a *v1alpha1.L2Attachment) { a.Spec.Addresses = []string{"10.0.0.9/24"} }},
 		"Outside":   {"an address outside reaches nobody", "none", "lab", "AddressOutOfRange", "10.0.0.0/24", func(a *v1alpha1.L2Attachment) { a.Spec.Addresses = []string{"10.9.0.9/24"} }},
-		"Static":    {"also where MAC and address are both given", "none", "lab", "AddressTaken", held.Name, func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress = "02:00:00:00:00:01"; a.Spec.Addresses = []string{"10.0.0.9/24"} }},
-		"Override":  {"a network decides who may choose", "none", "lab", "NotAllowed", "allowPortSecurityOverride", func(a *v1alpha1.L2Attachment) { a.Spec.PortSecurity = v1alpha1.PortSecurityDisabled }},
-		"Host":      {"the node's own network gets nothing", host.Name, "lab", "Invalid", "hostNetwork", func(*v1alpha1.L2Attachment) {}},
+		"Static": {"also where MAC and address are both given", "none", "lab", "AddressTaken", held.Name, func(a *v1alpha1.L2Attachment) {
+			a.Spec.MACAddress = "02:00:00:00:00:01"
+			a.Spec.Addresses = []string{"10.0.0.9/24"}
+		}},
+		"Override": {"a network decides who may choose", "none", "lab", "NotAllowed", "allowPortSecurityOverride", func(a *v1alpha1.L2Attachment) { a.Spec.PortSecurity = v1alpha1.PortSecurityDisabled }},
+		"Host":     {"the node's own network gets nothing", host.Name, "lab", "Invalid", "hostNetwork", func(*v1alpha1.L2Attachment) {}},
 	}
 	for name, tc := range cases {
 		a := w.attach("a-"+lower(name), tc.pod, tc.network, tc.change)

@@ -207,7 +207,7 @@ func (r *L2NetworkReconciler) program(ctx context.Context, network *v1alpha1.L2N
 	if !r.Northbound.Connected() {
 		return ovn.ErrNotConnected
 	}
-	result, err := r.Northbound.Apply(ctx, topology(network, facts.accepted, facts.leaving))
+	result, err := r.Northbound.Apply(ctx, topology(network, facts.accepted, facts.leaving, r.Admission.UnderlayMTU))
 	if err != nil {
 		return err
 	}

@@ -14,11 +14,12 @@ const unknown = "unknown"
 
 // topology is what the northbound database shall hold of a network with the
 // given attachments, all of them bound, complete and accepted, beside those
-// that another network takes over.
-func topology(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachment) ovn.Network {
+// that another network takes over, on an underlay of the given MTU.
+func topology(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachment, underlayMTU int32) ovn.Network {
 	n := ovn.Network{
-		Key: ovn.Key{Namespace: network.Namespace, Name: network.Name},
-		UID: string(network.UID),
+		Key:  ovn.Key{Namespace: network.Namespace, Name: network.Name},
+		UID:  string(network.UID),
+		DHCP: dhcpSets(network, underlayMTU),
 	}
 	for _, a := range attachments {
 		security := effectiveSecurity(network, a)
@@ -58,6 +59,9 @@ func networkSecurity(network *v1alpha1.L2Network) v1alpha1.PortSecurity {
 // port answers to, one element, from which it also answers ARP and neighbour
 // solicitations; else the MAC address and unknown.
 func portAddresses(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, security v1alpha1.PortSecurity) []string {
+	if network.Spec.IPAM != nil && network.Spec.IPAM.DHCP && security == v1alpha1.PortSecurityDisabled {
+		return []string{element(a.Spec.MACAddress, hosts(a.Spec.Addresses)), unknown} // DHCP offers what is here
+	}
 	if network.Spec.IPAM == nil || security == v1alpha1.PortSecurityDisabled {
 		return []string{a.Spec.MACAddress, unknown}
 	}

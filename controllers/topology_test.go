@@ -60,6 +60,14 @@ func TestTopology(t *testing.T) {
 			spec: with(func(s *v1alpha1.L2NetworkSpec) { s.PortSecurity = v1alpha1.PortSecurityDisabled }),
 			want: ovn.Port{Addresses: []string{mac, "unknown"}},
 		},
+		"DisabledWithDHCP": {
+			reason: "DHCP offers the addresses of the column, also to a bridge", addresses: dual,
+			spec: with(func(s *v1alpha1.L2NetworkSpec) {
+				s.PortSecurity = v1alpha1.PortSecurityDisabled
+				s.IPAM = &v1alpha1.IPAM{Subnets: s.IPAM.Subnets, DHCP: true}
+			}),
+			want: ovn.Port{Addresses: []string{mac + " 10.101.2.10 fd10:101::10", "unknown"}},
+		},
 		"Override": {
 			reason: "an attachment chooses where the network lets it", addresses: dual, override: v1alpha1.PortSecurityMAC,
 			spec: with(func(s *v1alpha1.L2NetworkSpec) { s.AllowPortSecurityOverride = true }),
@@ -78,9 +86,9 @@ func TestTopology(t *testing.T) {
 				Spec:       v1alpha1.L2AttachmentSpec{MACAddress: mac, Addresses: tc.addresses, PortSecurity: tc.override},
 			}
 			tc.want.Name, tc.want.Owner = "l2sm/default/ping-net1-4f2a9c1e", "a-uid"
-			want := ovn.Network{Key: ovn.Key{Namespace: "lab", Name: "net"}, UID: "n-uid", Ports: []ovn.Port{tc.want}}
+			want := ovn.Network{Key: ovn.Key{Namespace: "lab", Name: "net"}, UID: "n-uid", Ports: []ovn.Port{tc.want}, DHCP: dhcpSets(network, 1500)}
 
-			got := topology(network, []*v1alpha1.L2Attachment{attachment}, nil)
+			got := topology(network, []*v1alpha1.L2Attachment{attachment}, nil, 1500)
 
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)

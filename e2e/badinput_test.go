@@ -33,7 +33,6 @@ func TestBadNetworksAreRefusedByTheAPI(t *testing.T) {
 		`{type: ring}`:                                   "vnet",
 		`{portSecurity: None}`:                           "Strict",
 		`{allowedNamespaces: {from: Selector}}`:          "selector goes with",
-		`{ipam: {subnets: ["10.0.0.0/24"], dhcp: true}}`: "dhcp is not served",
 	} {
 		s.expect(s.refused(networkSpec("bad", spec)), says)
 	}

@@ -49,7 +49,7 @@ func newChanges() *changes {
 // expect notes what the network shall be like from now on. The caller calls the
 // returned function when that is written: it is not looked at before.
 func (c *changes) expect(n Network) func() {
-	n.Ports = slices.Clone(n.Ports)
+	n.Ports, n.DHCP = slices.Clone(n.Ports), slices.Clone(n.DHCP)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expected[n.Key] = &n
@@ -114,6 +114,8 @@ func (c *changes) concerns(row model.Model) (Key, bool) {
 			return ownerKey(row.ExternalIDs, row.Name)
 		}
 		return c.expectedOn(row.Name)
+	case *nb.DHCPOptions:
+		return ownerKey(row.ExternalIDs, "")
 	default:
 		return Key{}, false
 	}

@@ -59,7 +59,8 @@ func (c *Client) Changes() <-chan Change {
 	return c.changes.out
 }
 
-// Networks returns the networks that have a switch in the database, in order.
+// Networks returns the networks that have a switch or DHCP_Options in the
+// database, in order.
 // Without a connection the error is [ErrNotConnected].
 func (c *Client) Networks() ([]Key, error) {
 	s, err := c.conn.now()
@@ -74,7 +75,7 @@ func (c *Client) Networks() ([]Key, error) {
 }
 
 // Apply makes the database hold exactly this network: its switch, its ports
-// and no other ports of ours on that switch. It takes one transaction, and none
+// and no other ports of ours on that switch, its DHCP_Options. It takes one transaction, and none
 // when nothing differs. It may be repeated, and it may be called for different
 // networks at once. It remembers the network, to tell what others change: the
 // caller must leave its slices alone.
@@ -108,15 +109,19 @@ func (c *Client) Apply(ctx context.Context, n Network) (Result, error) {
 	return plan.result(), nil
 }
 
-// Delete removes the network's switch and the ports on it, in one transaction,
-// and does nothing when there is none. A foreign switch of that name stays.
+// Delete removes the network's switch, the ports on it and its DHCP_Options, in
+// one transaction, and does nothing when there are none. A foreign switch of that name stays.
 // Waiting and errors are as with [Client.Apply].
 func (c *Client) Delete(ctx context.Context, key Key) error {
 	defer c.changes.forget(key)()
 
 	err := c.commit(ctx, func(r replica) ([]ovsdb.Operation, error) {
 		owned, err := r.owned(key)
-		return deleteSwitches(rowsOf(owned)), err
+		if err != nil {
+			return nil, err
+		}
+		dhcp, err := r.dhcpOf(key)
+		return append(deleteSwitches(rowsOf(owned)), deleteDHCP(dhcp)...), err
 	})
 	if err != nil {
 		return fmt.Errorf("delete network %q: %w", key, err)

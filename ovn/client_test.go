@@ -311,6 +311,11 @@ func TestApplyRefusesBadInput(t *testing.T) {
 		"NoName":      {reason: "a network is known by namespace and name", bad: ovn.Network{}},
 		"UnnamedPort": {reason: "a port is known by its name", bad: network("ping", ovn.Port{})},
 		"PortTwice":   {reason: "a switch has one port of a name", bad: network("ping", port(1), port(1))},
+		"BadSubnet":   {reason: "options are for a subnet", bad: ovn.Network{Key: network("ping").Key, DHCP: []ovn.DHCP{{CIDR: "10.0.0.0"}}}},
+		"FamilyTwice": {reason: "a port has room for one set of a family", bad: ovn.Network{
+			Key:  network("ping").Key,
+			DHCP: []ovn.DHCP{{CIDR: "10.0.0.0/24"}, {CIDR: "10.0.1.0/24"}},
+		}},
 	}
 
 	for name, tc := range cases {

@@ -31,6 +31,9 @@ func TestConverges(t *testing.T) {
 		nets := map[string]*ovn.Network{}
 		for _, key := range keys {
 			n := network(key)
+			if rapid.Bool().Draw(r, "with DHCP") {
+				n = served(n, rapid.SampledFrom([]string{"1300", "1442"}).Draw(r, "mtu"))
+			}
 			nets[key] = &n
 			want[n.Switch()] = nil
 		}
@@ -51,6 +54,7 @@ func TestConverges(t *testing.T) {
 		if diff := cmp.Diff(want, shown(server)); diff != "" {
 			r.Errorf("the server's contents (-want +got):\n%s", diff)
 		}
+		checkAnswers(r, server, nets)
 		for _, key := range keys {
 			if got := apply(t, client, *nets[key]); got.Committed {
 				r.Errorf("one more Apply of %s: %+v", key, got)
@@ -63,11 +67,14 @@ func TestConverges(t *testing.T) {
 func disturb(r *rapid.T, t *testing.T, server *ovntest.Server, client *ovn.Client, name string) {
 	n := network(name)
 	sw, victim := n.Switch(), port(rapid.IntRange(0, 5).Draw(r, "victim")).Name
-	switch rapid.SampledFrom([]string{"apply", "delete", "del", "rename", "edit", "orphan"}).Draw(r, "disturbance") {
+	switch rapid.SampledFrom([]string{"apply", "delete", "del", "rename", "edit", "orphan", "unserve", "mute"}).Draw(r, "disturbance") {
 	case "apply":
 		n.UID = rapid.SampledFrom([]string{"uid-1", "uid-2"}).Draw(r, "uid")
 		for i := range rapid.IntRange(0, 6).Draw(r, "ports") {
 			n.Ports = append(n.Ports, variant(r, port(i)))
+		}
+		if rapid.Bool().Draw(r, "served") {
+			n = served(n, "1442")
 		}
 		apply(t, client, n)
 	case "delete":
@@ -82,7 +89,45 @@ func disturb(r *rapid.T, t *testing.T, server *ovntest.Server, client *ovn.Clien
 		server.Ctl("--if-exists", "set", "Logical_Switch_Port", victim, "addresses=unknown", `external_ids:"l2sm.io/network-uid"=x`)
 	case "orphan":
 		server.Ctl("--if-exists", "lsp-del", victim)
+	case "unserve":
+		server.Ctl("--all", "destroy", "DHCP_Options")
+	case "mute":
+		server.Ctl("--if-exists", "clear", "Logical_Switch_Port", victim, "dhcpv4_options")
 	}
+}
+
+// checkAnswers fails the test unless the server has the networks' sets of DHCP
+// options and no other, and each port refers to its own network's.
+func checkAnswers(r *rapid.T, server *ovntest.Server, nets map[string]*ovn.Network) {
+	r.Helper()
+	count := 0
+	for _, n := range nets {
+		count += len(n.DHCP)
+		for _, p := range n.Ports {
+			if !answered(server, p, *n) {
+				r.Errorf("port %s does not refer to the DHCP options of %s", p.Name, n.Key)
+			}
+		}
+	}
+	if got := sets(server); len(got) != count {
+		r.Errorf("want %d sets of DHCP options, got %v", count, got)
+	}
+}
+
+// answered says whether the port refers to sets as its network has them.
+func answered(server *ovntest.Server, p ovn.Port, n ovn.Network) bool {
+	refs := setsOf(server, p)
+	if len(n.DHCP) == 0 {
+		return refs == [2]string{"[]", "[]"}
+	}
+	for i, set := range n.DHCP {
+		if refs[i] == "[]" ||
+			server.Get("DHCP_Options", refs[i], `external_ids:"l2sm.io/network"`) != `"`+n.Key.String()+`"` ||
+			server.Get("DHCP_Options", refs[i], "cidr") != `"`+set.CIDR+`"` {
+			return false
+		}
+	}
+	return true
 }
 
 // variant returns the port with one of two sets of addresses.

@@ -30,6 +30,7 @@ type Plan struct {
 	sw      switchRow   // the switch, unless create
 	relabel bool        // the switch's name or external_ids must be written
 	surplus []switchRow // further switches of the network, to be removed
+	dhcp    dhcpPlan
 
 	// All in the order of names, so that equal input makes equal transactions.
 	add    []Port
@@ -46,7 +47,7 @@ type placement struct {
 
 // Empty says that nothing differs.
 func (p Plan) Empty() bool {
-	return !p.create && !p.relabel &&
+	return !p.create && !p.relabel && p.dhcp.empty() &&
 		len(p.surplus)+len(p.add)+len(p.move)+len(p.change)+len(p.remove) == 0
 }
 
@@ -57,10 +58,10 @@ func Diff(desired Network, actual State) (Plan, error) {
 		return Plan{}, &ForeignError{Kind: "logical switch", Name: desired.Switch()}
 	}
 
-	p := Plan{network: desired, create: actual.sw == nil, surplus: actual.surplus}
+	p := Plan{network: desired, create: actual.sw == nil, surplus: actual.surplus, dhcp: diffDHCP(desired, actual.dhcp)}
 	if !p.create {
 		p.sw = *actual.sw
-		p.relabel = p.sw.name != desired.Switch() || !carries(p.sw.ids, switchIDs(desired))
+		p.relabel = p.sw.name != desired.Switch() || !carries(p.sw.ids, networkIDs(desired))
 	}
 
 	rows := make(map[string]portRow, len(actual.ports))
@@ -68,6 +69,7 @@ func Diff(desired Network, actual State) (Plan, error) {
 		rows[row.name] = row
 	}
 
+	dhcp := p.dhcp.refs()
 	for _, port := range desired.Ports {
 		row, found := rows[port.Name]
 		delete(rows, port.Name)
@@ -78,7 +80,7 @@ func Diff(desired Network, actual State) (Plan, error) {
 			return Plan{}, &ForeignError{Kind: "logical switch port", Name: port.Name}
 		case len(row.elsewhere) > 0:
 			p.move = append(p.move, placement{port, row})
-		case !row.is(desired, port):
+		case !row.is(desired, port, dhcp):
 			p.change = append(p.change, placement{port, row})
 		}
 	}

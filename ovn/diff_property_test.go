@@ -18,6 +18,7 @@ var (
 	someUIDs      = rapid.SampledFrom([]string{"uid-1", "uid-2"})
 	someAddresses = rapid.SliceOfN(rapid.SampledFrom([]string{"mac-1", "mac-2 ip", "unknown"}), 0, 4)
 	somePort      = rapid.Custom(drawPort)
+	someDHCP      = rapid.Custom(drawDHCP)
 	someNetwork   = rapid.Custom(drawNetwork)
 	someState     = rapid.Custom(drawState)
 )
@@ -31,11 +32,19 @@ func drawPort(t *rapid.T) Port {
 	}
 }
 
+func drawDHCP(t *rapid.T) DHCP {
+	return DHCP{
+		CIDR:    rapid.SampledFrom([]string{"10.1.0.0/24", "10.2.0.0/24", "fd00:1::/64"}).Draw(t, "cidr"),
+		Options: map[string]string{"mtu": rapid.SampledFrom([]string{"1400", "1442"}).Draw(t, "mtu")},
+	}
+}
+
 func drawNetwork(t *rapid.T) Network {
 	return Network{
 		Key:   Key{Namespace: "default", Name: "ping"},
 		UID:   someUIDs.Draw(t, "uid"),
 		Ports: rapid.SliceOfDistinct(somePort, func(p Port) string { return p.Name }).Draw(t, "ports"),
+		DHCP:  rapid.SliceOfNDistinct(someDHCP, 0, 2, func(d DHCP) family { return must(familyOf(d.CIDR)) }).Draw(t, "dhcp"),
 	}
 }
 
@@ -56,6 +65,21 @@ func drawState(t *rapid.T) State {
 			s.ports[i].elsewhere = []switchRow{{uuid: "other"}}
 		}
 	}
+	for i := range s.dhcp {
+		if rapid.Bool().Draw(t, "unreadable") {
+			s.dhcp[i].cidr = "none"
+		}
+		if rapid.Bool().Draw(t, "doubled set") {
+			again := s.dhcp[i]
+			again.uuid = "a second " + again.uuid
+			s.dhcp = append(s.dhcp, again)
+		}
+	}
+	for i := range s.ports {
+		if rapid.Bool().Draw(t, "without DHCP") {
+			s.ports[i].dhcp = refs{}
+		}
+	}
 	if name := rapid.SampledFrom(foreignNames).Draw(t, "foreign"); !slices.ContainsFunc(s.ports, func(r portRow) bool { return r.name == name }) {
 		s.ports = append(s.ports, portRow{uuid: "foreign", name: name})
 	}
@@ -71,28 +95,59 @@ func drawState(t *rapid.T) State {
 func carriedOut(p Plan, s State) State {
 	after := State{sw: s.sw, foreign: s.foreign}
 	if p.create || p.relabel {
-		after.sw = &switchRow{uuid: p.sw.uuid, name: p.network.Switch(), ids: switchIDs(p.network)}
+		after.sw = &switchRow{uuid: p.sw.uuid, name: p.network.Switch(), ids: networkIDs(p.network)}
 	}
+
+	sets := map[string]dhcpRow{}
+	for _, r := range s.dhcp {
+		sets[r.uuid] = r
+	}
+	for _, r := range p.dhcp.remove {
+		delete(sets, r.uuid)
+	}
+	for f, set := range p.dhcp.sets {
+		if set != nil && (set.row == nil || set.write) {
+			uuid := p.dhcp.refs()[f]
+			sets[uuid] = setFor(p.network, set.DHCP, uuid)
+		}
+	}
+	after.dhcp = slices.Collect(maps.Values(sets))
 
 	rows := map[string]portRow{}
 	for _, r := range s.ports {
+		for f, uuid := range r.dhcp {
+			if _, found := sets[uuid]; !found {
+				r.dhcp[f] = "" // as the server does
+			}
+		}
 		rows[r.uuid] = r
 	}
 	for _, r := range p.remove {
 		delete(rows, r.uuid)
 	}
 	for _, m := range slices.Concat(p.move, p.change) {
-		rows[m.row.uuid] = rowFor(p.network, m.Port, m.row.uuid)
+		rows[m.row.uuid] = rowFor(p.network, m.Port, m.row.uuid, p.dhcp.refs())
 	}
 	for _, a := range p.add {
-		rows["new row of "+a.Name] = rowFor(p.network, a, "new row of "+a.Name)
+		rows["new row of "+a.Name] = rowFor(p.network, a, "new row of "+a.Name, p.dhcp.refs())
 	}
 	after.ports = slices.Collect(maps.Values(rows))
 	return after
 }
 
-func rowFor(n Network, p Port, uuid string) portRow {
-	return portRow{uuid: uuid, name: p.Name, ids: portIDs(n, p), addresses: p.Addresses, security: p.PortSecurity}
+func rowFor(n Network, p Port, uuid string, dhcp refs) portRow {
+	return portRow{uuid: uuid, name: p.Name, ids: portIDs(n, p), addresses: p.Addresses, security: p.PortSecurity, dhcp: dhcp}
+}
+
+func setFor(n Network, set DHCP, uuid string) dhcpRow {
+	return dhcpRow{uuid: uuid, cidr: set.CIDR, options: set.Options, ids: networkIDs(n)}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 // What Diff plans makes any state the desired one, leaves what is others' as
@@ -123,7 +178,35 @@ func TestDiffReachesDesired(t *testing.T) {
 		if diff := cmp.Diff(portNames(want), ourNames(after), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("our ports (-want +got):\n%s", diff)
 		}
+		checkDHCP(t, want, after)
 	})
+}
+
+// checkDHCP fails the test unless the state has the network's sets, no other,
+// and its ports refer to them.
+func checkDHCP(t *rapid.T, want Network, got State) {
+	t.Helper()
+	var wantRefs refs
+	var wantSets []dhcpRow
+	for _, set := range want.DHCP {
+		f := must(familyOf(set.CIDR))
+		for _, r := range got.dhcp {
+			if r.cidr == set.CIDR {
+				wantRefs[f] = r.uuid
+			}
+		}
+		wantSets = append(wantSets, setFor(want, set, wantRefs[f]))
+	}
+
+	byUUID := cmpopts.SortSlices(func(a, b dhcpRow) bool { return a.uuid < b.uuid })
+	if diff := cmp.Diff(wantSets, got.dhcp, byUUID, cmp.AllowUnexported(dhcpRow{}), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("sets of DHCP options (-want +got):\n%s", diff)
+	}
+	for _, r := range got.ports {
+		if isOurs(r.ids) && len(r.elsewhere) == 0 && r.dhcp != wantRefs {
+			t.Errorf("port %q refers to the sets %q, want %q", r.name, r.dhcp, wantRefs)
+		}
+	}
 }
 
 // Equal input makes equal transactions, in whatever order it comes.
@@ -137,7 +220,9 @@ func TestDiffIsStable(t *testing.T) {
 		}
 
 		want.Ports = rapid.Permutation(want.Ports).Draw(t, "desired, shuffled")
+		want.DHCP = rapid.Permutation(want.DHCP).Draw(t, "desired sets, shuffled")
 		actual.ports = rapid.Permutation(actual.ports).Draw(t, "actual, shuffled")
+		actual.dhcp = rapid.Permutation(actual.dhcp).Draw(t, "actual sets, shuffled")
 		two, err := Diff(want, actual)
 		if err != nil {
 			t.Fatalf("Diff of the same, shuffled: %v", err)

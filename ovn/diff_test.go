@@ -21,11 +21,17 @@ var desired = Network{
 // holding returns the state of a database that holds the network, with the
 // rows changed by edits.
 func holding(n Network, edits ...func(*State)) State {
-	s := State{sw: &switchRow{uuid: "sw", name: n.Switch(), ids: switchIDs(n)}}
+	s := State{sw: &switchRow{uuid: "sw", name: n.Switch(), ids: networkIDs(n)}}
+	var dhcp refs
+	for _, set := range n.DHCP {
+		uuid := "row-of-" + set.CIDR
+		dhcp[must(familyOf(set.CIDR))] = uuid
+		s.dhcp = append(s.dhcp, setFor(n, set, uuid))
+	}
 	for _, p := range n.Ports {
 		s.ports = append(s.ports, portRow{
 			uuid: "row-of-" + p.Name, name: p.Name, ids: portIDs(n, p),
-			addresses: p.Addresses, security: p.PortSecurity,
+			addresses: p.Addresses, security: p.PortSecurity, dhcp: dhcp,
 		})
 	}
 	for _, edit := range edits {
@@ -117,6 +123,13 @@ func TestDiff(t *testing.T) {
 			reason: "a switch of ours that was renamed gets its name back",
 			actual: holding(desired, func(s *State) { s.sw.name = "renamed" }),
 			want:   Result{Committed: true},
+		},
+		"DHCPOfNobody": {
+			reason: "options of a network that has none any more are removed, also where no port refers to them",
+			actual: holding(desired, func(s *State) {
+				s.dhcp = []dhcpRow{setFor(desired, DHCP{CIDR: "10.0.0.0/24"}, "left")}
+			}),
+			want: Result{Committed: true},
 		},
 		"SwitchTwice": {
 			reason: "a second switch of the network is removed",

@@ -17,6 +17,12 @@ func TestGuards(t *testing.T) {
 	key := Key{Namespace: "default", Name: "ping"}
 	a := Port{Name: "l2sm/default/a", Addresses: []string{"0a:58:00:00:00:0a"}}
 	changedA := Port{Name: "l2sm/default/a", Addresses: []string{"unknown"}}
+	served := func(mtu string, ports ...Port) Network {
+		return Network{
+			Key: key, UID: "uid", Ports: ports,
+			DHCP: []DHCP{{CIDR: "10.0.0.0/24", Options: map[string]string{"mtu": mtu}}},
+		}
+	}
 	with := func(ports ...Port) Network { return Network{Key: key, UID: "uid", Ports: ports} }
 	move := func(from, to string) []string {
 		return []string{
@@ -78,6 +84,24 @@ func TestGuards(t *testing.T) {
 			desired:   with(a),
 			meanwhile: move("l2sm/default/pong", "third"),
 		},
+		"MakeDHCP": {
+			reason:    "nobody else made the set",
+			before:    []Network{with(a)},
+			desired:   served("1400", a),
+			meanwhile: []string{"create", "DHCP_Options", "cidr=10.0.0.0/24", `external_ids:"l2sm.io/network"="default/ping"`},
+		},
+		"ChangeDHCP": {
+			reason:    "the set is there",
+			before:    []Network{served("1400", a)},
+			desired:   served("1300", a),
+			meanwhile: []string{"--all", "destroy", "DHCP_Options"},
+		},
+		"AddPortWithDHCP": {
+			reason:    "the set that the port refers to is there: a reference to no row is dropped without a word",
+			before:    []Network{served("1400")},
+			desired:   served("1400", a),
+			meanwhile: []string{"--all", "destroy", "DHCP_Options"},
+		},
 	}
 
 	for name, tc := range cases {
@@ -110,12 +134,12 @@ func TestGuards(t *testing.T) {
 			}
 
 			server.Ctl(tc.meanwhile...)
-			before := server.Ctl("show")
+			before := server.Ctl("show") + server.Ctl("list", "DHCP_Options")
 
 			if err := s.transact(ctx, plan.operations()); !errors.Is(err, errConflict) {
 				t.Errorf("%s: want a conflict, got %v", tc.reason, err)
 			}
-			if diff := cmp.Diff(before, server.Ctl("show")); diff != "" {
+			if diff := cmp.Diff(before, server.Ctl("show")+server.Ctl("list", "DHCP_Options")); diff != "" {
 				t.Errorf("%s: the transaction changed the database (-before +after):\n%s", tc.reason, diff)
 			}
 		})

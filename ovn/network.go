@@ -49,6 +49,10 @@ type Network struct {
 	// Leaving are names of ports that another network takes over, by an Apply
 	// of its own: while they are still on this switch they stay there.
 	Leaving []string
+
+	// DHCP are the sets of options that OVN's DHCP server answers with: at most
+	// one of each family. Every port of the network refers to them.
+	DHCP []DHCP
 }
 
 // Port is one logical switch port. Order and repetition mean nothing in its
@@ -85,6 +89,9 @@ func (n Network) validate() error {
 			return fmt.Errorf("network %q has port %q twice", n.Key, p.Name)
 		}
 		seen[p.Name] = true
+	}
+	if err := validateDHCP(n.DHCP); err != nil {
+		return fmt.Errorf("network %q: %w", n.Key, err)
 	}
 	return nil
 }

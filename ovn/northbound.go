@@ -12,20 +12,24 @@ import (
 // that others keep changing, such as up, cost a wake-up a change; columns that
 // the models lack, because the server is newer, break libovsdb's replica.
 func northboundDatabase() (database, error) {
-	sw, port := &nb.LogicalSwitch{}, &nb.LogicalSwitchPort{}
+	sw, port, dhcp := &nb.LogicalSwitch{}, &nb.LogicalSwitchPort{}, &nb.DHCPOptions{}
 	db, err := model.NewClientDBModel("OVN_Northbound", map[string]model.Model{
 		nb.LogicalSwitchTable:     sw,
 		nb.LogicalSwitchPortTable: port,
+		nb.DHCPOptionsTable:       dhcp,
 	})
 	if err != nil {
 		return database{}, err
 	}
 
+	ofNetwork := []model.ClientIndex{{Columns: []model.ColumnKey{{Column: "external_ids", Key: networkID}}}}
 	db.SetIndexes(map[string][]model.ClientIndex{
-		nb.LogicalSwitchTable: {{Columns: []model.ColumnKey{{Column: "external_ids", Key: networkID}}}},
+		nb.LogicalSwitchTable: ofNetwork,
+		nb.DHCPOptionsTable:   ofNetwork,
 	})
 	return database{model: db, tables: []client.MonitorOption{
 		client.WithTable(sw, &sw.Name, &sw.Ports, &sw.ExternalIDs),
-		client.WithTable(port, &port.Name, &port.Addresses, &port.PortSecurity, &port.ExternalIDs),
+		client.WithTable(port, &port.Name, &port.Addresses, &port.PortSecurity, &port.Dhcpv4Options, &port.Dhcpv6Options, &port.ExternalIDs),
+		client.WithTable(dhcp, &dhcp.Cidr, &dhcp.Options, &dhcp.ExternalIDs),
 	}}, nil
 }

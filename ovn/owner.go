@@ -10,8 +10,9 @@ const (
 	attachmentUIDID = "l2sm.io/attachment-uid" // ports: UID of the L2Attachment
 )
 
-// switchIDs returns what the external_ids of a network's switch must hold.
-func switchIDs(n Network) map[string]string {
+// networkIDs returns what the external_ids of the rows that serve a network as
+// a whole must hold: its switch and its DHCP_Options.
+func networkIDs(n Network) map[string]string {
 	return map[string]string{
 		networkID:    n.String(),
 		networkUIDID: n.UID,

@@ -14,6 +14,7 @@ import (
 type replica struct {
 	switches *cache.RowCache
 	ports    *cache.RowCache
+	dhcp     *cache.RowCache
 }
 
 // replicaOf returns the tables once the transaction that is just arriving, if
@@ -24,24 +25,26 @@ func replicaOf(s *session) replica {
 	return replica{
 		switches: s.cache.Table(nb.LogicalSwitchTable),
 		ports:    s.cache.Table(nb.LogicalSwitchPortTable),
+		dhcp:     s.cache.Table(nb.DHCPOptionsTable),
 	}
 }
 
-// networks returns the networks that have a switch, in order.
+// networks returns the networks that have a switch or DHCP_Options, in order.
 func (r replica) networks() ([]Key, error) {
-	index, err := r.switches.Index("external_ids|" + networkID)
-	if err != nil {
-		return nil, err
-	}
-
 	var keys []Key
-	for id := range index {
-		if key, ok := parseKey(id.(string)); ok {
-			keys = append(keys, key)
+	for _, table := range []*cache.RowCache{r.switches, r.dhcp} {
+		index, err := table.Index("external_ids|" + networkID)
+		if err != nil {
+			return nil, err
+		}
+		for id := range index {
+			if key, ok := parseKey(id.(string)); ok {
+				keys = append(keys, key)
+			}
 		}
 	}
 	slices.SortFunc(keys, func(a, b Key) int { return cmp.Compare(a.String(), b.String()) })
-	return keys, nil
+	return slices.Compact(keys), nil
 }
 
 // state gathers what [Diff] needs to know of a network.
@@ -50,13 +53,17 @@ func (r replica) state(n Network) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
+	dhcp, err := r.dhcpOf(n.Key)
+	if err != nil {
+		return State{}, err
+	}
 	if len(owned) == 0 {
 		strays, err := r.strays(n, nil)
-		return State{foreign: r.hasForeign(n.Switch()), ports: strays}, err
+		return State{foreign: r.hasForeign(n.Switch()), ports: strays, dhcp: dhcp}, err
 	}
 
 	rows := rowsOf(owned)
-	st := State{sw: &rows[0], surplus: rows[1:]}
+	st := State{sw: &rows[0], surplus: rows[1:], dhcp: dhcp}
 	at := make(map[string]bool, len(owned[0].Ports))
 	for _, uuid := range owned[0].Ports {
 		if row, ok := r.ports.Row(uuid).(*nb.LogicalSwitchPort); ok {
@@ -73,7 +80,11 @@ func (r replica) state(n Network) (State, error) {
 func (r replica) holds(key Key, want *Network) bool {
 	if want == nil {
 		owned, err := r.owned(key)
-		return err == nil && len(owned) == 0
+		if err != nil {
+			return false
+		}
+		dhcp, err := r.dhcpOf(key)
+		return err == nil && len(owned)+len(dhcp) == 0
 	}
 	actual, err := r.state(*want)
 	if err != nil {
@@ -101,6 +112,22 @@ func (r replica) owned(key Key) ([]*nb.LogicalSwitch, error) {
 		return cmp.Or(cmp.Compare(len(b.Ports), len(a.Ports)), cmp.Compare(a.UUID, b.UUID))
 	})
 	return owned, nil
+}
+
+// dhcpOf returns the sets of DHCP options of a network.
+func (r replica) dhcpOf(key Key) ([]dhcpRow, error) {
+	rows, err := r.dhcp.RowsByModels([]model.Model{
+		&nb.DHCPOptions{ExternalIDs: map[string]string{networkID: key.String()}},
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	var sets []dhcpRow
+	for _, row := range rows {
+		sets = append(sets, dhcpRowOf(row.(*nb.DHCPOptions)))
+	}
+	return sets, nil
 }
 
 // hasForeign says whether somebody else has a switch of that name. One of ours
@@ -173,5 +200,13 @@ func portRowOf(row *nb.LogicalSwitchPort) portRow {
 		ids:       row.ExternalIDs,
 		addresses: row.Addresses,
 		security:  row.PortSecurity,
+		dhcp:      refs{v4: refOf(row.Dhcpv4Options), v6: refOf(row.Dhcpv6Options)},
 	}
+}
+
+func refOf(uuid *string) string {
+	if uuid == nil {
+		return ""
+	}
+	return *uuid
 }

@@ -11,6 +11,8 @@ type State struct {
 
 	// The ports on sw, and ports that have a desired name and are elsewhere.
 	ports []portRow
+
+	dhcp []dhcpRow // the network's sets of DHCP options
 }
 
 // switchRow is a row of Logical_Switch, as far as it is ours.
@@ -27,15 +29,18 @@ type portRow struct {
 	ids       map[string]string
 	addresses []string
 	security  []string
+	dhcp      refs
 
 	// The switches that have the port, when the network's own has not.
 	elsewhere []switchRow
 }
 
-// is says whether the row is what the network's port shall be.
-func (r portRow) is(n Network, p Port) bool {
+// is says whether the row is what the network's port shall be, which refers to
+// these sets of DHCP options.
+func (r portRow) is(n Network, p Port, dhcp refs) bool {
 	return sameSet(r.addresses, p.Addresses) &&
 		sameSet(r.security, p.PortSecurity) &&
+		r.dhcp == dhcp &&
 		carries(r.ids, portIDs(n, p))
 }
 

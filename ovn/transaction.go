@@ -24,12 +24,13 @@ func (p Plan) operations() []ovsdb.Operation {
 	if p.Empty() {
 		return nil
 	}
-	return slices.Concat(p.guards(), p.portOperations(), p.switchOperations())
+	return slices.Concat(p.guards(), p.dhcp.operations(p.network), p.portOperations(), p.switchOperations())
 }
 
 func (p Plan) guards() []ovsdb.Operation {
+	guards := append(p.moveGuards(), p.dhcp.guards(p.network)...)
 	if p.create {
-		return append(p.moveGuards(), absent(p.network.Switch()))
+		return append(guards, absent(p.network.Switch()))
 	}
 
 	var touched []string
@@ -39,7 +40,7 @@ func (p Plan) guards() []ovsdb.Operation {
 	for _, r := range p.remove {
 		touched = append(touched, r.uuid)
 	}
-	return append(p.moveGuards(), present(p.sw, touched))
+	return append(guards, present(p.sw, touched))
 }
 
 func (p Plan) moveGuards() []ovsdb.Operation {
@@ -55,30 +56,39 @@ func (p Plan) moveGuards() []ovsdb.Operation {
 func (p Plan) portOperations() []ovsdb.Operation {
 	var ops []ovsdb.Operation
 	for i, port := range p.add {
+		columns := p.columns(port)
+		columns["name"] = port.Name
+		columns["external_ids"] = stringMap(portIDs(p.network, port))
 		ops = append(ops, ovsdb.Operation{
-			Op: ovsdb.OperationInsert, Table: nb.LogicalSwitchPortTable, UUIDName: newPort(i),
-			Row: ovsdb.Row{
-				"name":          port.Name,
-				"addresses":     stringSet(port.Addresses),
-				"port_security": stringSet(port.PortSecurity),
-				"external_ids":  stringMap(portIDs(p.network, port)),
-			},
+			Op: ovsdb.OperationInsert, Table: nb.LogicalSwitchPortTable, UUIDName: newPort(i), Row: columns,
 		})
 	}
 
 	for _, c := range slices.Concat(p.move, p.change) {
 		ops = append(ops, ovsdb.Operation{
-			Op: ovsdb.OperationUpdate, Table: nb.LogicalSwitchPortTable, Where: row(c.row.uuid),
-			Row: ovsdb.Row{
-				"addresses":     stringSet(c.Addresses),
-				"port_security": stringSet(c.PortSecurity),
-			},
+			Op: ovsdb.OperationUpdate, Table: nb.LogicalSwitchPortTable, Where: row(c.row.uuid), Row: p.columns(c.Port),
 		})
 		if ids := portIDs(p.network, c.Port); !carries(c.row.ids, ids) {
 			ops = append(ops, label(nb.LogicalSwitchPortTable, c.row.uuid, ids))
 		}
 	}
 	return ops
+}
+
+// columns are those of a port that are written anew whenever one differs.
+func (p Plan) columns(port Port) ovsdb.Row {
+	columns := ovsdb.Row{
+		"addresses":     stringSet(port.Addresses),
+		"port_security": stringSet(port.PortSecurity),
+	}
+	for f, uuid := range p.dhcp.refs() {
+		var set []string
+		if uuid != "" {
+			set = []string{uuid}
+		}
+		columns[family(f).column()] = uuidSet(set)
+	}
+	return columns
 }
 
 func (p Plan) switchOperations() []ovsdb.Operation {
@@ -106,7 +116,7 @@ func (p Plan) switchOperations() []ovsdb.Operation {
 			Row: ovsdb.Row{
 				"name":         p.network.Switch(),
 				"ports":        uuidSet(joining),
-				"external_ids": stringMap(switchIDs(p.network)),
+				"external_ids": stringMap(networkIDs(p.network)),
 			},
 		})
 	}
@@ -114,7 +124,7 @@ func (p Plan) switchOperations() []ovsdb.Operation {
 		ops = append(ops, ovsdb.Operation{
 			Op: ovsdb.OperationUpdate, Table: nb.LogicalSwitchTable, Where: row(p.sw.uuid),
 			Row: ovsdb.Row{"name": p.network.Switch()},
-		}, label(nb.LogicalSwitchTable, p.sw.uuid, switchIDs(p.network)))
+		}, label(nb.LogicalSwitchTable, p.sw.uuid, networkIDs(p.network)))
 	}
 	if !p.create && len(joining) > 0 {
 		ops = append(ops, mutatePorts(p.sw.uuid, ovsdb.MutateOperationInsert, joining))
@@ -140,7 +150,7 @@ func deleteSwitches(switches []switchRow) []ovsdb.Operation {
 // absent fails the transaction when there is a switch of that name: the
 // schema does not forbid a second one.
 func absent(name string) ovsdb.Operation {
-	return wait(ovsdb.WaitConditionNotEqual, name, ovsdb.NewCondition("name", ovsdb.ConditionEqual, name))
+	return wait(nb.LogicalSwitchTable, "name", ovsdb.WaitConditionNotEqual, name, ovsdb.NewCondition("name", ovsdb.ConditionEqual, name))
 }
 
 // present fails the transaction unless the switch is there, has its name and
@@ -150,14 +160,16 @@ func present(sw switchRow, ports []string) ovsdb.Operation {
 	if len(ports) > 0 {
 		where = append(where, ovsdb.NewCondition("ports", ovsdb.ConditionIncludes, uuidSet(ports)))
 	}
-	return wait(ovsdb.WaitConditionEqual, sw.name, where...)
+	return wait(nb.LogicalSwitchTable, "name", ovsdb.WaitConditionEqual, sw.name, where...)
 }
 
-func wait(until ovsdb.WaitCondition, name string, where ...ovsdb.Condition) ovsdb.Operation {
+// wait fails the transaction unless the rows found have, or have not, this
+// value in that column.
+func wait(table, column string, until ovsdb.WaitCondition, value string, where ...ovsdb.Condition) ovsdb.Operation {
 	return ovsdb.Operation{
-		Op: ovsdb.OperationWait, Table: nb.LogicalSwitchTable, Timeout: new(int),
-		Where: where, Columns: []string{"name"}, Until: string(until),
-		Rows: []ovsdb.Row{{"name": name}},
+		Op: ovsdb.OperationWait, Table: table, Timeout: new(int),
+		Where: where, Columns: []string{column}, Until: string(until),
+		Rows: []ovsdb.Row{{column: value}},
 	}
 }
 

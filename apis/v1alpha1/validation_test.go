@@ -71,7 +71,7 @@ func TestValidation(t *testing.T) {
 		"SmallMTU":         {"IPv6 needs 1280.", "L2Network", `{mtu: 1000, ipam: {subnets: ["fd00::/64"]}}`, "", "at least 1280"},
 		"SmallMTUv4":       {"IPv4 does not.", "L2Network", `{mtu: 1000, ipam: {subnets: ["10.0.0.0/24"]}}`, "", ""},
 		"SelectorAlone":    {"A selector goes with from: Selector.", "L2Network", `{allowedNamespaces: {from: All, selector: {}}}`, "", "selector goes with"},
-		"DHCP":             {"What is not served is refused.", "L2Network", `{ipam: {subnets: ["10.0.0.0/24"], dhcp: true}}`, "", "not served"},
+		"DHCP":             {"OVN answers DHCP where asked to.", "L2Network", `{ipam: {subnets: ["10.0.0.0/24"], dhcp: true}}`, "", ""},
 		"SubnetsChange":    {"Subnets stay.", "L2Network", `{ipam: {subnets: ["10.0.0.0/24"]}}`, `{ipam: {subnets: ["10.1.0.0/24"]}}`, "subnets cannot be changed"},
 		"IPAMRemoved":      {"ipam stays.", "L2Network", `{ipam: {subnets: ["10.0.0.0/24"]}}`, `{}`, "neither added nor removed"},
 		"IPAMAdded":        {"ipam does not come later.", "L2Network", `{}`, `{ipam: {subnets: ["10.0.0.0/24"]}}`, "neither added nor removed"},
