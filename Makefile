@@ -51,6 +51,7 @@ build: ## Build every program into bin/.
 	go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm ./cmd/cni
 	go build -o bin/lab ./e2e/lab/cmd/lab
 	go build -o bin/bench ./e2e/bench
+	go build -o bin/soak ./e2e/soak
 
 .PHONY: generate
 generate: ## Generate CRDs, RBAC, deep copies, OVSDB models and the API reference.
@@ -92,8 +93,14 @@ test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong als
 	@e2e/steps.sh test $(TEST_NAME) $(NODES)
 
 .PHONY: bench
-bench: build ## Measure on a running local cluster where the time of an attach goes.
+bench: build ## Measure attach, hot attach and move on a running local cluster.
 	bin/bench attach --lab $(NAME)
+	bin/bench hot --lab $(NAME)
+	bin/bench move --lab $(NAME)
+
+.PHONY: soak
+soak: build ## Attach, detach and move 2,000 times on a running local cluster, under kills, and look for leaks.
+	bin/soak --lab $(NAME)
 
 ##@ The local cluster
 

@@ -28,7 +28,7 @@ func run() error {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(attachCommand(), floorCommand())
+	root.AddCommand(attachCommand(), hotCommand(), moveCommand(), floorCommand())
 	return root.ExecuteContext(ctx)
 }
 
