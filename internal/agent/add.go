@@ -59,6 +59,7 @@ func (a *Agent) attach(ctx context.Context, s ovs.Sandbox, wires []wire, stages 
 		return fmt.Errorf("wait for another call for the pod: %w", err)
 	}
 	defer unlock()
+	a.torn.drop(s.Container)
 	if err := a.plug(ctx, s, wires); err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func comparePort(want ovs.Port, ports []ovs.Port) error {
 		if !is.State.Installed {
 			return fmt.Errorf("OVN's flows for port %q of interface %q are not installed", is.Name, want.Interface)
 		}
-		is.State = want.State
+		is.State, is.Noted = want.State, want.Noted
 		if is != want {
 			return fmt.Errorf("port %q of interface %q is %+v in Open vSwitch, want %+v", is.Name, want.Interface, is, want)
 		}

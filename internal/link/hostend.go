@@ -81,16 +81,17 @@ func parseAlias(alias string) (Owner, bool) {
 	return Owner{Container: f[1], IfName: f[2], Config: f[3]}, true
 }
 
-// Exists says whether the node has a link of the host end's name.
-func (l *Links) Exists(host string) (bool, error) {
-	_, err := netlink.LinkByName(host)
+// Get returns the host end of that name, or nil where the node has none.
+func (l *Links) Get(host string) (*HostEnd, error) {
+	link, err := netlink.LinkByName(host)
 	if isNotFound(err) {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("get host end %q: %w", host, err)
+		return nil, fmt.Errorf("get host end %q: %w", host, err)
 	}
-	return true, nil
+	owner, _ := parseAlias(link.Attrs().Alias)
+	return &HostEnd{Name: host, Owner: owner}, nil
 }
 
 // List returns the host ends on the node.
