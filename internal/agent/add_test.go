@@ -410,7 +410,7 @@ func TestReadyOfAForgedAttachment(t *testing.T) {
 	pod := w.pod("ping", "one")
 	w.attach(pod, "one", "net1", 1)
 	forged := w.attachment(pod, "one", "net1", 2)
-	forged.Name = "forged"
+	forged.Name, forged.Annotations, forged.OwnerReferences = "forged", nil, nil
 	w.create(forged)
 	s := w.sandbox(pod, "c1")
 	if result := s.add(); len(result.Interfaces) != 1 || result.Interfaces[0].Mac != "0a:58:0a:00:00:01" {

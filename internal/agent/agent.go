@@ -63,6 +63,8 @@ type Agent struct {
 	// torn are the containers whose sandbox is torn down: the runtime lists
 	// them as ready for a while.
 	torn containers
+	// underWay are the containers of calls that are served now.
+	underWay containers
 	// changed is raised when the caches get anything that an ADD may wait for.
 	changed wake.Signal
 }
@@ -106,7 +108,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	if err := a.watch(ctx, mgr.GetCache()); err != nil {
 		return err
 	}
-	if err := watcher.setup(mgr); err != nil {
+	sweeper := &sweeper{Agent: a}
+	if err := errors.Join(watcher.setup(mgr), sweeper.setup(mgr)); err != nil {
 		return err
 	}
 	underlay := &underlay{

@@ -93,10 +93,7 @@ func networkOf(a *v1alpha1.L2Attachment) apitypes.NamespacedName {
 // in good order is proof that it is not: a sandbox that goes takes the device
 // along, and the port says so.
 func (v *view) wantsSandbox() bool {
-	if v.attachment == nil || !v.attachment.Complete() || v.attachment.Spec.Interface == "" || v.mtu == 0 {
-		return false
-	}
-	if v.pod == nil || !boundTo(v.attachment, v.pod) || !takesInterfaces(v.pod) || refusedPort(v.attachment) {
+	if v.attachment == nil || v.pod == nil || v.mtu == 0 || !takesInterfaces(v.pod) || !pluggable(v.attachment, v.pod) {
 		return false
 	}
 	port := v.port()

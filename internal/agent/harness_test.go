@@ -197,10 +197,11 @@ func (w *world) annotatedPod(name string, annotations map[string]string) *corev1
 	return p
 }
 
-// attachment is what the controller writes for an interface of the pod: with
-// address 10.0.0.n and its MAC, on a network of the namespace.
+// attachment is what the controller writes for an interface that the pod's
+// annotations ask for, or else a user: with address 10.0.0.n and its MAC, on a
+// network of the namespace.
 func (w *world) attachment(p *corev1.Pod, network, iface string, n int) *v1alpha1.L2Attachment {
-	return &v1alpha1.L2Attachment{
+	a := &v1alpha1.L2Attachment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: attach.Name(p.Name, p.UID, iface)},
 		Spec: v1alpha1.L2AttachmentSpec{
 			PodName: p.Name, PodUID: p.UID, NodeName: nodeName, Interface: iface,
@@ -209,6 +210,17 @@ func (w *world) attachment(p *corev1.Pod, network, iface string, n int) *v1alpha
 			Addresses:  []string{fmt.Sprintf("10.0.0.%d/24", n), fmt.Sprintf("fd10::%d/64", n)},
 		},
 	}
+	requests, err := attach.Parse(p)
+	if err != nil {
+		return a // what the pod asks for can't be read
+	}
+	for _, r := range append(requests.Own, requests.Multus...) {
+		if r.Interface == iface {
+			a.Annotations = map[string]string{v1alpha1.EntryAnnotation: r.Entry}
+			a.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Pod", Name: p.Name, UID: p.UID, Controller: new(true)}}
+		}
+	}
+	return a
 }
 
 // attach does the controller's whole work for an interface.

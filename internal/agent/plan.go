@@ -15,6 +15,8 @@ type wire struct {
 	host  link.HostEnd
 	inner link.Interface
 	port  ovs.Port
+	// extra: no annotation of the pod asks for it.
+	extra bool
 }
 
 // newWire says what is to be made of a complete attachment, with an MTU in

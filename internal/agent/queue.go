@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
@@ -23,4 +24,22 @@ func newQueue(_ string, limiter workqueue.TypedRateLimiter[ctrl.Request]) workqu
 
 func newLimiter() workqueue.TypedRateLimiter[ctrl.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](firstRetry, lastRetry)
+}
+
+// eachSession calls f whenever there is a new connection to OVS' database,
+// which may be another one than before, until ctx ends.
+func (a *Agent) eachSession(ctx context.Context, f func(context.Context)) {
+	seen := int64(0)
+	for {
+		changed := a.ovs.Changed()
+		if n := a.ovs.Sessions(); n != seen {
+			seen = n
+			f(ctx)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }

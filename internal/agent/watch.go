@@ -70,24 +70,8 @@ func (w *watcher) Start(ctx context.Context, queue workqueue.TypedRateLimitingIn
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.queue = queue
-	go w.follow(ctx)
+	go w.eachSession(ctx, w.wakeAll)
 	return nil
-}
-
-func (w *watcher) follow(ctx context.Context) {
-	seen := int64(0)
-	for {
-		changed := w.ovs.Changed()
-		if n := w.ovs.Sessions(); n != seen {
-			seen = n
-			w.wakeAll(ctx)
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // wakeAll wakes the attachments of the API and those of ports: of what has a

@@ -59,10 +59,15 @@ func hostPrefix(container string) string { return prefixHost + hash(container, c
 // and CNI_IFNAME. One without an owner belongs to any ADD of its container:
 // its maker is dead.
 func (h HostEnd) BelongsTo(container, ifname string) bool {
+	return h.In(container) && (h.Owner == (Owner{}) || h.Owner.IfName == ifname)
+}
+
+// In says whether the host end is that of an interface in the container.
+func (h HostEnd) In(container string) bool {
 	if h.Owner == (Owner{}) {
 		return strings.HasPrefix(h.Name, hostPrefix(container))
 	}
-	return h.Owner.Container == container && h.Owner.IfName == ifname
+	return h.Owner.Container == container
 }
 
 // aliasTag starts the alias of every host end. A space parts the fields: none
