@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/agent"
 	"l2sm.io/l2sm/internal/cni"
+	"l2sm.io/l2sm/internal/cri"
 )
 
 const long = `l2sm-agent is the node's side of l2sm; one runs on every node.
@@ -18,11 +20,14 @@ const long = `l2sm-agent is the node's side of l2sm; one runs on every node.
 When a pod starts, the CNI plugin (l2sm, which Multus runs) asks the agent for
 the pod's interfaces on L2Networks. The agent waits for the L2Attachments that
 l2sm-controller writes, makes a veth pair for each, plugs it into Open vSwitch's
-integration bridge, and returns when OVN has installed the flows. It says on
-each L2Attachment of its node whether it is Ready.
+integration bridge, and returns when OVN has installed the flows. Pods that run
+are attached, detached and moved as their L2Attachments come, go and change: the
+container runtime says where the pods are. The agent says on each L2Attachment
+of its node whether it is Ready, and removes what sandboxes that are gone left.
 
-It needs the node's network namespace, Open vSwitch's database and a writable
-/proc/sys/net, and keeps nothing: it may be killed at any time.`
+It needs the node's network namespace, Open vSwitch's database, the container
+runtime's socket and a writable /proc/sys/net, and keeps nothing: it may be
+killed at any time.`
 
 const example = `  # as the DaemonSet runs it: what is not given comes from the environment
   l2sm-agent --node-name=node-a --underlay-mtu=1500 --sysctl-root=/host/proc/sys
@@ -63,6 +68,8 @@ func newRoot() *cobra.Command {
 		"MTU in bytes that every node's tunnel interface carries; pods get 58 less (environment: UNDERLAY_MTU)")
 	flags.StringVar(&o.agent.CNISocket, "cni-socket", cni.Socket, "Unix socket on which the CNI plugin asks")
 	flags.StringVar(&o.agent.OVSDB, "ovs-db", "unix:/run/openvswitch/db.sock", "Open vSwitch's database: unix:/PATH or tcp:HOST:PORT")
+	flags.StringVar(&o.agent.CRI, "cri-endpoint", os.Getenv("CRI_ENDPOINT"),
+		"socket of the container runtime, such as unix:///run/containerd/containerd.sock; the first that exists of "+strings.Join(cri.Sockets, ", ")+" if empty (environment: CRI_ENDPOINT)")
 	flags.StringVar(&o.agent.SysctlRoot, "sysctl-root", "/proc/sys", "where /proc/sys is writable; an unprivileged container's own is not")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":9471", "address of Prometheus metrics; 0 for none")
 	flags.StringVar(&o.probeAddress, "health-probe-bind-address", "127.0.0.1:9472", "address of /healthz and /readyz; 0 for none")

@@ -44,7 +44,7 @@ func TestHelpTeaches(t *testing.T) {
 	if err := root.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"NODE_NAME", "UNDERLAY_MTU", "install-cni", "--sysctl-root=/host/proc/sys"} {
+	for _, word := range []string{"NODE_NAME", "UNDERLAY_MTU", "CRI_ENDPOINT", "install-cni", "--sysctl-root=/host/proc/sys"} {
 		if !strings.Contains(out.String(), word) {
 			t.Errorf("--help does not mention %q:\n%s", word, out.String())
 		}

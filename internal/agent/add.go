@@ -10,6 +10,7 @@ import (
 	types100 "github.com/containernetworking/cni/pkg/types/100"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
@@ -29,20 +30,15 @@ func (a *Agent) add(ctx context.Context, call *cni.Call) (*types100.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := wants(call, pod)
-	if err != nil {
-		return nil, err
-	}
-	s := sandboxOf(call)
 	// Not under the lock: a DEL of the pod need not wait for a network.
-	wires, err := a.awaitWires(ctx, s, pod, wanted)
+	wires, err := a.awaitWires(ctx, call, pod)
 	if err != nil {
 		return nil, err
 	}
 	stages.reach(stageAttachments)
 
-	if err := a.attach(ctx, s, wires, stages); err != nil {
-		return nil, errors.Join(err, a.refusals(context.WithoutCancel(ctx), wanted))
+	if err := a.attach(ctx, sandboxOf(call), wires, stages); err != nil {
+		return nil, errors.Join(err, a.refusals(context.WithoutCancel(ctx), wires))
 	}
 	go announce(context.WithoutCancel(ctx), wires)
 	result := resultOf(wires)
@@ -59,6 +55,7 @@ func (a *Agent) attach(ctx context.Context, s ovs.Sandbox, wires []wire, stages 
 		return fmt.Errorf("wait for another call for the pod: %w", err)
 	}
 	defer unlock()
+	a.torn.drop(s.Container)
 	if err := a.plug(ctx, s, wires); err != nil {
 		return err
 	}
@@ -73,17 +70,18 @@ func (a *Agent) attach(ctx context.Context, s ovs.Sandbox, wires []wire, stages 
 	return nil
 }
 
-// refusals says, of attachments whose flows did not come, for which of them
-// the controller has no port, and why.
-func (a *Agent) refusals(ctx context.Context, wanted []want) error {
+// refusals says, of wires whose flows did not come, for which of them the
+// controller has no port, and why.
+func (a *Agent) refusals(ctx context.Context, wires []wire) error {
 	var errs []error
-	for _, w := range wanted {
-		attachment, _, err := a.attachment(ctx, w)
+	for _, w := range wires {
+		key, _ := attachmentKey(w.port.LogicalPort)
+		attachment, err := found(ctx, a.client, key, &v1alpha1.L2Attachment{})
 		if err != nil || attachment == nil {
 			continue
 		}
 		if why := refused(attachment); why != "" {
-			errs = append(errs, fmt.Errorf("network %q: %s", w.network, why))
+			errs = append(errs, fmt.Errorf("network %q: %s", attachment.NetworkKey(), why))
 		}
 	}
 	return errors.Join(errs...)

@@ -156,30 +156,17 @@ func TestAddWaitsForItsAttachment(t *testing.T) {
 	mac, addresses := a.Spec.MACAddress, a.Spec.Addresses
 	a.Spec.MACAddress, a.Spec.Addresses = "", nil
 	w.create(a)
-	w.accept(a, v1alpha1.NetworkNotFound(a.NetworkKey()))
+	w.refuse(a, v1alpha1.NetworkNotFound(a.NetworkKey()))
 	select {
 	case e := <-added:
 		t.Fatalf("ADD ended with %v before its attachment was complete", e)
 	case <-time.After(100 * time.Millisecond):
 	}
 	w.network("one")
-	a.Spec.MACAddress, a.Spec.Addresses = mac, addresses
-	if err := w.Update(t.Context(), a); err != nil {
-		t.Fatal(err)
-	}
+	w.change(a, func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress, a.Spec.Addresses = mac, addresses })
 	w.logicalPort(a)
 	if e := <-added; e != nil {
 		t.Errorf("ADD after its network appeared: %v", e)
-	}
-}
-
-// accept writes the controller's condition.
-func (w *world) accept(a *v1alpha1.L2Attachment, c metav1.Condition) {
-	w.t.Helper()
-	c.LastTransitionTime = metav1.Now()
-	a.Status.Conditions = []metav1.Condition{c}
-	if err := w.Status().Update(w.t.Context(), a); err != nil {
-		w.t.Fatal(err)
 	}
 }
 
@@ -203,7 +190,7 @@ func TestAddFails(t *testing.T) {
 				a := w.attachment(p, "none", "net1", 1)
 				a.Spec.MACAddress, a.Spec.Addresses = "", nil
 				w.create(a)
-				w.accept(a, v1alpha1.NetworkNotFound(a.NetworkKey()))
+				w.refuse(a, v1alpha1.NetworkNotFound(a.NetworkKey()))
 				return add(p)
 			}, 11, "does not exist"},
 		"Forged": {"an attachment of another life of the pod is not its",
@@ -250,7 +237,7 @@ func TestAddFails(t *testing.T) {
 				p := w.pod(n, "one")
 				a := w.attachment(p, "one", "net1", 1)
 				w.create(a)
-				w.accept(a, v1alpha1.AttachmentRefused(v1alpha1.ReasonLinkFull, "the link has two ends"))
+				w.refuse(a, v1alpha1.AttachmentRefused(v1alpha1.ReasonLinkFull, "the link has two ends"))
 				return add(p)
 			}, 11, "the link has two ends"},
 	}
@@ -423,7 +410,7 @@ func TestReadyOfAForgedAttachment(t *testing.T) {
 	pod := w.pod("ping", "one")
 	w.attach(pod, "one", "net1", 1)
 	forged := w.attachment(pod, "one", "net1", 2)
-	forged.Name = "forged"
+	forged.Name, forged.Annotations, forged.OwnerReferences = "forged", nil, nil
 	w.create(forged)
 	s := w.sandbox(pod, "c1")
 	if result := s.add(); len(result.Interfaces) != 1 || result.Interfaces[0].Mac != "0a:58:0a:00:00:01" {

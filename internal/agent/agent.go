@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/cni"
+	"l2sm.io/l2sm/internal/cri"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
 	"l2sm.io/l2sm/internal/wake"
@@ -31,6 +33,9 @@ type Config struct {
 	Node string
 	// CNISocket is where the CNI plugin finds the agent.
 	CNISocket string
+	// CRI is the socket of the container runtime; empty for the first that is
+	// there of those that runtimes have by default.
+	CRI string
 	// OVSDB is the endpoint of Open vSwitch's database, such as
 	// unix:/run/openvswitch/db.sock.
 	OVSDB string
@@ -49,11 +54,17 @@ type Agent struct {
 	log logr.Logger
 	// client reads from caches of this node's objects, live from the API.
 	client, live client.Reader
+	cri          *cri.Client
 	underlayMTU  int32
 	timeouts     struct{ attach, install time.Duration }
 
 	// pods holds one lock a pod UID: calls for one pod come one by one.
 	pods locks
+	// torn are the containers whose sandbox is torn down: the runtime lists
+	// them as ready for a while.
+	torn containers
+	// underWay are the containers of calls that are served now.
+	underWay containers
 	// changed is raised when the caches get anything that an ADD may wait for.
 	changed wake.Signal
 }
@@ -73,25 +84,32 @@ func CacheOptions(node string) cache.Options {
 
 // Setup adds the agent to a manager with CacheOptions.
 func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
-	ready := &readyReconciler{Client: mgr.GetClient()}
-	vswitch, err := ovs.New(c.OVSDB, mgr.GetLogger().WithName("ovs"), ready.portChanged)
-	if err != nil {
-		return err
-	}
-	ready.ovs = vswitch
 	a := &Agent{
-		plugger:     plugger{links: link.New(c.SysctlRoot), ovs: vswitch},
 		log:         mgr.GetLogger().WithName("cni"),
 		client:      mgr.GetClient(),
 		live:        mgr.GetAPIReader(),
 		underlayMTU: c.UnderlayMTU,
+	}
+	watcher := &watcher{Agent: a, api: mgr.GetClient()}
+	settler := newSettler(a, mgr.GetLogger().WithName("moves"))
+	vswitch, err := ovs.New(c.OVSDB, mgr.GetLogger().WithName("ovs"), func(p ovs.Port) {
+		settler.portChanged(p)
+		watcher.portChanged(p)
+	})
+	if err != nil {
+		return err
+	}
+	a.plugger = plugger{links: link.New(c.SysctlRoot), ovs: vswitch}
+	if a.cri, err = cri.New(cmp.Or(c.CRI, cri.Socket())); err != nil {
+		return err
 	}
 	a.timeouts.attach, a.timeouts.install = orDefault(c.AttachTimeout, attachTimeout), orDefault(c.InstallTimeout, installTimeout)
 
 	if err := a.watch(ctx, mgr.GetCache()); err != nil {
 		return err
 	}
-	if err := ready.setup(mgr); err != nil {
+	sweeper := &sweeper{Agent: a}
+	if err := errors.Join(watcher.setup(mgr), sweeper.setup(mgr)); err != nil {
 		return err
 	}
 	underlay := &underlay{
@@ -99,7 +117,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 		ovs: vswitch, node: c.Node, want: int(c.UnderlayMTU),
 	}
 	serve := manager.RunnableFunc(func(ctx context.Context) error { return a.serve(ctx, c.CNISocket) })
-	for _, r := range []manager.Runnable{serve, underlay} {
+	for _, r := range []manager.Runnable{serve, settler, underlay} {
 		if err := mgr.Add(r); err != nil {
 			return fmt.Errorf("add to the manager: %w", err)
 		}
@@ -115,7 +133,7 @@ func (a *Agent) serve(ctx context.Context, socket string) error {
 	go func() { done <- a.ovs.Start(connected) }()
 	err := cni.Serve(ctx, socket, a.call)
 	disconnect()
-	return errors.Join(err, <-done)
+	return errors.Join(err, <-done, a.cri.Close())
 }
 
 // watch fills the caches and has every change of them wake the calls that

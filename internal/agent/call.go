@@ -18,6 +18,8 @@ import (
 func (a *Agent) call(ctx context.Context, call *cni.Call) (*types100.Result, error) {
 	ctx = log.IntoContext(ctx, a.log.WithValues("command", call.Command,
 		"Pod", call.Pod.Namespace+"/"+call.Pod.Name, "container", call.Container))
+	a.underWay.add(call.Container)
+	defer a.underWay.remove(call.Container)
 	result, err := a.dispatch(ctx, call)
 	code := uint(0)
 	if err != nil {

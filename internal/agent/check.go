@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
@@ -18,11 +19,7 @@ func (a *Agent) check(ctx context.Context, call *cni.Call) error {
 	if err != nil {
 		return err
 	}
-	wanted, err := wants(call, pod)
-	if err != nil {
-		return err
-	}
-	wires, err := a.wires(ctx, sandboxOf(call), pod, wanted)
+	wires, err := a.wires(ctx, call, pod)
 	if err != nil {
 		return err
 	}
@@ -32,14 +29,46 @@ func (a *Agent) check(ctx context.Context, call *cni.Call) error {
 	}
 	var errs []error
 	for _, w := range wires {
-		is, err := link.Inspect(call.Netns, w.inner.Name)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		port := portNamed(ports, w.port.Name)
+		if w.extra && port == nil {
+			continue // the watch is about to plug it in
 		}
-		errs = append(errs, compareInterface(w.inner, is), comparePort(w.port, ports))
+		errs = append(errs, a.checkWire(ctx, call, w, port))
 	}
 	return errors.Join(errs...)
+}
+
+func portNamed(ports []ovs.Port, name string) *ovs.Port {
+	i := slices.IndexFunc(ports, func(p ovs.Port) bool { return p.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &ports[i]
+}
+
+func (a *Agent) checkWire(ctx context.Context, call *cni.Call, w wire, port *ovs.Port) error {
+	is, err := link.Inspect(call.Netns, w.inner.Name)
+	if err != nil {
+		return err
+	}
+	key, _ := attachmentKey(w.port.LogicalPort)
+	attachment, err := found(ctx, a.client, key, &v1alpha1.L2Attachment{})
+	if err != nil || attachment == nil {
+		return err // it went since
+	}
+	return errors.Join(compareInterface(w.inner, is), comparePort(w.port, port), compareBinding(attachment, w.port))
+}
+
+// compareBinding compares with what the controller has in the northbound
+// database. After a refused move the port is where it was, and as good.
+func compareBinding(a *v1alpha1.L2Attachment, want ovs.Port) error {
+	if refusedPort(a) {
+		return fmt.Errorf("OVN has no logical switch port for interface %q: %s", want.Interface, refused(a))
+	}
+	if a.Status.PortName != want.LogicalPort {
+		return fmt.Errorf("interface %q is logical switch port %q, and the controller says %q", want.Interface, want.LogicalPort, a.Status.PortName)
+	}
+	return nil
 }
 
 func compareInterface(want, is link.Interface) error {
@@ -58,22 +87,21 @@ func compareInterface(want, is link.Interface) error {
 	return errors.Join(errs...)
 }
 
-func comparePort(want ovs.Port, ports []ovs.Port) error {
-	for _, is := range ports {
-		if is.Name != want.Name {
-			continue
-		}
-		if is.State.Error != "" {
-			return fmt.Errorf("ovs-vswitchd refuses port %q of interface %q: %s", is.Name, want.Interface, is.State.Error)
-		}
-		if !is.State.Installed {
-			return fmt.Errorf("OVN's flows for port %q of interface %q are not installed", is.Name, want.Interface)
-		}
-		is.State = want.State
-		if is != want {
-			return fmt.Errorf("port %q of interface %q is %+v in Open vSwitch, want %+v", is.Name, want.Interface, is, want)
-		}
-		return nil
+func comparePort(want ovs.Port, is *ovs.Port) error {
+	switch {
+	case is == nil:
+		return fmt.Errorf("interface %q has no port %q on bridge %s", want.Interface, want.Name, ovs.IntegrationBridge)
+	case is.State.Error != "":
+		return fmt.Errorf("ovs-vswitchd refuses port %q of interface %q: %s", is.Name, want.Interface, is.State.Error)
+	case !is.State.Installed:
+		return fmt.Errorf("OVN's flows for port %q of interface %q are not installed", is.Name, want.Interface)
 	}
-	return fmt.Errorf("interface %q has no port %q on bridge %s", want.Interface, want.Name, ovs.IntegrationBridge)
+	// What the ADD was, and what became of it, is not the attachment's.
+	same := *is
+	same.State, same.Noted = want.State, want.Noted
+	same.Sandbox.IfName, same.Sandbox.Config = want.Sandbox.IfName, want.Sandbox.Config
+	if same != want {
+		return fmt.Errorf("port %q of interface %q is %+v in Open vSwitch, want %+v", is.Name, want.Interface, *is, want)
+	}
+	return nil
 }

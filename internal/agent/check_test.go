@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/types"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
 )
@@ -56,10 +59,37 @@ func TestComparePort(t *testing.T) {
 		"Gone":         {"somebody removed the port", nil, "has no port"},
 		"NotInstalled": {"ovn-controller lost it", changed(func(p *ovs.Port) { p.State.Installed = false }), "not installed"},
 		"Refused":      {"the device is gone", changed(func(p *ovs.Port) { p.State.Error = "No such device" }), "No such device"},
+		"Hot":          {"it was plugged in by the watch", changed(func(p *ovs.Port) { p.Sandbox.IfName, p.Sandbox.Config = "net1", hotConfig }), ""},
+		"Settled":      {"the watch's notes are not the attachment's", changed(func(p *ovs.Port) { p.Noted = ovs.Noted{Network: "default/b", InstalledAt: 7, MTU: 1} }), ""},
 		"Other":        {"somebody pointed it elsewhere", changed(func(p *ovs.Port) { p.LogicalPort = "l2sm/x/y" }), "l2sm/x/y"},
 	}
 	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) { says(t, tc.reason, comparePort(w.port, tc.ports), tc.says) })
+		t.Run(name, func(t *testing.T) { says(t, tc.reason, comparePort(w.port, portNamed(tc.ports, w.port.Name)), tc.says) })
+	}
+}
+
+func TestCompareBinding(t *testing.T) {
+	w, err := newWire(sandbox("c1", "net1"), attachment(), 1442)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := func(port string) func(*v1alpha1.L2Attachment) {
+		return func(a *v1alpha1.L2Attachment) { a.Status.PortName = port }
+	}
+	full := v1alpha1.LinkFull(types.NamespacedName{Namespace: "default", Name: "ping-network"}, nil)
+	cases := map[string]struct {
+		reason     string
+		attachment *v1alpha1.L2Attachment
+		says       string
+	}{
+		"Bound":       {"the names are the same", attachment(on("ping-network"), named(w.port.LogicalPort)), ""},
+		"RefusedMove": {"the port stays where it is", attachment(on("ping-network"), named(w.port.LogicalPort), asking("b"), saying(full)), ""},
+		"Refused":     {"the controller has taken the port away", attachment(named(w.port.LogicalPort), saying(full)), "two endpoints"},
+		"Unwritten":   {"the controller has made none", attachment(), "says \"\""},
+		"Other":       {"the interface is another port", attachment(on("ping-network"), named("l2sm/x/y")), "l2sm/x/y"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) { says(t, tc.reason, compareBinding(tc.attachment, w.port), tc.says) })
 	}
 }
 

@@ -11,8 +11,9 @@ import (
 	"l2sm.io/l2sm/internal/ovs"
 )
 
-// del removes what the ADD of this container and CNI_IFNAME made, and nothing
-// else. It asks OVS and the kernel what that is, so it does not matter whether
+// del removes what the ADD of this container and CNI_IFNAME made, and what was
+// plugged into the container since: nothing else tells that it is torn down. It
+// asks OVS and the kernel what that is, so it does not matter whether
 // the pod, its attachments or its network namespace still exist.
 func (a *Agent) del(ctx context.Context, call *cni.Call) error {
 	uid := call.Pod.UID
@@ -28,6 +29,7 @@ func (a *Agent) del(ctx context.Context, call *cni.Call) error {
 		return fmt.Errorf("wait for another call for the pod: %w", err)
 	}
 	defer unlock()
+	a.torn.add(call.Container)
 	return a.remove(ctx, call.Container, call.IfName)
 }
 
@@ -65,7 +67,8 @@ func namesOf(ports []ovs.Port, ends []link.HostEnd, container, ifname string) []
 		known[name] = true
 	}
 	for _, end := range ends {
-		if end.BelongsTo(container, ifname) && !known[end.Name] {
+		hot := end.Owner.Container == container && end.Owner.Config == hotConfig
+		if (hot || end.BelongsTo(container, ifname)) && !known[end.Name] {
 			names = append(names, end.Name)
 		}
 	}

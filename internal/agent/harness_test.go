@@ -24,6 +24,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -37,6 +38,8 @@ import (
 	"l2sm.io/l2sm/internal/agent"
 	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/cni"
+	"l2sm.io/l2sm/internal/cri"
+	"l2sm.io/l2sm/internal/cri/critest"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/link/nstest"
 	"l2sm.io/l2sm/internal/ovs/ovstest"
@@ -93,6 +96,8 @@ type world struct {
 	t *testing.T
 	client.Client
 	*ovstest.OVN
+	// runtime is a fake: it lists the sandboxes that tests put there.
+	runtime   *critest.Fake
 	namespace string
 	stopAgent func()
 }
@@ -105,7 +110,7 @@ func start(t *testing.T, change ...func(*agent.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, Client: c, OVN: ovstest.StartOVN(t)}
+	w := &world{t: t, Client: c, OVN: ovstest.StartOVN(t), runtime: critest.Start(t)}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	w.create(ns)
 	w.namespace = ns.Name
@@ -115,7 +120,7 @@ func start(t *testing.T, change ...func(*agent.Config)) *world {
 
 func (w *world) startAgent(change ...func(*agent.Config)) {
 	w.t.Helper()
-	c := agent.Config{Node: nodeName, CNISocket: cni.Socket, OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys"}
+	c := agent.Config{Node: nodeName, CNISocket: cni.Socket, CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys"}
 	for _, f := range change {
 		f(&c)
 	}
@@ -192,10 +197,11 @@ func (w *world) annotatedPod(name string, annotations map[string]string) *corev1
 	return p
 }
 
-// attachment is what the controller writes for an interface of the pod: with
-// address 10.0.0.n and its MAC, on a network of the namespace.
+// attachment is what the controller writes for an interface that the pod's
+// annotations ask for, or else a user: with address 10.0.0.n and its MAC, on a
+// network of the namespace.
 func (w *world) attachment(p *corev1.Pod, network, iface string, n int) *v1alpha1.L2Attachment {
-	return &v1alpha1.L2Attachment{
+	a := &v1alpha1.L2Attachment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: attach.Name(p.Name, p.UID, iface)},
 		Spec: v1alpha1.L2AttachmentSpec{
 			PodName: p.Name, PodUID: p.UID, NodeName: nodeName, Interface: iface,
@@ -204,6 +210,17 @@ func (w *world) attachment(p *corev1.Pod, network, iface string, n int) *v1alpha
 			Addresses:  []string{fmt.Sprintf("10.0.0.%d/24", n), fmt.Sprintf("fd10::%d/64", n)},
 		},
 	}
+	requests, err := attach.Parse(p)
+	if err != nil {
+		return a // what the pod asks for can't be read
+	}
+	for _, r := range append(requests.Own, requests.Multus...) {
+		if r.Interface == iface {
+			a.Annotations = map[string]string{v1alpha1.EntryAnnotation: r.Entry}
+			a.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Pod", Name: p.Name, UID: p.UID, Controller: new(true)}}
+		}
+	}
+	return a
 }
 
 // attach does the controller's whole work for an interface.
@@ -212,7 +229,54 @@ func (w *world) attach(p *corev1.Pod, network, iface string, n int) *v1alpha1.L2
 	a := w.attachment(p, network, iface, n)
 	w.create(a)
 	w.logicalPort(a)
+	w.accept(a)
 	return a
+}
+
+// change changes the attachment's spec, as a user or the controller does.
+func (w *world) change(a *v1alpha1.L2Attachment, f func(*v1alpha1.L2Attachment)) {
+	w.t.Helper()
+	before := a.DeepCopy()
+	f(a)
+	if err := w.Patch(w.t.Context(), a, client.MergeFrom(before)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// accept writes the controller's status of an attachment that has its port.
+func (w *world) accept(a *v1alpha1.L2Attachment) {
+	w.t.Helper()
+	w.status(a, v1alpha1.AttachmentAccepted(), a.Spec.Network.Name)
+}
+
+// refuse writes the controller's status of an attachment that has no port, or
+// stays on another network than it asks for.
+func (w *world) refuse(a *v1alpha1.L2Attachment, why metav1.Condition, stays ...string) {
+	w.t.Helper()
+	w.status(a, why, stays...)
+}
+
+// status is the controller's part, as it applies it.
+func (w *world) status(a *v1alpha1.L2Attachment, accepted metav1.Condition, network ...string) {
+	w.t.Helper()
+	accepted.LastTransitionTime, accepted.ObservedGeneration = metav1.Now(), a.Generation
+	condition, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&accepted)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	status := map[string]any{"conditions": []any{condition}}
+	if len(network) > 0 {
+		status["network"] = map[string]any{"namespace": a.Namespace, "name": network[0]}
+		status["portName"] = "l2sm/" + a.Namespace + "/" + a.Name
+	}
+	part := &unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"namespace": a.Namespace, "name": a.Name}, "status": status,
+	}}
+	part.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("L2Attachment"))
+	err = w.Status().Apply(w.t.Context(), client.ApplyConfigurationFromUnstructured(part), client.FieldOwner("l2sm-controller"), client.ForceOwnership)
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) logicalPort(a *v1alpha1.L2Attachment) {
@@ -240,6 +304,27 @@ func (w *world) sandbox(p *corev1.Pod, container string) *sandbox {
 		world: w, pod: p, container: container, netns: nstest.NewNS(w.t), ifname: "net1",
 		config: `{"cniVersion":"1.1.0","name":"l2sm","type":"l2sm"}`,
 	}
+}
+
+// is tells the runtime that the sandbox is there, and the pod's status, as the
+// kubelet does then.
+func (s *sandbox) is(ready bool) {
+	s.t.Helper()
+	s.runtime.Put(cri.Sandbox{
+		ID: s.container, PodNamespace: s.pod.Namespace, PodName: s.pod.Name, PodUID: string(s.pod.UID), Ready: ready, Created: time.Now(),
+	}, s.netns)
+	s.kubeletSpeaks()
+}
+
+// kubeletSpeaks changes the pod's status.
+func (s *sandbox) kubeletSpeaks() {
+	s.t.Helper()
+	p := s.pod.DeepCopy()
+	p.Status.Message = fmt.Sprintf("status of %v", time.Now())
+	if err := s.Status().Update(s.t.Context(), p); client.IgnoreNotFound(err) != nil {
+		s.t.Fatal(err)
+	}
+	s.pod.ResourceVersion = p.ResourceVersion
 }
 
 // command is the plugin as the runtime starts it.

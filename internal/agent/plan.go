@@ -15,6 +15,8 @@ type wire struct {
 	host  link.HostEnd
 	inner link.Interface
 	port  ovs.Port
+	// extra: no annotation of the pod asks for it.
+	extra bool
 }
 
 // newWire says what is to be made of a complete attachment, with an MTU in
@@ -43,6 +45,7 @@ func newWire(s ovs.Sandbox, a *v1alpha1.L2Attachment, mtu int32) (wire, error) {
 		Interface:   inner.Name,
 		Attachment:  string(a.UID),
 		Sandbox:     s,
+		Noted:       ovs.Noted{Network: networkOf(a).String(), MTU: inner.MTU},
 	}}, nil
 }
 
@@ -74,7 +77,7 @@ func planPlug(s ovs.Sandbox, wires []wire, ports []ovs.Port) plan {
 	for _, port := range ports {
 		own := port.Sandbox.Container == s.Container
 		switch {
-		case own && (port.Sandbox.IfName == s.IfName || wanted[port.Attachment]):
+		case own && (port.Sandbox.IfName == s.IfName && port.Sandbox.Config == s.Config || wanted[port.Attachment]):
 			p.again = append(p.again, port)
 		case !own && wanted[port.Attachment]:
 			p.stale = append(p.stale, port)
@@ -84,11 +87,11 @@ func planPlug(s ovs.Sandbox, wires []wire, ports []ovs.Port) plan {
 }
 
 // portsOf returns the ports that the ADD of this container and CNI_IFNAME
-// made.
+// made, and those that were plugged in later.
 func portsOf(ports []ovs.Port, container, ifname string) []ovs.Port {
 	var own []ovs.Port
 	for _, p := range ports {
-		if p.Sandbox.Container == container && p.Sandbox.IfName == ifname {
+		if p.Sandbox.Container == container && (p.Sandbox.IfName == ifname || p.Sandbox.Config == hotConfig) {
 			own = append(own, p)
 		}
 	}

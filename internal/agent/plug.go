@@ -48,11 +48,11 @@ func (p *plugger) clear(ctx context.Context, plan plan) error {
 		}
 	}
 	for _, w := range plan.wires {
-		exists, err := p.links.Exists(w.host.Name)
+		end, err := p.links.Get(w.host.Name)
 		if err != nil {
 			return err
 		}
-		if !exists {
+		if end == nil {
 			continue
 		}
 		if err := p.links.Delete(w.host.Name); err != nil {
@@ -78,6 +78,20 @@ func (p *plugger) make(ctx context.Context, plan plan) error {
 	}
 	stale := portNames(plan.stale)
 	if err := p.ovs.Change(ctx, wirePorts(plan.wires), stale); err != nil {
+		return err
+	}
+	return p.deleteLinks(stale)
+}
+
+// replug makes ports only, for wires whose interfaces are there: Open vSwitch
+// has lost its database, or an agent died before it wrote there.
+func (p *plugger) replug(ctx context.Context, s ovs.Sandbox, wires []wire) error {
+	ports, err := p.ovs.Ports(ctx)
+	if err != nil {
+		return err
+	}
+	stale := portNames(planPlug(s, wires, ports).stale)
+	if err := p.ovs.Change(ctx, wirePorts(wires), stale); err != nil {
 		return err
 	}
 	return p.deleteLinks(stale)

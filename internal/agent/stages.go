@@ -7,13 +7,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
-// The stages of an ADD, in their order.
+// The stages of an ADD, in their order, and those of the watch's work.
 const (
 	stageEntered     = "entered"
 	stageAttachments = "attachments"
 	stagePlugged     = "plugged"
 	stageInstalled   = "installed"
 	stageReturned    = "returned"
+
+	stageSandbox   = "sandbox"
+	stageReady     = "ready"
+	stageUnplugged = "unplugged"
+	stageRenewed   = "renewed"
+	stageNoted     = "noted"
 )
 
 // 1 ms to 33 s: an ADD takes tens of milliseconds, and 40 s at most.
@@ -25,6 +31,11 @@ var (
 		Help:    "Time that an ADD took from its previous stage to this one: attachments known, interfaces plugged, flows installed, returned.",
 		Buckets: stageBuckets,
 	}, []string{"stage"})
+	watchStageSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "l2sm_watch_stage_seconds",
+		Help:    "Time that a hot attachment, detachment or move took from its previous stage to this one: sandbox found, interface plugged, Ready written; unplugged; neighbours forgotten and addresses announced (renewed), noted.",
+		Buckets: stageBuckets,
+	}, []string{"stage"})
 	addSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "l2sm_add_seconds",
 		Help:    "Time from the entry of an ADD to its success.",
@@ -34,25 +45,35 @@ var (
 		Name: "l2sm_cni_calls_total",
 		Help: "Calls of the CNI plugin by command, and by the CNI error code of the answer, 0 for success.",
 	}, []string{"command", "code"})
+	swept = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "l2sm_swept_total",
+		Help: "What sandboxes that are gone had left, and was removed: ports (with their links), and links alone.",
+	}, []string{"what"})
 )
 
 func init() {
-	metrics.Registry.MustRegister(stageSeconds, addSeconds, calls)
+	metrics.Registry.MustRegister(stageSeconds, watchStageSeconds, addSeconds, calls, swept)
 }
 
-// stages are the times at which an ADD reached its stages.
+// stages are the times at which an ADD, or the watch's work on an attachment,
+// reached its stages.
 type stages struct {
-	names []string
-	times []time.Time
+	seconds *prometheus.HistogramVec
+	names   []string
+	times   []time.Time
 }
 
-func enter() *stages {
-	return &stages{names: []string{stageEntered}, times: []time.Time{time.Now()}}
+func enter() *stages { return enterFor(stageSeconds) }
+
+func enterWatch() *stages { return enterFor(watchStageSeconds) }
+
+func enterFor(seconds *prometheus.HistogramVec) *stages {
+	return &stages{seconds: seconds, names: []string{stageEntered}, times: []time.Time{time.Now()}}
 }
 
 func (s *stages) reach(stage string) {
 	now := time.Now()
-	stageSeconds.WithLabelValues(stage).Observe(now.Sub(s.times[len(s.times)-1]).Seconds())
+	s.seconds.WithLabelValues(stage).Observe(now.Sub(s.times[len(s.times)-1]).Seconds())
 	if stage == stageReturned {
 		addSeconds.Observe(now.Sub(s.times[0]).Seconds())
 	}

@@ -20,7 +20,6 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/cni"
-	"l2sm.io/l2sm/internal/ovs"
 )
 
 // attachTimeout is how long an ADD waits for its attachments. Then the runtime
@@ -52,56 +51,89 @@ func podError(key client.ObjectKey, err error) error {
 	return cni.TryAgain(fmt.Errorf("get pod %q: %w", key, err))
 }
 
-// want is one attachment that an ADD waits for.
+// want is one interface that an ADD waits for.
 type want struct {
-	// key is the attachment's name.
-	key     client.ObjectKey
-	network apitypes.NamespacedName
-	iface   string
+	request attach.Request
+	// name of the attachment that the controller makes for the request, unless
+	// a user's serves it.
+	name string
+	// attachment serves the request; nil where there is none yet.
+	attachment *v1alpha1.L2Attachment
 }
 
-// wants says which attachments the call is to wire: all that the pod's own
-// annotations ask for, or, for the NetworkAttachmentDefinition of one network,
-// the one whose interface is CNI_IFNAME.
-func wants(call *cni.Call, pod *corev1.Pod) ([]want, error) {
+// wants says what the call is to wire. For l2sm-system/l2sm: what the pod's own
+// annotations ask for, and extra, what users have attached to the pod besides.
+// For the NetworkAttachmentDefinition of one network: the one interface
+// CNI_IFNAME.
+func wants(call *cni.Call, pod *corev1.Pod, attachments []v1alpha1.L2Attachment) (wanted []want, extra []*v1alpha1.L2Attachment, err error) {
 	requests, err := attach.Parse(pod)
 	if err != nil {
-		return nil, cni.Invalid(err)
+		return nil, nil, cni.Invalid(err)
 	}
-	if call.Config.Network == nil {
-		return wantAll(pod, requests.Own), nil
-	}
-	network := apitypes.NamespacedName(*call.Config.Network)
-	for _, r := range requests.Multus {
-		if r.Interface == call.IfName && r.Network == network {
-			return wantAll(pod, []attach.Request{r}), nil
+	// As the controller matches them: what serves one does not serve another.
+	all := slices.Concat(requests.Own, requests.Multus)
+	serving := attach.Match(pod, all, attachments).Serving
+	for i, r := range all {
+		if asked(call, r, i < len(requests.Own)) {
+			wanted = append(wanted, want{r, attach.Name(pod.Name, pod.UID, r.Interface), serving[i]})
 		}
 	}
-	return nil, cni.Invalid(fmt.Errorf(
-		"the Multus annotation of pod %q has no entry for network %q with interface %s: only NetworkAttachmentDefinitions that l2sm keeps, named like their network, can be used",
-		client.ObjectKeyFromObject(pod), network, call.IfName))
+	if call.Config.Network == nil {
+		return wanted, extras(pod, attachments, serving), nil
+	}
+	if len(wanted) == 0 {
+		return nil, nil, cni.Invalid(fmt.Errorf(
+			"the Multus annotation of pod %q has no entry for network %q with interface %s: only NetworkAttachmentDefinitions that l2sm keeps, named like their network, can be used",
+			client.ObjectKeyFromObject(pod), apitypes.NamespacedName(*call.Config.Network), call.IfName))
+	}
+	return wanted, nil, nil
 }
 
-func wantAll(pod *corev1.Pod, requests []attach.Request) []want {
-	var all []want
-	for _, r := range requests {
-		all = append(all, want{
-			key:     client.ObjectKey{Namespace: pod.Namespace, Name: attach.Name(pod.Name, pod.UID, r.Interface)},
-			network: r.Network,
-			iface:   r.Interface,
-		})
+func asked(call *cni.Call, r attach.Request, own bool) bool {
+	if call.Config.Network == nil {
+		return own
+	}
+	return !own && r.Interface == call.IfName && r.Network == apitypes.NamespacedName(*call.Config.Network)
+}
+
+// extras are what users have attached to this very pod and no annotation asks
+// for. Of what can't be plugged now the watch takes care when it can: a pod
+// does not wait for what it did not ask for.
+func extras(pod *corev1.Pod, attachments []v1alpha1.L2Attachment, serving []*v1alpha1.L2Attachment) []*v1alpha1.L2Attachment {
+	taken := map[string]bool{}
+	served := map[string]bool{}
+	for _, a := range serving {
+		if a != nil {
+			taken[a.Spec.Interface], served[a.Name] = true, true
+		}
+	}
+	var all []*v1alpha1.L2Attachment
+	for i := range attachments {
+		a := &attachments[i]
+		iface := a.Spec.Interface
+		if served[a.Name] || taken[iface] || !attach.UserMade(a) || !pluggable(a, pod) {
+			continue
+		}
+		taken[iface] = true
+		all = append(all, a)
 	}
 	return all
 }
 
-// awaitWires returns the wires for what is wanted once all attachments are
-// complete, and after attachTimeout an error that says which are not, and why.
-func (a *Agent) awaitWires(ctx context.Context, s ovs.Sandbox, pod *corev1.Pod, wanted []want) ([]wire, error) {
+// pluggable says whether nothing is missing of an attachment but its network.
+// Users may write attachments too, so the binding is compared with the pod's.
+func pluggable(a *v1alpha1.L2Attachment, pod *corev1.Pod) bool {
+	return boundTo(a, pod) && a.Complete() && a.Spec.Interface != "" && a.DeletionTimestamp.IsZero() && !refusedPort(a)
+}
+
+// awaitWires returns the wires of a call once all that it wants is complete,
+// and after attachTimeout an error that says what is not, and why.
+func (a *Agent) awaitWires(ctx context.Context, call *cni.Call, pod *corev1.Pod) ([]wire, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeouts.attach)
 	defer cancel()
 	for {
 		changed := a.changed.Next()
-		wires, err := a.wires(ctx, s, pod, wanted)
+		wires, err := a.wires(ctx, call, pod)
 		var incomplete *incompleteError
 		if !errors.As(err, &incomplete) {
 			return wires, err
@@ -116,65 +148,91 @@ func (a *Agent) awaitWires(ctx context.Context, s ovs.Sandbox, pod *corev1.Pod, 
 
 // wires gathers from the caches. It returns an incompleteError while anything
 // is missing.
-func (a *Agent) wires(ctx context.Context, s ovs.Sandbox, pod *corev1.Pod, wanted []want) ([]wire, error) {
+func (a *Agent) wires(ctx context.Context, call *cni.Call, pod *corev1.Pod) ([]wire, error) {
+	attachments, err := a.attachments(ctx, pod)
+	if err != nil {
+		return nil, err
+	}
+	wanted, extra, err := wants(call, pod, attachments)
+	if err != nil {
+		return nil, err
+	}
 	var wires []wire
 	var missing []string
+	add := func(attachment *v1alpha1.L2Attachment, network *v1alpha1.L2Network) error {
+		wire, err := newWire(sandboxOf(call), attachment, network.EffectiveMTU(a.underlayMTU))
+		wires = append(wires, wire)
+		return err
+	}
 	for _, w := range wanted {
-		attachment, network, err := a.attachment(ctx, w)
+		network, err := a.network(ctx, w.attachment)
 		if err != nil {
 			return nil, err
 		}
-		if why := whyMissing(w, pod, attachment, network); why != "" {
+		if why := whyMissing(w, pod, network); why != "" {
 			missing = append(missing, why)
 			continue
 		}
-		wire, err := newWire(s, attachment, network.EffectiveMTU(a.underlayMTU))
-		if err != nil {
+		if err := add(w.attachment, network); err != nil {
 			return nil, err
 		}
-		wires = append(wires, wire)
 	}
 	if len(missing) > 0 {
 		return nil, &incompleteError{missing}
 	}
+	for _, attachment := range extra {
+		network, err := a.network(ctx, attachment)
+		if err != nil {
+			return nil, err
+		}
+		if network == nil {
+			continue
+		}
+		if err := add(attachment, network); err != nil {
+			return nil, err
+		}
+		wires[len(wires)-1].extra = true
+	}
 	return wires, nil
 }
 
-// attachment returns what the caches hold of a want: nil for what they do not.
-func (a *Agent) attachment(ctx context.Context, w want) (*v1alpha1.L2Attachment, *v1alpha1.L2Network, error) {
-	attachment := &v1alpha1.L2Attachment{}
-	err := a.client.Get(ctx, w.key, attachment)
-	if apierrors.IsNotFound(err) {
-		return nil, nil, nil
+// attachments are those of the pod's name on the node, sorted.
+func (a *Agent) attachments(ctx context.Context, pod *corev1.Pod) ([]v1alpha1.L2Attachment, error) {
+	var all v1alpha1.L2AttachmentList
+	if err := a.client.List(ctx, &all, client.InNamespace(pod.Namespace)); err != nil {
+		return nil, fmt.Errorf("list attachments of pod %q: %w", client.ObjectKeyFromObject(pod), err)
 	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("get L2Attachment %q: %w", w.key, err)
-	}
-	network := &v1alpha1.L2Network{}
-	err = a.client.Get(ctx, attachment.NetworkKey(), network)
-	if apierrors.IsNotFound(err) {
-		return attachment, nil, nil
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("get L2Network %q: %w", attachment.NetworkKey(), err)
-	}
-	return attachment, network, nil
+	others := func(x v1alpha1.L2Attachment) bool { return x.Spec.PodName != pod.Name }
+	mine := slices.DeleteFunc(all.Items, others)
+	slices.SortFunc(mine, func(x, y v1alpha1.L2Attachment) int { return cmp.Compare(x.Name, y.Name) })
+	return mine, nil
 }
 
-// whyMissing says why an attachment can't be wired yet: empty when it can.
-// Users may write attachments too, so its binding is compared with the pod's.
-func whyMissing(w want, pod *corev1.Pod, a *v1alpha1.L2Attachment, network *v1alpha1.L2Network) string {
+// network is what the attachment's port is on, or is to be; nil where there is
+// none, or no attachment.
+func (a *Agent) network(ctx context.Context, attachment *v1alpha1.L2Attachment) (*v1alpha1.L2Network, error) {
+	if attachment == nil {
+		return nil, nil
+	}
+	return found(ctx, a.client, networkOf(attachment), &v1alpha1.L2Network{})
+}
+
+// whyMissing says why an interface can't be wired yet: empty when it can.
+func whyMissing(w want, pod *corev1.Pod, network *v1alpha1.L2Network) string {
+	a := w.attachment
 	switch {
 	case a == nil:
-		return fmt.Sprintf("network %q: L2Attachment %q is not written; is l2sm-controller running?", w.network, w.key)
-	case !boundTo(a, pod) || a.Spec.Interface != w.iface:
-		return fmt.Sprintf("network %q: L2Attachment %q belongs to pod %q with UID %q on node %q, interface %q", w.network, w.key,
-			a.Spec.PodName, a.Spec.PodUID, a.Spec.NodeName, a.Spec.Interface)
-	case !a.Complete():
-		return fmt.Sprintf("network %q: %s", w.network, cmp.Or(refused(a),
-			fmt.Sprintf("L2Attachment %q has no MAC address yet; is l2sm-controller running?", w.key)))
+		return fmt.Sprintf("network %q: L2Attachment %q is not written; is l2sm-controller running?", w.request.Network, w.name)
+	case !boundTo(a, pod):
+		return fmt.Sprintf("network %q: L2Attachment %q belongs to pod %q with UID %q on node %q", w.request.Network, a.Name,
+			a.Spec.PodName, a.Spec.PodUID, a.Spec.NodeName)
+	case !a.Complete() || a.Spec.Interface == "":
+		return fmt.Sprintf("network %q: %s", w.request.Network, cmp.Or(refused(a),
+			fmt.Sprintf("L2Attachment %q has no MAC address or no interface yet; is l2sm-controller running?", a.Name)))
+	case w.request.Fixed && a.Spec.Interface != w.request.Interface:
+		return fmt.Sprintf("network %q: L2Attachment %q has interface %s, and the pod asks for %s", w.request.Network, a.Name, a.Spec.Interface, w.request.Interface)
 	case network == nil:
-		return fmt.Sprintf("network %q: L2Network %q is not there", w.network, a.NetworkKey())
+		return fmt.Sprintf("network %q: L2Network %q is not there", w.request.Network, networkOf(a))
 	default:
 		return ""
 	}

@@ -6,13 +6,13 @@ import (
 	"testing"
 
 	"github.com/containernetworking/cni/pkg/types"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apitypes "k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/cni"
 )
 
@@ -23,57 +23,107 @@ func pod(annotations map[string]string) *corev1.Pod {
 	}
 }
 
+// born is an attachment that the controller made of the pod's entry.
+func born(iface, network, entry string) v1alpha1.L2Attachment {
+	yes := true
+	a := attachment(func(a *v1alpha1.L2Attachment) {
+		a.Name, a.UID = "ping-"+iface+"-4f2a9c1e", apitypes.UID("a-"+iface)
+		a.Spec.Interface, a.Spec.Network.Name = iface, network
+		a.Annotations = map[string]string{v1alpha1.EntryAnnotation: entry}
+		a.OwnerReferences = []metav1.OwnerReference{{Kind: "Pod", Name: "ping", UID: uid, Controller: &yes}}
+	})
+	return *a
+}
+
+// made is a user's attachment, bound to the pod.
+func made(name, iface, network string, change ...func(*v1alpha1.L2Attachment)) v1alpha1.L2Attachment {
+	a := attachment(change...)
+	a.Name, a.UID, a.Spec.Interface, a.Spec.Network.Name = name, apitypes.UID(name), iface, network
+	for _, c := range change {
+		c(a)
+	}
+	return *a
+}
+
 func TestWants(t *testing.T) {
-	both := map[string]string{
+	both := pod(map[string]string{
 		"l2sm.io/networks":            "a, other/b",
 		"k8s.v1.cni.cncf.io/networks": "l2sm-system/l2sm, default/c",
+	})
+	requests, err := attach.Parse(both)
+	if err != nil {
+		t.Fatal(err)
 	}
+	entryA, entryC := requests.Own[0].Entry, requests.Multus[0].Entry
 	all := cni.Call{IfName: "net1", Config: cni.Config{Name: "l2sm"}}
 	one := cni.Call{IfName: "net2", Config: cni.Config{Name: "c", Network: &cni.Network{Namespace: "default", Name: "c"}}}
-	key := func(iface string) client.ObjectKey {
-		return client.ObjectKey{Namespace: "default", Name: "ping-" + iface + "-4f2a9c1e"}
-	}
+	unbound := func(a *v1alpha1.L2Attachment) { a.Spec.PodUID = "older" }
+	incomplete := func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress = "" }
+	refused := saying(v1alpha1.NetworkNotFound(apitypes.NamespacedName{Namespace: "default", Name: "x"}))
 	cases := map[string]struct {
-		reason string
-		call   cni.Call
-		pod    *corev1.Pod
-		want   []want
+		reason      string
+		call        cni.Call
+		pod         *corev1.Pod
+		attachments []v1alpha1.L2Attachment
+		want        []string // the attachment's name, or the name to come and a question mark
+		extra       []string
 	}{
-		"All": {"the one definition wires what our annotation asks for, and leaves the others' entries alone", all, pod(both), []want{
-			{key("net1"), apitypes.NamespacedName{Namespace: "default", Name: "a"}, "net1"},
-			{key("net3"), apitypes.NamespacedName{Namespace: "other", Name: "b"}, "net3"},
-		}},
-		"One": {"a network's own definition wires that entry's interface", one, pod(both), []want{
-			{key("net2"), apitypes.NamespacedName{Namespace: "default", Name: "c"}, "net2"},
-		}},
+		"All": {"the one definition wires what our annotation asks for, and leaves the others' entries alone", all, both, nil,
+			[]string{"ping-net1-4f2a9c1e?", "ping-net3-4f2a9c1e?"}, nil},
+		"One": {"a network's own definition wires that entry's interface", one, both,
+			[]v1alpha1.L2Attachment{born("net2", "c", entryC), made("mine", "data0", "x")}, []string{"ping-net2-4f2a9c1e"}, nil},
 		"Nothing": {"a pod may name the definition and ask for nothing", all,
-			pod(map[string]string{"k8s.v1.cni.cncf.io/networks": "l2sm-system/l2sm"}), nil},
+			pod(map[string]string{"k8s.v1.cni.cncf.io/networks": "l2sm-system/l2sm"}), nil, nil, nil},
+		"Adopted": {"a user's attachment serves what the annotation asks for", all, both,
+			[]v1alpha1.L2Attachment{made("mine", "", "a")}, []string{"mine", "ping-net3-4f2a9c1e?"}, nil},
+		"Moved": {"a move is not undone by the annotation", all, both,
+			[]v1alpha1.L2Attachment{born("net1", "quarantine", entryA)}, []string{"ping-net1-4f2a9c1e", "ping-net3-4f2a9c1e?"}, nil},
+		"Extra": {"what a user attached besides comes along", all, both,
+			[]v1alpha1.L2Attachment{made("mine", "data0", "x")}, []string{"ping-net1-4f2a9c1e?", "ping-net3-4f2a9c1e?"}, []string{"mine"}},
+		"ServesMultus": {"another entry's ADD wires it", all, both,
+			[]v1alpha1.L2Attachment{made("mine", "net2", "c")}, []string{"ping-net1-4f2a9c1e?", "ping-net3-4f2a9c1e?"}, nil},
+		"Taken": {"two interfaces of one name can't be", all, both,
+			[]v1alpha1.L2Attachment{born("net1", "a", entryA), made("mine", "net1", "x")}, []string{"ping-net1-4f2a9c1e", "ping-net3-4f2a9c1e?"}, nil},
+		"Unbound":    {"it belongs to another life", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "data0", "x", unbound)}, nil, nil},
+		"Incomplete": {"the pod does not wait for it", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "data0", "x", incomplete)}, nil, nil},
+		"Refused":    {"its flows would never come", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "data0", "x", refused)}, nil, nil},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := wants(&tc.call, tc.pod)
+			wanted, extra, err := wants(&tc.call, tc.pod, tc.attachments)
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
 			}
-			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(want{})); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			var got, besides []string
+			for _, w := range wanted {
+				if w.attachment == nil {
+					got = append(got, w.name+"?")
+					continue
+				}
+				got = append(got, w.attachment.Name)
+			}
+			for _, a := range extra {
+				besides = append(besides, a.Name)
+			}
+			if diff := gocmp.Diff([][]string{tc.want, tc.extra}, [][]string{got, besides}); diff != "" {
+				t.Errorf("%s: wanted, and extra (-want +got):\n%s", tc.reason, diff)
 			}
 		})
 	}
 
-	refused := map[string]struct {
+	refusals := map[string]struct {
 		reason string
 		call   cni.Call
 		pod    *corev1.Pod
 		says   string
 	}{
-		"Malformed":        {"no later try can read it", all, pod(map[string]string{"l2sm.io/networks": "a,,b"}), "entry 2 is empty"},
-		"ForeignDefiniton": {"a definition of a user's own that names the network gets no attachment", cni.Call{IfName: "net2", Config: cni.Config{Network: &cni.Network{Namespace: "default", Name: "x"}}}, pod(both), `"default/x"`},
-		"MainInterface":    {"l2sm can't be a pod's main network", cni.Call{IfName: "eth0", Config: one.Config}, pod(both), "eth0"},
+		"Malformed":         {"no later try can read it", all, pod(map[string]string{"l2sm.io/networks": "a,,b"}), "entry 2 is empty"},
+		"ForeignDefinition": {"a definition of a user's own that names the network gets no attachment", cni.Call{IfName: "net2", Config: cni.Config{Network: &cni.Network{Namespace: "default", Name: "x"}}}, both, `"default/x"`},
+		"MainInterface":     {"l2sm can't be a pod's main network", cni.Call{IfName: "eth0", Config: one.Config}, both, "eth0"},
 	}
-	for name, tc := range refused {
+	for name, tc := range refusals {
 		t.Run(name, func(t *testing.T) {
-			_, err := wants(&tc.call, tc.pod)
+			_, _, err := wants(&tc.call, tc.pod, nil)
 			var e *types.Error
 			if !errors.As(err, &e) || e.Code != types.ErrInvalidNetworkConfig || !strings.Contains(e.Msg, tc.says) {
 				t.Errorf("%s: wants = %v, want code %d and a message that says %q", tc.reason, err, types.ErrInvalidNetworkConfig, tc.says)
@@ -83,14 +133,10 @@ func TestWants(t *testing.T) {
 }
 
 func TestWhyMissing(t *testing.T) {
-	w := want{
-		key:     client.ObjectKey{Namespace: "default", Name: "ping-net1-4f2a9c1e"},
-		network: apitypes.NamespacedName{Namespace: "default", Name: "ping-network"},
-		iface:   "net1",
-	}
+	request := attach.Request{Network: apitypes.NamespacedName{Namespace: "default", Name: "ping-network"}, Interface: "net1", Fixed: true}
 	network := &v1alpha1.L2Network{}
 	refused := func(a *v1alpha1.L2Attachment) {
-		a.Spec.MACAddress, a.Status.Conditions = "", []metav1.Condition{v1alpha1.NetworkNotFound(w.network)}
+		a.Spec.MACAddress, a.Status.Conditions = "", []metav1.Condition{v1alpha1.NetworkNotFound(request.Network)}
 	}
 	cases := map[string]struct {
 		reason     string
@@ -98,19 +144,20 @@ func TestWhyMissing(t *testing.T) {
 		network    *v1alpha1.L2Network
 		says       string // empty: nothing is missing
 	}{
-		"Complete":   {"a MAC address makes it complete, no condition does", attachment(), network, ""},
-		"Unwritten":  {"the controller has not seen the pod", nil, nil, "is l2sm-controller running"},
-		"Incomplete": {"the controller has not assigned anything", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress = "" }), network, "no MAC address"},
-		"Refused":    {"the controller's words say more than ours", attachment(refused), nil, "does not exist"},
-		"OtherLife":  {"an attachment of the pod's last life is not its", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.PodUID = "older" }), network, `UID "older"`},
-		"OtherPod":   {"a forged binding gets nothing", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.PodName = "pong" }), network, `pod "pong"`},
-		"OtherNode":  {"nor one to another node", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.NodeName = "node-b" }), network, `node "node-b"`},
-		"OtherName":  {"nor one of another interface", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "net9" }), network, `"net9"`},
-		"NoNetwork":  {"the MTU is the network's", attachment(), nil, "L2Network"},
+		"Complete":    {"a MAC address makes it complete, no condition does", attachment(), network, ""},
+		"Unwritten":   {"the controller has not seen the pod", nil, nil, "is l2sm-controller running"},
+		"Incomplete":  {"the controller has not assigned anything", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress = "" }), network, "no MAC address"},
+		"NoInterface": {"nor the interface's name", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "" }), network, "no interface yet"},
+		"Refused":     {"the controller's words say more than ours", attachment(refused), nil, "does not exist"},
+		"OtherLife":   {"an attachment of the pod's last life is not its", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.PodUID = "older" }), network, `UID "older"`},
+		"OtherPod":    {"a forged binding gets nothing", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.PodName = "pong" }), network, `pod "pong"`},
+		"OtherNode":   {"nor one to another node", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.NodeName = "node-b" }), network, `node "node-b"`},
+		"OtherName":   {"Multus has told the runtime of another interface", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "net9" }), network, "net9"},
+		"NoNetwork":   {"the MTU is the network's", attachment(), nil, "L2Network"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := whyMissing(w, pod(nil), tc.attachment, tc.network)
+			got := whyMissing(want{request, "ping-net1-4f2a9c1e", tc.attachment}, pod(nil), tc.network)
 			if tc.says == "" && got != "" || !strings.Contains(got, tc.says) {
 				t.Errorf("%s: whyMissing = %q, want it to say %q", tc.reason, got, tc.says)
 			}

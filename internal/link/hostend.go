@@ -59,10 +59,15 @@ func hostPrefix(container string) string { return prefixHost + hash(container, c
 // and CNI_IFNAME. One without an owner belongs to any ADD of its container:
 // its maker is dead.
 func (h HostEnd) BelongsTo(container, ifname string) bool {
+	return h.In(container) && (h.Owner == (Owner{}) || h.Owner.IfName == ifname)
+}
+
+// In says whether the host end is that of an interface in the container.
+func (h HostEnd) In(container string) bool {
 	if h.Owner == (Owner{}) {
 		return strings.HasPrefix(h.Name, hostPrefix(container))
 	}
-	return h.Owner.Container == container && h.Owner.IfName == ifname
+	return h.Owner.Container == container
 }
 
 // aliasTag starts the alias of every host end. A space parts the fields: none
@@ -81,16 +86,17 @@ func parseAlias(alias string) (Owner, bool) {
 	return Owner{Container: f[1], IfName: f[2], Config: f[3]}, true
 }
 
-// Exists says whether the node has a link of the host end's name.
-func (l *Links) Exists(host string) (bool, error) {
-	_, err := netlink.LinkByName(host)
+// Get returns the host end of that name, or nil where the node has none.
+func (l *Links) Get(host string) (*HostEnd, error) {
+	link, err := netlink.LinkByName(host)
 	if isNotFound(err) {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("get host end %q: %w", host, err)
+		return nil, fmt.Errorf("get host end %q: %w", host, err)
 	}
-	return true, nil
+	owner, _ := parseAlias(link.Attrs().Alias)
+	return &HostEnd{Name: host, Owner: owner}, nil
 }
 
 // List returns the host ends on the node.

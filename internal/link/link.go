@@ -55,7 +55,8 @@ const (
 
 // Create makes a veth pair: the host end, isolated from the node and up, and
 // the interface want in the network namespace at path netns, configured and
-// up. It fails if either exists, and leaves nothing behind when it fails.
+// up. It fails if either exists, with an error that matches os.ErrExist, and
+// leaves nothing behind when it fails.
 func (l *Links) Create(host HostEnd, netns string, want Interface, datapath Datapath) error {
 	pod, err := ns.GetNS(netns)
 	if err != nil {
@@ -177,25 +178,33 @@ func Inspect(netns, name string) (Interface, error) {
 }
 
 func inspect(name string) (Interface, error) {
-	link, err := netlink.LinkByName(name)
-	if isNotFound(err) {
-		return Interface{}, fmt.Errorf("get interface %q: %w", name, os.ErrNotExist)
-	}
+	link, err := byName(name)
 	if err != nil {
-		return Interface{}, fmt.Errorf("get interface %q: %w", name, err)
+		return Interface{}, err
 	}
-	addrs, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_ALL) })
+	addresses, err := addressesOf(link)
 	if err != nil {
-		return Interface{}, fmt.Errorf("list addresses of interface %q: %w", name, err)
+		return Interface{}, err
 	}
 	is := Interface{Name: name, MAC: link.Attrs().HardwareAddr, MTU: link.Attrs().MTU}
-	for _, a := range addrs {
-		if a.IP.IsLinkLocalUnicast() && a.IP.To4() == nil {
-			continue
+	for _, a := range addresses {
+		if !a.Addr().Is6() || !a.Addr().IsLinkLocalUnicast() {
+			is.Addresses = append(is.Addresses, a)
 		}
-		is.Addresses = append(is.Addresses, prefix(a.IPNet))
 	}
 	return is, nil
+}
+
+// byName is netlink's, with an error that matches os.ErrNotExist.
+func byName(name string) (netlink.Link, error) {
+	link, err := netlink.LinkByName(name)
+	if isNotFound(err) {
+		return nil, fmt.Errorf("get interface %q: %w", name, os.ErrNotExist)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get interface %q: %w", name, err)
+	}
+	return link, nil
 }
 
 // inNamespace runs f on a thread in the network namespace at path netns.

@@ -2,6 +2,8 @@ package ovs
 
 import (
 	"context"
+	"maps"
+	"strconv"
 
 	"l2sm.io/l2sm/internal/ovs/vs"
 )
@@ -20,8 +22,21 @@ type Port struct {
 	Attachment string
 	// Sandbox is where the pod's interface is.
 	Sandbox Sandbox
+	// Noted is what the agent brought in line last.
+	Noted Noted
 	// State is what OVS and ovn-controller say; not written by us.
 	State State
+}
+
+// Noted is what an agent notes on a port once it has acted on it, so that the
+// next agent need not.
+type Noted struct {
+	// Network is the namespace and name of the L2Network that the port is on.
+	Network string
+	// InstalledAt is the State's of that moment, and zero before the first.
+	InstalledAt int64
+	// MTU of both ends, in bytes.
+	MTU int
 }
 
 // Sandbox is a pod's network namespace as one CNI ADD met it.
@@ -42,17 +57,21 @@ type Sandbox struct {
 type State struct {
 	// Installed: ovn-controller has installed the port's flows.
 	Installed bool
+	// InstalledAt is when it did so last, in milliseconds since 1970 by the
+	// node's clock: it grows when the port is moved to another switch.
+	InstalledAt int64
 	// Error is why ovs-vswitchd could not open the interface.
 	Error string
 }
 
-// Keys in an Interface's external_ids. The first three and keyInstalled are
-// OVN's, ovn-controller(8).
+// Keys in an Interface's external_ids. The first ones are OVN's,
+// ovn-controller(8); it writes the last two of them.
 const (
 	keyLogicalPort = "iface-id"
 	keyPodUID      = "iface-id-ver" // also what OVN-Kubernetes' own cleanup goes by
 	keyMAC         = "attached-mac"
 	keyInstalled   = "ovn-installed"
+	keyInstalledAt = "ovn-installed-ts"
 
 	keyAttachment = "l2sm.io/attachment"
 	keyInterface  = "l2sm.io/interface"
@@ -62,10 +81,14 @@ const (
 	keyNetns      = "l2sm.io/netns"
 	keyNamespace  = "l2sm.io/pod-namespace"
 	keyPod        = "l2sm.io/pod"
+
+	keyNetwork          = "l2sm.io/network"
+	keyNotedInstalledAt = "l2sm.io/installed-ts"
+	keyMTU              = "l2sm.io/mtu"
 )
 
 func externalIDs(p Port) map[string]string {
-	return map[string]string{
+	ids := map[string]string{
 		keyLogicalPort: p.LogicalPort,
 		keyPodUID:      p.Sandbox.PodUID,
 		keyMAC:         p.MAC,
@@ -78,6 +101,32 @@ func externalIDs(p Port) map[string]string {
 		keyNamespace:   p.Sandbox.PodNamespace,
 		keyPod:         p.Sandbox.PodName,
 	}
+	maps.Copy(ids, notedIDs(p.Noted))
+	return ids
+}
+
+// notedIDs has no key for what was not noted.
+func notedIDs(n Noted) map[string]string {
+	ids := map[string]string{}
+	if n.Network != "" {
+		ids[keyNetwork] = n.Network
+	}
+	if n.InstalledAt != 0 {
+		ids[keyNotedInstalledAt] = strconv.FormatInt(n.InstalledAt, 10)
+	}
+	if n.MTU != 0 {
+		ids[keyMTU] = strconv.Itoa(n.MTU)
+	}
+	return ids
+}
+
+// number is zero for what is missing, or is no number: nothing was noted.
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // portOf reads a Port from its row, and says whether it is ours.
@@ -98,7 +147,8 @@ func portOf(row *vs.Interface) (Port, bool) {
 			PodName:      ids[keyPod],
 			PodUID:       ids[keyPodUID],
 		},
-		State: State{Installed: ids[keyInstalled] == "true"},
+		Noted: Noted{Network: ids[keyNetwork], InstalledAt: number(ids[keyNotedInstalledAt]), MTU: int(number(ids[keyMTU]))},
+		State: State{Installed: ids[keyInstalled] == "true", InstalledAt: number(ids[keyInstalledAt])},
 	}
 	if row.Error != nil {
 		p.State.Error = *row.Error

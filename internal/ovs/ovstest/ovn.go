@@ -48,6 +48,14 @@ func (o *OVN) NB(args ...string) string {
 // switch that is made where it is missing.
 func (o *OVN) AddPort(logicalSwitch, port, mac string, addresses ...string) {
 	o.t.Helper()
-	o.NB("--may-exist", "ls-add", logicalSwitch, "--", "lsp-add", logicalSwitch, port,
+	o.NB("--may-exist", "ls-add", logicalSwitch, "--", "--may-exist", "lsp-add", logicalSwitch, port,
 		"--", "lsp-set-addresses", port, strings.Join(append([]string{mac}, addresses...), " "))
+}
+
+// Move moves a logical switch port, as it is, to another switch in one
+// transaction.
+func (o *OVN) Move(port, from, to string) {
+	o.t.Helper()
+	uuid := o.NB("--bare", "--columns=_uuid", "find", "Logical_Switch_Port", "name="+port)
+	o.NB("remove", "Logical_Switch", from, "ports", uuid, "--", "add", "Logical_Switch", to, "ports", uuid)
 }

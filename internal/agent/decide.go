@@ -1,0 +1,97 @@
+package agent
+
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/ovs"
+)
+
+// decision is what is to be done for an attachment.
+type decision struct {
+	// strays are ports of the attachment's name that are none of its: it is
+	// gone, or belongs to another pod or another life of its pod.
+	strays []ovs.Port
+	// plug says that the attachment is to be plugged into view.sandbox.
+	plug bool
+	// mtu is to be set on both ends of the port, in bytes; zero leaves it.
+	mtu int
+	// noted is to be written on the port, where it differs.
+	noted ovs.Noted
+}
+
+// decide is pure.
+func decide(v view) decision {
+	var d decision
+	for _, p := range v.ports {
+		if v.attachment == nil || p.Attachment != string(v.attachment.UID) || p.Sandbox.PodUID != string(v.attachment.Spec.PodUID) {
+			d.strays = append(d.strays, p)
+		}
+	}
+	if v.attachment == nil {
+		return d
+	}
+	port := v.port()
+	if v.wantsSandbox() && v.sandbox != nil && (port == nil || port.Sandbox.Container != v.sandbox.container) {
+		d.plug = true
+		return d
+	}
+	if port == nil {
+		return d
+	}
+	d.noted = port.Noted
+	if stays, refused := refusedMove(v.attachment); refused {
+		d.noted.Network = stays
+	}
+	if v.mtu != 0 && !moving(v.attachment, d.noted) && int(v.mtu) != port.Noted.MTU {
+		d.mtu, d.noted.MTU = int(v.mtu), int(v.mtu)
+	}
+	return d
+}
+
+// moving says whether the port's flows are not known to be those of the
+// network that the controller has put it on.
+func moving(a *v1alpha1.L2Attachment, noted ovs.Noted) bool {
+	on, has := a.PortNetwork()
+	return has && noted.Network != "" && noted.Network != on.String()
+}
+
+// refusedMove is the network that the port stays on although the attachment
+// asks for another.
+func refusedMove(a *v1alpha1.L2Attachment) (string, bool) {
+	on, has := a.PortNetwork()
+	return on.String(), has && on != a.NetworkKey() && isRefused(a)
+}
+
+// refusedPort says whether the controller has refused the attachment and keeps
+// no port for it: flows that are still there are on their way out.
+func refusedPort(a *v1alpha1.L2Attachment) bool {
+	_, has := a.PortNetwork()
+	return !has && refused(a) != ""
+}
+
+// isRefused says whether the controller refuses the spec as it is now.
+func isRefused(a *v1alpha1.L2Attachment) bool {
+	c := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionAccepted)
+	return c != nil && c.Status == metav1.ConditionFalse && c.ObservedGeneration == a.Generation
+}
+
+// attribute says which network the flows of a port are of that were installed
+// anew, and whether that is sure: the controller writes where a port is only
+// after it has moved it, and the caches lag behind.
+func attribute(a *v1alpha1.L2Attachment, noted ovs.Noted) (network string, sure bool) {
+	on, has := a.PortNetwork()
+	switch {
+	case !has:
+		return a.NetworkKey().String(), false
+	case on.String() != noted.Network:
+		return on.String(), true
+	case on == a.NetworkKey():
+		return on.String(), false // or a move that the cache does not show yet
+	case isRefused(a):
+		return on.String(), true
+	default:
+		return a.NetworkKey().String(), true
+	}
+}

@@ -1,0 +1,161 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apitypes "k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/cri"
+	"l2sm.io/l2sm/internal/link"
+	"l2sm.io/l2sm/internal/ovs"
+)
+
+// view is all that is known of one attachment on the node.
+type view struct {
+	// attachment is nil where the node has none of the name.
+	attachment *v1alpha1.L2Attachment
+	// pod is what the attachment names, nil where the node has no such pod.
+	pod *corev1.Pod
+	// mtu is that of the network that the port is on, in bytes, and zero where
+	// the network is not there.
+	mtu int32
+	// ports are those of the attachment's logical port, of any life.
+	ports []ovs.Port
+	// sandbox is the pod's ready one. It is asked for only where it matters:
+	// see wantsSandbox.
+	sandbox *place
+}
+
+// place is a sandbox that an interface can be put into.
+type place struct {
+	container, netns string
+	// end is the interface's host end, nil where it is not made.
+	end *link.HostEnd
+}
+
+// gather reads the caches, and Open vSwitch's.
+func (w *watcher) gather(ctx context.Context, key client.ObjectKey) (view, error) {
+	var v view
+	ports, err := w.ovs.Ports(ctx)
+	if err != nil {
+		return v, err
+	}
+	for _, p := range ports {
+		if of, ok := attachmentKey(p.LogicalPort); ok && of == key {
+			v.ports = append(v.ports, p)
+		}
+	}
+	if v.attachment, err = found(ctx, w.client, key, &v1alpha1.L2Attachment{}); err != nil || v.attachment == nil {
+		return v, err
+	}
+	if !v.attachment.DeletionTimestamp.IsZero() {
+		v.attachment = nil
+		return v, nil
+	}
+	pod := client.ObjectKey{Namespace: key.Namespace, Name: v.attachment.Spec.PodName}
+	if v.pod, err = found(ctx, w.client, pod, &corev1.Pod{}); err != nil {
+		return v, err
+	}
+	network, err := found(ctx, w.client, networkOf(v.attachment), &v1alpha1.L2Network{})
+	if err == nil && network != nil {
+		v.mtu = network.EffectiveMTU(w.underlayMTU)
+	}
+	return v, err
+}
+
+// found is nil for what does not exist.
+func found[T client.Object](ctx context.Context, from client.Reader, key client.ObjectKey, into T) (T, error) {
+	var none T
+	err := from.Get(ctx, key, into)
+	if client.IgnoreNotFound(err) != nil {
+		return none, fmt.Errorf("get %T %q: %w", into, key, err)
+	}
+	if err != nil {
+		return none, nil
+	}
+	return into, nil
+}
+
+// networkOf is the network that the attachment's port is on, and before it has
+// one, is to be on.
+func networkOf(a *v1alpha1.L2Attachment) apitypes.NamespacedName {
+	if on, has := a.PortNetwork(); has {
+		return on
+	}
+	return a.NetworkKey()
+}
+
+// wantsSandbox says whether the attachment may be missing from its pod. A port
+// in good order is proof that it is not: a sandbox that goes takes the device
+// along, and the port says so.
+func (v *view) wantsSandbox() bool {
+	if v.attachment == nil || v.pod == nil || v.mtu == 0 || !takesInterfaces(v.pod) || !pluggable(v.attachment, v.pod) {
+		return false
+	}
+	port := v.port()
+	return port == nil || port.State.Error != ""
+}
+
+// port is the attachment's in the life of the pod that it is bound to.
+func (v *view) port() *ovs.Port {
+	for i, p := range v.ports {
+		if p.Attachment == string(v.attachment.UID) && p.Sandbox.PodUID == string(v.attachment.Spec.PodUID) {
+			return &v.ports[i]
+		}
+	}
+	return nil
+}
+
+// takesInterfaces says whether the pod runs, or is to run, in a network
+// namespace of its own.
+func takesInterfaces(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp.IsZero() && !ended(pod) && !pod.Spec.HostNetwork
+}
+
+func ended(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+// ready asks the runtime for the pod's ready sandbox. It returns nil where
+// there is none: it is being made, and an ADD may be under way, or it is being
+// torn down.
+func (w *watcher) ready(ctx context.Context, a *v1alpha1.L2Attachment) (*cri.Sandbox, error) {
+	sandboxes, err := w.cri.SandboxesOf(ctx, string(a.Spec.PodUID))
+	if err != nil {
+		return nil, err
+	}
+	return newestReady(sandboxes, w.torn.has), nil
+}
+
+// place is where the attachment can be plugged in, or nil.
+func (w *watcher) place(ctx context.Context, a *v1alpha1.L2Attachment) (*place, error) {
+	ready, err := w.ready(ctx, a)
+	if err != nil || ready == nil {
+		return nil, err
+	}
+	netns, err := w.cri.Netns(ctx, ready.ID)
+	if err != nil || netns == "" {
+		return nil, err
+	}
+	end, err := w.links.Get(link.HostName(ready.ID, a.Spec.Interface))
+	if err != nil {
+		return nil, err
+	}
+	return &place{container: ready.ID, netns: netns, end: end}, nil
+}
+
+// newestReady is the ready sandbox, or nil. Runtimes report one ready while
+// they tear it down.
+func newestReady(sandboxes []cri.Sandbox, torn func(container string) bool) *cri.Sandbox {
+	var newest *cri.Sandbox
+	for i, s := range sandboxes {
+		if s.Ready && !torn(s.ID) && (newest == nil || s.Created.After(newest.Created)) {
+			newest = &sandboxes[i]
+		}
+	}
+	return newest
+}

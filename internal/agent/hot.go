@@ -1,0 +1,198 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"l2sm.io/l2sm/internal/link"
+	"l2sm.io/l2sm/internal/ovs"
+)
+
+// hotConfig stands where ADDs write the name of their network configuration,
+// on what is plugged into a running pod. No configuration can be called so
+// (CNI specification, "Configuration format": name), so GC leaves it alone.
+const hotConfig = "@hot"
+
+// errTaken says that somebody else has made an interface of the name. Only a
+// change can mend it.
+var errTaken = errors.New("the pod has an interface of this name already, which l2sm did not make")
+
+// Reconcile brings one attachment's ports in line with it.
+func (w *watcher) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	stages := enterWatch()
+	v, err := w.gather(ctx, req.NamespacedName)
+	if errors.Is(err, ovs.ErrNotConnected) {
+		return ctrl.Result{}, nil // the next connection brings the attachment here again
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := w.detach(ctx, req.NamespacedName, decide(v).strays, stages); err != nil {
+		return ctrl.Result{}, err
+	}
+	if v.attachment == nil || !v.attachment.Bound() {
+		return ctrl.Result{}, nil
+	}
+	err = w.bring(ctx, req.NamespacedName, v, stages)
+	return ctrl.Result{}, errors.Join(retried(err), w.report(ctx, v, worthSaying(err)))
+}
+
+func retried(err error) error {
+	if errors.Is(err, errTaken) {
+		return nil
+	}
+	return err
+}
+
+// worthSaying leaves out what is the node's state, and passes.
+func worthSaying(err error) error {
+	for _, passing := range []error{ovs.ErrNotConnected, ovs.ErrNoBridge, context.Canceled} {
+		if errors.Is(err, passing) {
+			return nil
+		}
+	}
+	return err
+}
+
+// detach unplugs ports that are none of the attachment's, each under the lock
+// of the pod that it is in.
+func (w *watcher) detach(ctx context.Context, key client.ObjectKey, strays []ovs.Port, stages *stages) error {
+	for _, stray := range strays {
+		if err := w.detachOne(ctx, key, stray); err != nil {
+			return fmt.Errorf("detach interface %q of pod %q: %w", stray.Interface, stray.Sandbox.PodName, err)
+		}
+		stages.reach(stageUnplugged)
+		log.FromContext(ctx).Info("Interface detached", append(stages.values(), "interface", stray.Interface, "port", stray.Name,
+			"Pod", stray.Sandbox.PodNamespace+"/"+stray.Sandbox.PodName, "container", stray.Sandbox.Container)...)
+	}
+	return nil
+}
+
+func (w *watcher) detachOne(ctx context.Context, key client.ObjectKey, stray ovs.Port) error {
+	unlock, err := w.pods.acquire(ctx, stray.Sandbox.PodUID)
+	if err != nil {
+		return fmt.Errorf("wait for a call for the pod: %w", err)
+	}
+	defer unlock()
+	v, err := w.gather(ctx, key)
+	if err != nil {
+		return err
+	}
+	for _, p := range decide(v).strays {
+		if p.Name == stray.Name {
+			return w.unplug(ctx, []string{p.Name})
+		}
+	}
+	return nil
+}
+
+// bring plugs the attachment where it is missing, and otherwise has its port
+// follow what changed.
+func (w *watcher) bring(ctx context.Context, key client.ObjectKey, v view, stages *stages) error {
+	if !v.wantsSandbox() {
+		return w.adjust(ctx, v)
+	}
+	// An ADD may hold the pod's lock for long; meanwhile no sandbox is ready.
+	ready, err := w.ready(ctx, v.attachment)
+	if err != nil || ready == nil {
+		return err
+	}
+	unlock, err := w.pods.acquire(ctx, string(v.attachment.Spec.PodUID))
+	if err != nil {
+		return fmt.Errorf("wait for a call for the pod: %w", err)
+	}
+	defer unlock()
+	if v, err = w.gather(ctx, key); err != nil || !v.wantsSandbox() {
+		return err
+	}
+	if v.sandbox, err = w.place(ctx, v.attachment); err != nil || !decide(v).plug {
+		return err
+	}
+	stages.reach(stageSandbox)
+	return w.plugHot(ctx, v, stages)
+}
+
+// plugHot is called with the pod's lock held.
+func (w *watcher) plugHot(ctx context.Context, v view, stages *stages) error {
+	s := ovs.Sandbox{
+		Container: v.sandbox.container, IfName: v.attachment.Spec.Interface, Config: hotConfig, Netns: v.sandbox.netns,
+		PodNamespace: v.pod.Namespace, PodName: v.pod.Name, PodUID: string(v.pod.UID),
+	}
+	if end := v.sandbox.end; end != nil && end.Owner != (link.Owner{}) {
+		s.IfName, s.Config = end.Owner.IfName, end.Owner.Config // so that the DEL of its ADD finds it again
+	}
+	made, err := newWire(s, v.attachment, v.mtu)
+	if err != nil {
+		return err
+	}
+	plug := w.plug
+	if v.sandbox.end != nil {
+		whole, err := link.Made(s.Netns, made.inner)
+		if err != nil {
+			return err
+		}
+		if whole {
+			plug = w.replug
+		}
+	}
+	w.attached.Store(made.port.Name, stages)
+	err = plug(ctx, s, []wire{made})
+	if errors.Is(err, os.ErrExist) {
+		return errTaken
+	}
+	if err != nil {
+		return err
+	}
+	stages.reach(stagePlugged)
+	go announce(context.WithoutCancel(ctx), []wire{made})
+	return nil
+}
+
+// adjust needs no lock: it makes and removes nothing.
+func (w *watcher) adjust(ctx context.Context, v view) error {
+	port := v.port()
+	if port == nil {
+		return nil
+	}
+	d := decide(v)
+	if d.mtu != 0 {
+		err := w.links.SetMTU(port.Name, port.Sandbox.Netns, port.Interface, d.mtu)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil // the sandbox is going
+		}
+		if err != nil {
+			return err
+		}
+		log.FromContext(ctx).Info("MTU changed", "interface", port.Interface, "port", port.Name, "mtu", d.mtu)
+	}
+	return w.ovs.Note(ctx, *port, d.noted)
+}
+
+// report says on the attachment what became of it.
+func (w *watcher) report(ctx context.Context, v view, failed error) error {
+	want, ok := readiness(v, failed)
+	if !ok || stands(v.attachment, want) {
+		return nil
+	}
+	if err := w.apply(ctx, v.attachment, want); err != nil {
+		return err
+	}
+	port := v.port()
+	if port == nil || want.Status != metav1.ConditionTrue {
+		return nil
+	}
+	if hot, is := w.attached.LoadAndDelete(port.Name); is {
+		stages := hot.(*stages)
+		stages.reach(stageReady)
+		log.FromContext(ctx).Info("Interface attached", append(stages.values(), "interface", port.Interface, "port", port.Name,
+			"Pod", port.Sandbox.PodNamespace+"/"+port.Sandbox.PodName, "container", port.Sandbox.Container)...)
+	}
+	return nil
+}

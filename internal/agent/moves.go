@@ -1,0 +1,135 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/util/workqueue"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/link"
+	"l2sm.io/l2sm/internal/ovs"
+)
+
+// settler acts on flows that were installed anew, which is all that a node sees
+// of a move. The pod's traffic stands still until it has, so it works apart
+// from the watcher, which writes to the API.
+type settler struct {
+	*Agent
+	log   logr.Logger
+	queue workqueue.TypedRateLimitingInterface[string]
+}
+
+func newSettler(a *Agent, log logr.Logger) *settler {
+	return &settler{Agent: a, log: log, queue: workqueue.NewTypedRateLimitingQueue(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, lastRetry))}
+}
+
+// portChanged never blocks.
+func (s *settler) portChanged(p ovs.Port) {
+	if unsettled(p) {
+		s.queue.Add(p.Name)
+	}
+}
+
+// unsettled says whether the port's flows are other ones than those that were
+// acted on last. The node's clock may be set back, so older ones count.
+func unsettled(p ovs.Port) bool {
+	return p.State.Installed && p.State.InstalledAt != p.Noted.InstalledAt
+}
+
+// Start works until ctx ends.
+func (s *settler) Start(ctx context.Context) error {
+	go func() {
+		<-ctx.Done()
+		s.queue.ShutDown()
+	}()
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() { s.work(ctx) })
+	}
+	all.Wait()
+	return nil
+}
+
+func (s *settler) work(ctx context.Context) {
+	for {
+		name, down := s.queue.Get()
+		if down {
+			return
+		}
+		if err := s.settle(ctx, name); err != nil {
+			s.log.Info("Could not settle a port", "port", name, "error", err.Error())
+			s.queue.AddRateLimited(name)
+		} else {
+			s.queue.Forget(name)
+		}
+		s.queue.Done(name)
+	}
+}
+
+func (s *settler) settle(ctx context.Context, name string) error {
+	stages := enterWatch()
+	ports, err := s.ovs.Ports(ctx)
+	if errors.Is(err, ovs.ErrNotConnected) {
+		return nil // the next connection tells of every port
+	}
+	if err != nil {
+		return err
+	}
+	for _, p := range ports {
+		if p.Name == name && unsettled(p) {
+			return s.settlePort(ctx, p, stages)
+		}
+	}
+	return nil
+}
+
+func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) error {
+	first := p.Noted.InstalledAt == 0
+	if !first {
+		if err := link.Renew(p.Sandbox.Netns, p.Interface); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		stages.reach(stageRenewed)
+	}
+	network, err := s.networkOf(ctx, p, first)
+	if err != nil || network == "" {
+		return err
+	}
+	if err := s.ovs.Note(ctx, p, ovs.Noted{Network: network, InstalledAt: p.State.InstalledAt, MTU: p.Noted.MTU}); err != nil {
+		return err
+	}
+	stages.reach(stageNoted)
+	if !first {
+		s.log.Info("Interface moved", append(stages.values(), "interface", p.Interface, "port", p.Name,
+			"Pod", p.Sandbox.PodNamespace+"/"+p.Sandbox.PodName, "from", p.Noted.Network, "to", network)...)
+	}
+	return nil
+}
+
+// networkOf is the network that the port's flows are of, and empty for a port
+// that is about to go. The first ones are of where it was plugged in, unless it
+// was moved at once.
+func (s *settler) networkOf(ctx context.Context, p ovs.Port, first bool) (string, error) {
+	key, ok := attachmentKey(p.LogicalPort)
+	if !ok {
+		return "", nil
+	}
+	a, err := found(ctx, s.client, key, &v1alpha1.L2Attachment{})
+	if err != nil || a == nil {
+		return "", err
+	}
+	network, sure := attribute(a, p.Noted)
+	if sure || first {
+		return network, nil
+	}
+	if a, err = found(ctx, s.live, key, &v1alpha1.L2Attachment{}); err != nil || a == nil {
+		return "", err
+	}
+	network, _ = attribute(a, p.Noted)
+	return network, nil
+}

@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"l2sm.io/l2sm/internal/cri"
+	"l2sm.io/l2sm/internal/link"
+	"l2sm.io/l2sm/internal/ovs"
+)
+
+// sweeper removes what sandboxes that are gone have left on the node, where no
+// DEL did: Multus sends none for what was plugged into a running pod, and a
+// runtime none for what it has forgotten. It looks at start, when a pod goes,
+// and when Open vSwitch's database is there again. Where the runtime can't be
+// asked it tries again until it can.
+type sweeper struct{ *Agent }
+
+// node is the only key: there is one node to sweep.
+var node = ctrl.Request{NamespacedName: client.ObjectKey{Name: "node"}}
+
+func (s *sweeper) setup(mgr ctrl.Manager) error {
+	toNode := func(context.Context, client.Object) []ctrl.Request { return []ctrl.Request{node} }
+	err := ctrl.NewControllerManagedBy(mgr).Named("sweep").
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(toNode), builder.WithPredicates(podGoes)).
+		WatchesRawSource(s).
+		WithOptions(controller.Options{NewQueue: newQueue, RateLimiter: newLimiter()}).
+		Complete(s)
+	if err != nil {
+		return fmt.Errorf("set up the sweep: %w", err)
+	}
+	return nil
+}
+
+var podGoes = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		before, was := e.ObjectOld.(*corev1.Pod)
+		after, is := e.ObjectNew.(*corev1.Pod)
+		return was && is && !ended(before) && ended(after)
+	},
+}
+
+// Start has the node swept once for each connection to OVS' database.
+func (s *sweeper) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[ctrl.Request]) error {
+	go s.eachSession(ctx, func(context.Context) { queue.Add(node) })
+	return nil
+}
+
+// Reconcile sweeps.
+func (s *sweeper) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+	// The node first: what is made after it was looked at is not judged, and
+	// what was plugged into a ready sandbox finds that sandbox listed.
+	ends, err := s.links.List()
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	ports, err := s.ovs.Ports(ctx)
+	if errors.Is(err, ovs.ErrNotConnected) {
+		return ctrl.Result{}, nil // the next connection brings the sweep here again
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	sandboxes, err := s.cri.Sandboxes(ctx)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	s.torn.forget(func(container string) bool { return sandboxWith(sandboxes, container) != nil })
+
+	var errs []error
+	for _, p := range suspects(ports, sandboxes) {
+		errs = append(errs, s.sweepPort(ctx, p))
+	}
+	for _, end := range leftEnds(ends, ports, sandboxes) {
+		errs = append(errs, s.sweepEnd(ctx, end))
+	}
+	return ctrl.Result{}, errors.Join(errs...)
+}
+
+// sweepPort looks again under the pod's lock: no ADD is under way then, and no
+// hot attachment.
+func (s *sweeper) sweepPort(ctx context.Context, p ovs.Port) error {
+	unlock, err := s.pods.acquire(ctx, p.Sandbox.PodUID)
+	if err != nil {
+		return fmt.Errorf("wait for a call for the pod: %w", err)
+	}
+	defer unlock()
+	ports, err := s.ovs.Ports(ctx)
+	if err != nil {
+		return err
+	}
+	if is := portNamed(ports, p.Name); is == nil || is.Sandbox != p.Sandbox {
+		return nil
+	}
+	pod, err := found(ctx, s.live, client.ObjectKey{Namespace: p.Sandbox.PodNamespace, Name: p.Sandbox.PodName}, &corev1.Pod{})
+	if err != nil {
+		return err
+	}
+	sandboxes, err := s.cri.SandboxesOf(ctx, p.Sandbox.PodUID)
+	if err != nil {
+		return err
+	}
+	if !isLeft(p, pod, sandboxes) {
+		return nil
+	}
+	if err := s.unplug(ctx, []string{p.Name}); err != nil {
+		return fmt.Errorf("sweep port %q: %w", p.Name, err)
+	}
+	swept.WithLabelValues("port").Inc()
+	log.FromContext(ctx).Info("Swept an interface of a sandbox that is gone", "port", p.Name, "interface", p.Interface,
+		"Pod", p.Sandbox.PodNamespace+"/"+p.Sandbox.PodName, "container", p.Sandbox.Container)
+	return nil
+}
+
+// sweepEnd keeps calls for the container out while it looks again: an ADD that
+// has come to its end meanwhile has made a port.
+func (s *sweeper) sweepEnd(ctx context.Context, end link.HostEnd) error {
+	return s.underWay.without(end.In, func() error {
+		ports, err := s.ovs.Ports(ctx)
+		if err != nil || portNamed(ports, end.Name) != nil {
+			return err
+		}
+		if err := s.links.Delete(end.Name); err != nil {
+			return fmt.Errorf("sweep link: %w", err)
+		}
+		swept.WithLabelValues("link").Inc()
+		log.FromContext(ctx).Info("Swept a link of a sandbox that is gone", "link", end.Name, "container", end.Owner.Container)
+		return nil
+	})
+}
+
+// suspects are ports in sandboxes that are not ready.
+func suspects(ports []ovs.Port, sandboxes []cri.Sandbox) []ovs.Port {
+	return slices.DeleteFunc(slices.Clone(ports), func(p ovs.Port) bool {
+		in := sandboxWith(sandboxes, p.Sandbox.Container)
+		return in != nil && in.Ready
+	})
+}
+
+// isLeft says whether nobody needs the port any more: its sandbox is not
+// ready, and its pod, live, has ended, is gone, or has another sandbox. Until
+// its pod is, a sandbox that the runtime does not list may be one that is being
+// made: containerd 1.6 lists it only then.
+func isLeft(p ovs.Port, pod *corev1.Pod, sandboxes []cri.Sandbox) bool {
+	if in := sandboxWith(sandboxes, p.Sandbox.Container); in != nil && in.Ready {
+		return false
+	}
+	if pod == nil || string(pod.UID) != p.Sandbox.PodUID || ended(pod) {
+		return true
+	}
+	return slices.ContainsFunc(sandboxes, func(other cri.Sandbox) bool { return other.Ready && other.PodUID == p.Sandbox.PodUID })
+}
+
+// leftEnds are host ends without a port, in containers that the runtime does
+// not list.
+func leftEnds(ends []link.HostEnd, ports []ovs.Port, sandboxes []cri.Sandbox) []link.HostEnd {
+	return slices.DeleteFunc(slices.Clone(ends), func(end link.HostEnd) bool {
+		listed := slices.ContainsFunc(sandboxes, func(s cri.Sandbox) bool { return end.In(s.ID) })
+		return listed || portNamed(ports, end.Name) != nil
+	})
+}
+
+func sandboxWith(sandboxes []cri.Sandbox, container string) *cri.Sandbox {
+	i := slices.IndexFunc(sandboxes, func(s cri.Sandbox) bool { return s.ID == container })
+	if i < 0 {
+		return nil
+	}
+	return &sandboxes[i]
+}
