@@ -145,7 +145,9 @@ type L2NetworkStatus struct {
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// Attachments counts the network's attachments.
+	// Attachments counts the network's attachments: those with a port, and
+	// those whose addresses wait for their pod.
+	// +kubebuilder:default=0
 	// +optional
 	Attachments int32 `json:"attachments"`
 	// MTU in force, in bytes.
