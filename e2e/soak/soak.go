@@ -79,7 +79,10 @@ func (s *soak) open(ctx context.Context) error {
 	if s.api, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		return err
 	}
-	return s.api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	if err := s.api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
+		return fmt.Errorf("begin anew (kubectl delete namespace %s removes what an earlier run left): %w", namespace, err)
+	}
+	return nil
 }
 
 // work runs the workers, the killer and the watch, and audits at the end and

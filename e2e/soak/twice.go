@@ -27,6 +27,9 @@ func (s *soak) watch(ctx context.Context) error {
 		}
 		for e := range w.ResultChan() {
 			a, ok := e.Object.(*v1alpha1.L2Attachment)
+			if !ok && ctx.Err() != nil {
+				return nil
+			}
 			if !ok {
 				return fmt.Errorf("watch attachments: %v", e.Object)
 			}
