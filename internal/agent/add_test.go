@@ -225,11 +225,7 @@ func TestAddFails(t *testing.T) {
 				w.attach(p, "one", "data0", 2)
 				w.attach(p, "one", "lo0", 3)
 				s := add(p)
-				taken := link.HostEnd{Name: "foreign"}
-				if err := link.New("/proc/sys").Create(taken, s.netns, link.Interface{Name: "lo0", MTU: 1400, MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}, link.Kernel); err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { _ = link.New("/proc/sys").Delete("foreign") })
+				s.makes("lo0")
 				return s
 			}, 999, "lo0"},
 		"NoPort": {"the controller has refused the attachment after it was complete",
@@ -245,15 +241,7 @@ func TestAddFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := tc.pod(strings.ToLower(name))
 			s.fails("ADD", tc.code, tc.says)
-			var left []string
-			for _, l := range w.left() {
-				if l != "link foreign" {
-					left = append(left, l)
-				}
-			}
-			if len(left) > 0 {
-				t.Errorf("%s: %v are left", tc.reason, left)
-			}
+			w.nothingLeft(tc.reason)
 			if _, err := link.Inspect(s.netns, "data0"); err == nil {
 				t.Errorf("%s: an interface is left in the pod", tc.reason)
 			}

@@ -117,7 +117,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 		ovs: vswitch, node: c.Node, want: int(c.UnderlayMTU),
 	}
 	serve := manager.RunnableFunc(func(ctx context.Context) error { return a.serve(ctx, c.CNISocket) })
-	for _, r := range []manager.Runnable{serve, settler, underlay} {
+	for _, r := range []manager.Runnable{serve, settler, manager.RunnableFunc(watcher.followLinks), underlay} {
 		if err := mgr.Add(r); err != nil {
 			return fmt.Errorf("add to the manager: %w", err)
 		}

@@ -33,7 +33,9 @@ func decide(v view) decision {
 		return d
 	}
 	port := v.port()
-	if v.wantsSandbox() && v.sandbox != nil && (port == nil || port.Sandbox.Container != v.sandbox.container) {
+	// What ovs-vswitchd refuses although its device is there would be refused
+	// again.
+	if v.wantsSandbox() && v.sandbox != nil && (port == nil || port.Sandbox.Container != v.sandbox.container || !v.device) {
 		d.plug = true
 		return d
 	}

@@ -25,6 +25,9 @@ type view struct {
 	mtu int32
 	// ports are those of the attachment's logical port, of any life.
 	ports []ovs.Port
+	// device says whether the port's device is there. A sandbox takes it along
+	// when it goes, and not every datapath tells.
+	device bool
 	// sandbox is the pod's ready one. It is asked for only where it matters:
 	// see wantsSandbox.
 	sandbox *place
@@ -55,6 +58,13 @@ func (w *watcher) gather(ctx context.Context, key client.ObjectKey) (view, error
 	if !v.attachment.DeletionTimestamp.IsZero() {
 		v.attachment = nil
 		return v, nil
+	}
+	if port := v.port(); port != nil {
+		end, err := w.links.Get(port.Name)
+		if err != nil {
+			return v, err
+		}
+		v.device = end != nil
 	}
 	pod := client.ObjectKey{Namespace: key.Namespace, Name: v.attachment.Spec.PodName}
 	if v.pod, err = found(ctx, w.client, pod, &corev1.Pod{}); err != nil {
@@ -90,14 +100,13 @@ func networkOf(a *v1alpha1.L2Attachment) apitypes.NamespacedName {
 }
 
 // wantsSandbox says whether the attachment may be missing from its pod. A port
-// in good order is proof that it is not: a sandbox that goes takes the device
-// along, and the port says so.
+// in good order is proof that it is not.
 func (v *view) wantsSandbox() bool {
 	if v.attachment == nil || v.pod == nil || v.mtu == 0 || !takesInterfaces(v.pod) || !pluggable(v.attachment, v.pod) {
 		return false
 	}
 	port := v.port()
-	return port == nil || port.State.Error != ""
+	return port == nil || port.State.Error != "" || !v.device
 }
 
 // port is the attachment's in the life of the pod that it is bound to.

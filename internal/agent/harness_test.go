@@ -114,6 +114,8 @@ func start(t *testing.T, change ...func(*agent.Config)) *world {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	w.create(ns)
 	w.namespace = ns.Name
+	// Links go some time after the last test's network namespaces.
+	NewWithT(t).Eventually(w.left, patience, "10ms").Should(BeEmpty())
 	w.startAgent(change...)
 	return w
 }

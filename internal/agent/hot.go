@@ -68,6 +68,7 @@ func (w *watcher) detach(ctx context.Context, key client.ObjectKey, strays []ovs
 		if err := w.detachOne(ctx, key, stray); err != nil {
 			return fmt.Errorf("detach interface %q of pod %q: %w", stray.Interface, stray.Sandbox.PodName, err)
 		}
+		w.attached.Delete(stray.Name)
 		stages.reach(stageUnplugged)
 		log.FromContext(ctx).Info("Interface detached", append(stages.values(), "interface", stray.Interface, "port", stray.Name,
 			"Pod", stray.Sandbox.PodNamespace+"/"+stray.Sandbox.PodName, "container", stray.Sandbox.Container)...)
@@ -144,6 +145,9 @@ func (w *watcher) plugHot(ctx context.Context, v view, stages *stages) error {
 	}
 	w.attached.Store(made.port.Name, stages)
 	err = plug(ctx, s, []wire{made})
+	if err != nil {
+		w.attached.Delete(made.port.Name)
+	}
 	if errors.Is(err, os.ErrExist) {
 		return errTaken
 	}

@@ -26,6 +26,8 @@ func readiness(v view, failed error) (metav1.Condition, bool) {
 		return v1alpha1.AttachmentNotReady(v1alpha1.ReasonFailed, failed.Error()), true
 	case port == nil:
 		return v1alpha1.AttachmentNotReady(v1alpha1.ReasonWiring, "the pod has no sandbox with this interface"), outdated(stands)
+	case !v.device:
+		return v1alpha1.AttachmentNotReady(v1alpha1.ReasonFailed, "the interface is gone, as when the pod's sandbox is"), true
 	case port.State.Error != "":
 		return v1alpha1.AttachmentNotReady(v1alpha1.ReasonFailed, "ovs-vswitchd: "+port.State.Error), true
 	case !port.State.Installed:

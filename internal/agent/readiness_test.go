@@ -57,6 +57,7 @@ func TestReadiness(t *testing.T) {
 		"NoSandbox":    {"an ADD is under way", attachment(), nil, nil, "", wiring},
 		"OtherLife":    {"the port of the pod's last life is not its", attachment(saying(ready)), older, nil, metav1.ConditionFalse, wiring},
 		"Failed":       {"the device is gone or never was", attachment(), port(ovs.State{Error: "No such device"}, here), nil, metav1.ConditionFalse, v1alpha1.ReasonFailed},
+		"NoDevice":     {"Open vSwitch may not have noticed", attachment(), port(installed, here), nil, metav1.ConditionFalse, v1alpha1.ReasonFailed},
 		"CannotPlug":   {"the user reads why", attachment(), nil, errors.New("taken"), metav1.ConditionFalse, v1alpha1.ReasonFailed},
 		"LostFlows":    {"it was ready", attachment(saying(ready)), port(ovs.State{}, here), nil, metav1.ConditionFalse, wiring},
 		"LostSandbox":  {"it was ready", attachment(saying(ready)), nil, nil, metav1.ConditionFalse, wiring},
@@ -70,7 +71,7 @@ func TestReadiness(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, ok := readiness(view{attachment: tc.attachment, ports: tc.ports}, tc.failed)
+			got, ok := readiness(view{attachment: tc.attachment, ports: tc.ports, device: name != "NoDevice"}, tc.failed)
 			if ok != (tc.want != "") {
 				t.Fatalf("%s: readiness says something: %v (%v)", tc.reason, ok, got)
 			}

@@ -74,6 +74,27 @@ func (w *watcher) Start(ctx context.Context, queue workqueue.TypedRateLimitingIn
 	return nil
 }
 
+// followLinks has the attachments reconciled whose devices go, until ctx ends.
+func (w *watcher) followLinks(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := w.links.EachGone(ctx, func(host string) { w.deviceGone(ctx, host) }); err != nil {
+			return err
+		}
+		w.wakeAll(ctx) // for what was not told
+	}
+	return nil
+}
+
+func (w *watcher) deviceGone(ctx context.Context, host string) {
+	ports, err := w.ovs.Ports(ctx)
+	if err != nil {
+		return // the next session wakes all
+	}
+	if p := portNamed(ports, host); p != nil {
+		w.portChanged(*p)
+	}
+}
+
 // wakeAll wakes the attachments of the API and those of ports: of what has a
 // port but is not in the API any more, no other event tells.
 func (w *watcher) wakeAll(ctx context.Context) {

@@ -1,6 +1,8 @@
 package ovstest
 
 import (
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -11,6 +13,7 @@ import (
 // ovn-controller, on an OVS of its own.
 type OVN struct {
 	*OVS
+	controller *exec.Cmd
 }
 
 // StartOVN starts them and returns when ovn-controller has made the
@@ -22,9 +25,8 @@ func StartOVN(t testing.TB) *OVN {
 	nb, sb := o.database("nb"), o.database("sb")
 	o.NB("init")
 	daemon(t, o.dir, "ovn-northd", "--ovnnb-db="+nb, "--ovnsb-db="+sb, "--unixctl="+o.dir+"/northd.ctl")
-	o.Ctl("set", "Open_vSwitch", ".", "external_ids:system-id=test", "external_ids:ovn-remote="+sb,
-		"external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip=127.0.0.1", "external_ids:ovn-bridge-datapath-type=netdev")
-	daemon(t, o.dir, "ovn-controller", o.Endpoint())
+	o.configure()
+	o.controller = daemon(t, o.dir, "ovn-controller", o.Endpoint())
 	gomega.NewWithT(t).Eventually(func() string { return o.Ctl("list-br") }, "20s", "50ms").Should(gomega.Equal("br-int"))
 	return o
 }
@@ -36,6 +38,13 @@ func (o *OVN) database(name string) string {
 	daemon(o.t, o.dir, "ovsdb-server", file, "--remote=punix:"+socket, "--unixctl="+o.dir+"/"+name+".ctl")
 	await(o.t, socket)
 	return "unix:" + socket
+}
+
+// PauseController has ovn-controller do nothing until the returned function is
+// called.
+func (o *OVN) PauseController() (resume func()) {
+	o.t.Helper()
+	return pause(o.t, o.controller)
 }
 
 // NB runs ovn-nbctl and returns what it prints.
@@ -58,4 +67,24 @@ func (o *OVN) Move(port, from, to string) {
 	o.t.Helper()
 	uuid := o.NB("--bare", "--columns=_uuid", "find", "Logical_Switch_Port", "name="+port)
 	o.NB("remove", "Logical_Switch", from, "ports", uuid, "--", "add", "Logical_Switch", to, "ports", uuid)
+}
+
+// LoseDatabase replaces Open vSwitch's database by an empty one, as on a node
+// that keeps it in memory and is restarted, and tells OVN's settings again.
+func (o *OVN) LoseDatabase() {
+	o.t.Helper()
+	o.StopServer()
+	if err := os.Remove(o.dir + "/conf.db"); err != nil {
+		o.t.Fatal(err)
+	}
+	run(o.t, "ovsdb-tool", "create", o.dir+"/conf.db", "/usr/share/openvswitch/vswitch.ovsschema")
+	o.StartServer()
+	o.Ctl("--no-wait", "init")
+	o.configure()
+}
+
+func (o *OVN) configure() {
+	o.t.Helper()
+	o.Ctl("--no-wait", "set", "Open_vSwitch", ".", "external_ids:system-id=test", "external_ids:ovn-remote=unix:"+o.dir+"/sb.sock",
+		"external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip=127.0.0.1", "external_ids:ovn-bridge-datapath-type=netdev")
 }

@@ -124,9 +124,14 @@ func (o *OVS) StopVswitchd() { kill(o.t, o.vswitchd) }
 // called.
 func (o *OVS) PauseVswitchd() (resume func()) {
 	o.t.Helper()
+	return pause(o.t, o.vswitchd)
+}
+
+func pause(t testing.TB, cmd *exec.Cmd) (resume func()) {
+	t.Helper()
 	signal := func(s syscall.Signal) {
-		if err := o.vswitchd.Process.Signal(s); err != nil {
-			o.t.Errorf("signal ovs-vswitchd: %v", err)
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Errorf("signal %s: %v", cmd.Path, err)
 		}
 	}
 	signal(syscall.SIGSTOP)

@@ -1,0 +1,256 @@
+//go:build integration
+
+package agent_test
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/packet"
+	. "github.com/onsi/gomega"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/link"
+	"l2sm.io/l2sm/internal/link/nstest"
+)
+
+// move does the controller's part of a move: the user has changed the spec.
+func (w *world) move(a *v1alpha1.L2Attachment, to string) {
+	w.t.Helper()
+	from := a.Spec.Network.Name
+	w.change(a, func(a *v1alpha1.L2Attachment) { a.Spec.Network.Name = to })
+	w.movePort(a, from, to)
+	w.accept(a)
+}
+
+func (w *world) movePort(a *v1alpha1.L2Attachment, from, to string) {
+	w.t.Helper()
+	w.NB("--may-exist", "ls-add", "l2sm/"+w.namespace+"/"+to)
+	w.Move("l2sm/"+w.namespace+"/"+a.Name, "l2sm/"+w.namespace+"/"+from, "l2sm/"+w.namespace+"/"+to)
+}
+
+// knows has the sandbox know a neighbour by a wrong MAC address, as after a
+// move to where somebody else has its address.
+func (s *sandbox) knows(iface, neighbour string) {
+	s.t.Helper()
+	nstest.Do(s.t, s.netns, func() error {
+		is, err := netlink.LinkByName(iface)
+		if err != nil {
+			return err
+		}
+		return netlink.NeighSet(&netlink.Neigh{
+			LinkIndex: is.Attrs().Index, State: netlink.NUD_REACHABLE,
+			IP: net.ParseIP(neighbour), HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 9},
+		})
+	})
+}
+
+// neighbours of an interface that the sandbox knows.
+func (s *sandbox) neighbours(iface string) func() ([]string, error) {
+	return func() (known []string, err error) {
+		nstest.Do(s.t, s.netns, func() error {
+			is, err := netlink.LinkByName(iface)
+			if err != nil {
+				return err
+			}
+			for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+				all, err := netlink.NeighList(is.Attrs().Index, family)
+				if err != nil {
+					return err
+				}
+				for _, n := range all {
+					if n.State == netlink.NUD_REACHABLE && n.HardwareAddr.String() == "02:00:00:00:00:09" {
+						known = append(known, n.IP.String())
+					}
+				}
+			}
+			return nil
+		})
+		return known, nil
+	}
+}
+
+// hears returns the Ethernet types of frames from a MAC address that arrive on
+// the interface from now on.
+func (s *sandbox) hears(iface, mac string) <-chan uint16 {
+	s.t.Helper()
+	heard := make(chan uint16, 100)
+	nstest.Do(s.t, s.netns, func() error {
+		ifi, err := net.InterfaceByName(iface)
+		if err != nil {
+			return err
+		}
+		conn, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, nil)
+		if err != nil {
+			return err
+		}
+		s.t.Cleanup(func() { _ = conn.Close() })
+		go func() {
+			frame := make([]byte, 2000)
+			for {
+				n, _, err := conn.ReadFrom(frame)
+				if err != nil {
+					return
+				}
+				if n >= 14 && net.HardwareAddr(frame[6:12]).String() == mac {
+					heard <- uint16(frame[12])<<8 | uint16(frame[13])
+				}
+			}
+		}()
+		return nil
+	})
+	return heard
+}
+
+func TestMove(t *testing.T) {
+	w := start(t)
+	w.network("a")
+	w.network("b", 1300)
+	ping, pong := w.running("ping"), w.running("pong")
+	moved := w.attach(ping.pod, "a", "net1", 1)
+	there := w.attach(pong.pod, "b", "net1", 2)
+	w.becomes(moved, "True Ready", "it is attached")
+	w.becomes(there, "True Ready", "somebody is on the other network")
+	index := ping.index("net1")
+	ping.knows("net1", "10.0.0.2")
+	ping.knows("net1", "fd10::2")
+	heard := pong.hears("net1", moved.Spec.MACAddress)
+
+	w.move(moved, "b")
+	g := NewWithT(t)
+	g.Eventually(ping.neighbours("net1"), patience, "1ms").Should(BeEmpty(), "what the pod knew of the old network's neighbours is wrong")
+	w.becomes(moved, "True Ready", "the port is on the new network")
+	is, err := link.Inspect(ping.netns, "net1")
+	if err != nil || is.MTU != 1300 {
+		t.Errorf("the interface is %+v (error %v) when it is Ready: want the new network's MTU", is, err)
+	}
+	if host, err := netlink.LinkByName(link.HostName("c-ping", "net1")); err != nil || host.Attrs().MTU != 1300 {
+		t.Errorf("the host end is %+v (error %v), want the same MTU", host, err)
+	}
+	if now := ping.index("net1"); now != index {
+		t.Errorf("the interface is another one: its index was %d and is %d", index, now)
+	}
+	types := map[uint16]bool{}
+	g.Eventually(func() map[uint16]bool {
+		select {
+		case x := <-heard:
+			types[x] = true
+		case <-time.After(time.Second):
+		}
+		return types
+	}, patience).Should(And(HaveKey(uint16(unix.ETH_P_ARP)), HaveKey(uint16(unix.ETH_P_IPV6))), "neighbours on the new network are told")
+	transfer(t, ping, pong, "10.0.0.2")
+
+	w.move(moved, "a")
+	w.becomes(moved, "True Ready", "there and back again")
+	g.Eventually(func() (int, error) { is, err := link.Inspect(ping.netns, "net1"); return is.MTU, err }, patience, "5ms").Should(Equal(1442))
+}
+
+// Ready is of the network that the controller has moved the port to.
+func TestReadyOnlyAfterTheMove(t *testing.T) {
+	w := start(t)
+	w.network("a")
+	w.network("b")
+	ping := w.running("ping")
+	a := w.attach(ping.pod, "a", "net1", 1)
+	w.becomes(a, "True Ready", "it is attached")
+
+	// The controller has spoken, and the flows are not there.
+	resume := w.PauseController()
+	w.change(a, func(a *v1alpha1.L2Attachment) { a.Spec.Network.Name = "b" })
+	w.movePort(a, "a", "b")
+	w.accept(a)
+	w.becomes(a, "False Wiring", "the flows are still the old network's")
+	resume()
+	w.becomes(a, "True Ready", "the flows are the new network's")
+
+	// The flows are there before the controller has spoken.
+	w.change(a, func(a *v1alpha1.L2Attachment) { a.Spec.Network.Name = "a" })
+	before := w.installedAt(a)
+	w.movePort(a, "b", "a")
+	NewWithT(t).Eventually(func() string { return w.installedAt(a) }, patience, "5ms").ShouldNot(Equal(before))
+	w.accept(a)
+	w.becomes(a, "True Ready", "no newer flows will come")
+	NewWithT(t).Consistently(w.ready(a), "300ms", "20ms").Should(Equal("True Ready"))
+}
+
+// installedAt is what ovn-controller wrote last.
+func (w *world) installedAt(a *v1alpha1.L2Attachment) string {
+	w.t.Helper()
+	return w.Ctl("get", "interface", link.HostName("c-"+a.Spec.PodName, a.Spec.Interface), "external_ids:ovn-installed-ts")
+}
+
+func TestRefusedMove(t *testing.T) {
+	w := start(t)
+	w.network("a")
+	w.network("b", 1300)
+	ping, pong := w.running("ping"), w.running("pong")
+	a := w.attach(ping.pod, "a", "net1", 1)
+	b := w.attach(pong.pod, "a", "net1", 2)
+	w.becomes(a, "True Ready", "it is attached")
+	w.becomes(b, "True Ready", "somebody else, too")
+	w.change(a, func(a *v1alpha1.L2Attachment) { a.Spec.Network.Name = "b" })
+	on, _ := b.PortNetwork()
+	w.refuse(a, v1alpha1.MoveRefused(v1alpha1.AttachmentRefused(v1alpha1.ReasonAddressTaken, "10.0.0.1 is taken"), on), "a")
+	g := NewWithT(t)
+	g.Consistently(w.ready(a), "300ms", "20ms").Should(Equal("True Ready"), "the port stays, and works")
+	transfer(t, ping, pong, "10.0.0.2")
+	if is, err := link.Inspect(ping.netns, "net1"); err != nil || is.MTU != 1442 {
+		t.Errorf("the interface is %+v (error %v), want the MTU of the network that it is on", is, err)
+	}
+}
+
+// A network's MTU may change while pods are on it.
+func TestMTUChanges(t *testing.T) {
+	w := start(t)
+	n := w.network("a")
+	ping := w.running("ping")
+	a := w.attach(ping.pod, "a", "net1", 1)
+	w.becomes(a, "True Ready", "it is attached")
+	for _, mtu := range []int32{1300, 1400} {
+		n.Spec.MTU = &mtu
+		if err := w.Update(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+		NewWithT(t).Eventually(func() (int, error) {
+			is, err := link.Inspect(ping.netns, "net1")
+			host, lost := netlink.LinkByName(link.HostName("c-ping", "net1"))
+			if err := errors.Join(err, lost); err != nil {
+				return 0, err
+			}
+			return min(is.MTU, host.Attrs().MTU), nil
+		}, patience, "5ms").Should(Equal(int(mtu)), "both ends follow")
+	}
+}
+
+// An agent that was away during a move makes up for it.
+func TestMoveWithoutAnAgent(t *testing.T) {
+	w := start(t)
+	w.network("a")
+	w.network("b", 1300)
+	ping := w.running("ping")
+	a := w.attach(ping.pod, "a", "net1", 1)
+	w.becomes(a, "True Ready", "it is attached")
+	w.settled(a)
+	w.stopAgent()
+	ping.knows("net1", netip.MustParseAddr("10.0.0.2").String())
+	w.move(a, "b")
+	w.startAgent()
+	g := NewWithT(t)
+	g.Eventually(ping.neighbours("net1"), patience, "5ms").Should(BeEmpty(), "the neighbours are others")
+	g.Eventually(func() (int, error) { is, err := link.Inspect(ping.netns, "net1"); return is.MTU, err }, patience, "5ms").Should(Equal(1300))
+	w.becomes(a, "True Ready", "it is where it should be")
+}
+
+// settled waits until the agent has noted the flows.
+func (w *world) settled(a *v1alpha1.L2Attachment) {
+	w.t.Helper()
+	NewWithT(w.t).Eventually(func() string {
+		return w.Ctl("get", "interface", link.HostName("c-"+a.Spec.PodName, a.Spec.Interface), "external_ids")
+	}, patience, "5ms").Should(ContainSubstring("l2sm.io/installed-ts"))
+}
