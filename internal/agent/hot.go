@@ -155,8 +155,7 @@ func (w *watcher) plugHot(ctx context.Context, v view, stages *stages) error {
 		return err
 	}
 	stages.reach(stagePlugged)
-	go announce(context.WithoutCancel(ctx), []wire{made})
-	return nil
+	return nil // the settler announces it when its flows are there
 }
 
 // adjust needs no lock: it makes and removes nothing.

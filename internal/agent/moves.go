@@ -90,7 +90,9 @@ func (s *settler) settle(ctx context.Context, name string) error {
 
 func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) error {
 	first := p.Noted.InstalledAt == 0
-	if !first {
+	// A pod that runs may have asked for neighbours before there was a way to
+	// them, and would ask again after a second only.
+	if !first || p.Sandbox.Config == hotConfig {
 		if err := link.Renew(p.Sandbox.Netns, p.Interface); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

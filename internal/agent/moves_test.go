@@ -254,3 +254,18 @@ func (w *world) settled(a *v1alpha1.L2Attachment) {
 		return w.Ctl("get", "interface", link.HostName("c-"+a.Spec.PodName, a.Spec.Interface), "external_ids")
 	}, patience, "5ms").Should(ContainSubstring("l2sm.io/installed-ts"))
 }
+
+// A pod may ask for a neighbour as soon as it sees the interface, before there
+// is a way: when there is one, it need not wait until it asks again.
+func TestEarlyQuestionsAreForgotten(t *testing.T) {
+	w := start(t)
+	w.network("a")
+	ping := w.running("ping")
+	resume := w.PauseController()
+	a := w.attach(ping.pod, "a", "net1", 1)
+	NewWithT(t).Eventually(func() error { _, err := link.Inspect(ping.netns, "net1"); return err }, patience, "5ms").Should(Succeed())
+	ping.knows("net1", "10.0.0.2")
+	resume()
+	NewWithT(t).Eventually(ping.neighbours("net1"), patience, "1ms").Should(BeEmpty())
+	w.becomes(a, "True Ready", "its flows are there")
+}
