@@ -46,6 +46,9 @@ type Config struct {
 	// AttachTimeout and InstallTimeout bound the two waits of an ADD; their
 	// zero values stand for the defaults.
 	AttachTimeout, InstallTimeout time.Duration
+
+	// step is plugger's, for tests.
+	step func(done string)
 }
 
 // Agent serves one node.
@@ -99,7 +102,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	if err != nil {
 		return err
 	}
-	a.plugger = plugger{links: link.New(c.SysctlRoot), ovs: vswitch}
+	a.plugger = plugger{links: link.New(c.SysctlRoot), ovs: vswitch, step: c.step}
 	if a.cri, err = cri.New(cmp.Or(c.CRI, cri.Socket())); err != nil {
 		return err
 	}

@@ -100,6 +100,9 @@ type world struct {
 	runtime   *critest.Fake
 	namespace string
 	stopAgent func()
+	// killAgent has the agent do nothing any more: what it is amidst, a step
+	// that a test has stopped, is never finished.
+	killAgent func()
 }
 
 // start makes a world that ends with the test. change sees the agent's
@@ -152,6 +155,7 @@ func (w *world) startAgent(change ...func(*agent.Config)) {
 			w.t.Errorf("the agent ended with: %v", err)
 		}
 	}
+	w.killAgent = func() { stopped = true; cancel() }
 	w.t.Cleanup(w.stopAgent)
 	NewWithT(w.t).Eventually(func() error {
 		_, err := cni.Do(w.t.Context(), cni.Socket, cni.Request{Command: cni.Status, Config: json.RawMessage(`{"name":"l2sm"}`)})

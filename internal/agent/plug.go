@@ -18,6 +18,14 @@ const undoTimeout = 10 * time.Second
 type plugger struct {
 	links *link.Links
 	ovs   *ovs.Client
+	// step, for tests, sees each step that is done: nil otherwise.
+	step func(done string)
+}
+
+func (p *plugger) did(step string) {
+	if p.step != nil {
+		p.step(step)
+	}
 }
 
 // plug makes the wires and their ports. On an error nothing of them is left.
@@ -30,6 +38,7 @@ func (p *plugger) plug(ctx context.Context, s ovs.Sandbox, wires []wire) error {
 	if err := p.clear(ctx, plan); err != nil {
 		return fmt.Errorf("remove what an earlier try left: %w", err)
 	}
+	p.did("clear")
 	if err := p.make(ctx, plan); err != nil {
 		return errors.Join(err, p.undo(ctx, wires))
 	}
@@ -75,11 +84,19 @@ func (p *plugger) make(ctx context.Context, plan plan) error {
 		if err := p.links.Create(w.host, w.port.Sandbox.Netns, w.inner, datapath); err != nil {
 			return err
 		}
+		p.did("create link")
 	}
+	return p.replace(ctx, plan)
+}
+
+// replace makes the wires' ports in the transaction that removes the stale
+// ones.
+func (p *plugger) replace(ctx context.Context, plan plan) error {
 	stale := portNames(plan.stale)
 	if err := p.ovs.Change(ctx, wirePorts(plan.wires), stale); err != nil {
 		return err
 	}
+	p.did("add port")
 	return p.deleteLinks(stale)
 }
 
@@ -90,11 +107,7 @@ func (p *plugger) replug(ctx context.Context, s ovs.Sandbox, wires []wire) error
 	if err != nil {
 		return err
 	}
-	stale := portNames(planPlug(s, wires, ports).stale)
-	if err := p.ovs.Change(ctx, wirePorts(wires), stale); err != nil {
-		return err
-	}
-	return p.deleteLinks(stale)
+	return p.replace(ctx, planPlug(s, wires, ports))
 }
 
 // undo removes what was made of the wires, also when the caller is gone.
@@ -106,13 +119,16 @@ func (p *plugger) undo(ctx context.Context, wires []wire) error {
 
 // unplug removes ports and host ends by name; both have the same.
 func (p *plugger) unplug(ctx context.Context, names []string) error {
-	return errors.Join(p.ovs.Change(ctx, nil, names), p.deleteLinks(names))
+	err := p.ovs.Change(ctx, nil, names)
+	p.did("remove ports")
+	return errors.Join(err, p.deleteLinks(names))
 }
 
 func (p *plugger) deleteLinks(names []string) error {
 	var errs []error
 	for _, name := range names {
 		errs = append(errs, p.links.Delete(name))
+		p.did("delete link")
 	}
 	return errors.Join(errs...)
 }

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
+	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/cri"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
@@ -79,7 +80,7 @@ func (s *sweeper) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, e
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	s.torn.forget(func(container string) bool { return sandboxWith(sandboxes, container) != nil })
+	s.torn.forget(func(container string) bool { return listed(sandboxes, container) != nil })
 
 	var errs []error
 	for _, p := range suspects(ports, sandboxes) {
@@ -87,6 +88,11 @@ func (s *sweeper) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, e
 	}
 	for _, end := range leftEnds(ends, ports, sandboxes) {
 		errs = append(errs, s.sweepEnd(ctx, end))
+	}
+	for _, sandbox := range sandboxes {
+		if sandbox.Ready {
+			errs = append(errs, s.sweepSandbox(ctx, sandbox, ends))
+		}
 	}
 	return ctrl.Result{}, errors.Join(errs...)
 }
@@ -134,19 +140,65 @@ func (s *sweeper) sweepEnd(ctx context.Context, end link.HostEnd) error {
 		if err != nil || portNamed(ports, end.Name) != nil {
 			return err
 		}
-		if err := s.links.Delete(end.Name); err != nil {
-			return fmt.Errorf("sweep link: %w", err)
-		}
-		swept.WithLabelValues("link").Inc()
-		log.FromContext(ctx).Info("Swept a link of a sandbox that is gone", "link", end.Name, "container", end.Owner.Container)
+		return s.deleteEnd(ctx, end)
+	})
+}
+
+// sweepSandbox removes what an agent that died has left in a pod that runs: an
+// interface without a port, of an attachment that went before the next agent
+// could finish the work.
+func (s *sweeper) sweepSandbox(ctx context.Context, sandbox cri.Sandbox, ends []link.HostEnd) error {
+	in := func(end link.HostEnd) bool { return end.In(sandbox.ID) }
+	if !slices.ContainsFunc(ends, in) {
 		return nil
+	}
+	unlock, err := s.pods.acquire(ctx, sandbox.PodUID)
+	if err != nil {
+		return fmt.Errorf("wait for a call for the pod: %w", err)
+	}
+	defer unlock()
+	ports, err := s.ovs.Ports(ctx)
+	if err != nil {
+		return err
+	}
+	var attachments v1alpha1.L2AttachmentList
+	if err := s.client.List(ctx, &attachments, client.InNamespace(sandbox.PodNamespace)); err != nil {
+		return fmt.Errorf("list attachments: %w", err)
+	}
+	var errs []error
+	for _, end := range orphans(sandbox, ends, ports, attachments.Items) {
+		errs = append(errs, s.deleteEnd(ctx, end))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *sweeper) deleteEnd(ctx context.Context, end link.HostEnd) error {
+	if err := s.links.Delete(end.Name); err != nil {
+		return fmt.Errorf("sweep link: %w", err)
+	}
+	swept.WithLabelValues("link").Inc()
+	log.FromContext(ctx).Info("Swept a link without a port", "link", end.Name, "container", end.Owner.Container)
+	return nil
+}
+
+// orphans are host ends in the sandbox that have no port, and no attachment
+// that would give them one.
+func orphans(sandbox cri.Sandbox, ends []link.HostEnd, ports []ovs.Port, attachments []v1alpha1.L2Attachment) []link.HostEnd {
+	claimed := map[string]bool{}
+	for _, a := range attachments {
+		if string(a.Spec.PodUID) == sandbox.PodUID {
+			claimed[link.HostName(sandbox.ID, a.Spec.Interface)] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(ends), func(end link.HostEnd) bool {
+		return !end.In(sandbox.ID) || claimed[end.Name] || portNamed(ports, end.Name) != nil
 	})
 }
 
 // suspects are ports in sandboxes that are not ready.
 func suspects(ports []ovs.Port, sandboxes []cri.Sandbox) []ovs.Port {
 	return slices.DeleteFunc(slices.Clone(ports), func(p ovs.Port) bool {
-		in := sandboxWith(sandboxes, p.Sandbox.Container)
+		in := listed(sandboxes, p.Sandbox.Container)
 		return in != nil && in.Ready
 	})
 }
@@ -156,7 +208,7 @@ func suspects(ports []ovs.Port, sandboxes []cri.Sandbox) []ovs.Port {
 // its pod is, a sandbox that the runtime does not list may be one that is being
 // made: containerd 1.6 lists it only then.
 func isLeft(p ovs.Port, pod *corev1.Pod, sandboxes []cri.Sandbox) bool {
-	if in := sandboxWith(sandboxes, p.Sandbox.Container); in != nil && in.Ready {
+	if in := listed(sandboxes, p.Sandbox.Container); in != nil && in.Ready {
 		return false
 	}
 	if pod == nil || string(pod.UID) != p.Sandbox.PodUID || ended(pod) {
@@ -169,12 +221,12 @@ func isLeft(p ovs.Port, pod *corev1.Pod, sandboxes []cri.Sandbox) bool {
 // not list.
 func leftEnds(ends []link.HostEnd, ports []ovs.Port, sandboxes []cri.Sandbox) []link.HostEnd {
 	return slices.DeleteFunc(slices.Clone(ends), func(end link.HostEnd) bool {
-		listed := slices.ContainsFunc(sandboxes, func(s cri.Sandbox) bool { return end.In(s.ID) })
-		return listed || portNamed(ports, end.Name) != nil
+		isListed := slices.ContainsFunc(sandboxes, func(s cri.Sandbox) bool { return end.In(s.ID) })
+		return isListed || portNamed(ports, end.Name) != nil
 	})
 }
 
-func sandboxWith(sandboxes []cri.Sandbox, container string) *cri.Sandbox {
+func listed(sandboxes []cri.Sandbox, container string) *cri.Sandbox {
 	i := slices.IndexFunc(sandboxes, func(s cri.Sandbox) bool { return s.ID == container })
 	if i < 0 {
 		return nil
