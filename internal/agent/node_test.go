@@ -60,21 +60,62 @@ func (w *world) deleteNow(o client.Object) {
 }
 
 func TestCheck(t *testing.T) {
-	w, s := wired(t)
-	s.ok("CHECK")
-	nstest.Do(t, s.netns, func() error {
+	cases := map[string]struct {
+		reason string
+		spoil  func(*world, *sandbox)
+		says   string
+	}{
+		"MTU": {"somebody set another", func(w *world, s *sandbox) {
+			s.inner(func(inner netlink.Link) error { return netlink.LinkSetMTU(inner, 1000) })
+		}, "MTU 1000, want 1442"},
+		"MAC": {"somebody set another", func(w *world, s *sandbox) {
+			s.inner(func(inner netlink.Link) error {
+				return netlink.LinkSetHardwareAddr(inner, net.HardwareAddr{2, 0, 0, 0, 0, 9})
+			})
+		}, "02:00:00:00:00:09"},
+		"Address": {"somebody removed it", func(w *world, s *sandbox) {
+			s.inner(func(inner netlink.Link) error {
+				return netlink.AddrDel(inner, &netlink.Addr{IPNet: &net.IPNet{IP: net.IPv4(10, 0, 0, 1), Mask: net.CIDRMask(24, 32)}})
+			})
+		}, "lacks addresses [10.0.0.1/24]"},
+		"Interface": {"somebody removed it", func(w *world, s *sandbox) {
+			s.inner(netlink.LinkDel)
+		}, "net1"},
+		"Port": {"somebody removed it", func(w *world, s *sandbox) { w.Ctl("del-port", w.Ports()[0]) }, "has no port"},
+		"Binding": {"ovn-controller has lost the logical port", func(w *world, s *sandbox) {
+			w.NB("lsp-del", "l2sm/"+w.namespace+"/"+w.attachment(s.pod, "one", "net1", 1).Name)
+			NewWithT(w.t).Eventually(func() string { return w.Ctl("get", "interface", w.Ports()[0], "external_ids") }, patience, "10ms").
+				ShouldNot(ContainSubstring("ovn-installed="))
+		}, "not installed"},
+		"Refused": {"the controller has taken the port away", func(w *world, s *sandbox) {
+			w.refuse(w.attachment(s.pod, "one", "net1", 1), v1alpha1.AttachmentRefused(v1alpha1.ReasonLinkFull, "the link has two ends"))
+			w.becomes(w.attachment(s.pod, "one", "net1", 1), "False LinkFull", "the agent knows")
+		}, "the link has two ends"},
+		"Namespace": {"it is gone", func(w *world, s *sandbox) {
+			nstest.RemoveNS(w.t, s.netns)
+			s.netns = "/run/netns/none"
+		}, "/run/netns/none"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w, s := wired(t)
+			NewWithT(t).Eventually(func() *types.Error { _, e := s.run("CHECK"); return e }, patience, "10ms").Should(BeNil())
+			tc.spoil(w, s)
+			s.fails("CHECK", types.ErrInternal, tc.says)
+		})
+	}
+}
+
+// inner does something to the pod's end of net1.
+func (s *sandbox) inner(f func(netlink.Link) error) {
+	s.t.Helper()
+	nstest.Do(s.t, s.netns, func() error {
 		inner, err := netlink.LinkByName("net1")
 		if err != nil {
 			return err
 		}
-		return netlink.LinkSetMTU(inner, 1000)
+		return f(inner)
 	})
-	s.fails("CHECK", types.ErrInternal, "MTU 1000, want 1442")
-	w.Ctl("del-port", w.Ports()[0])
-	s.fails("CHECK", types.ErrInternal, "has no port")
-	nstest.RemoveNS(t, s.netns)
-	s.netns = "/run/netns/none"
-	s.fails("CHECK", types.ErrInternal, "/run/netns/none")
 }
 
 func TestGC(t *testing.T) {

@@ -97,31 +97,20 @@ func (s *sweeper) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, e
 	return ctrl.Result{}, errors.Join(errs...)
 }
 
-// sweepPort looks again under the pod's lock: no ADD is under way then, and no
-// hot attachment.
+// sweepPort takes the pod's lock for what looks like left only: an ADD may
+// hold it for long.
 func (s *sweeper) sweepPort(ctx context.Context, p ovs.Port) error {
+	if left, err := s.left(ctx, p); err != nil || !left {
+		return err
+	}
 	unlock, err := s.pods.acquire(ctx, p.Sandbox.PodUID)
 	if err != nil {
 		return fmt.Errorf("wait for a call for the pod: %w", err)
 	}
 	defer unlock()
-	ports, err := s.ovs.Ports(ctx)
-	if err != nil {
+	// Now no ADD is under way, and no hot attachment.
+	if left, err := s.left(ctx, p); err != nil || !left {
 		return err
-	}
-	if is := portNamed(ports, p.Name); is == nil || is.Sandbox != p.Sandbox {
-		return nil
-	}
-	pod, err := found(ctx, s.live, client.ObjectKey{Namespace: p.Sandbox.PodNamespace, Name: p.Sandbox.PodName}, &corev1.Pod{})
-	if err != nil {
-		return err
-	}
-	sandboxes, err := s.cri.SandboxesOf(ctx, p.Sandbox.PodUID)
-	if err != nil {
-		return err
-	}
-	if !isLeft(p, pod, sandboxes) {
-		return nil
 	}
 	if err := s.unplug(ctx, []string{p.Name}); err != nil {
 		return fmt.Errorf("sweep port %q: %w", p.Name, err)
@@ -130,6 +119,26 @@ func (s *sweeper) sweepPort(ctx context.Context, p ovs.Port) error {
 	log.FromContext(ctx).Info("Swept an interface of a sandbox that is gone", "port", p.Name, "interface", p.Interface,
 		"Pod", p.Sandbox.PodNamespace+"/"+p.Sandbox.PodName, "container", p.Sandbox.Container)
 	return nil
+}
+
+// left says whether the port is still there, and left.
+func (s *sweeper) left(ctx context.Context, p ovs.Port) (bool, error) {
+	ports, err := s.ovs.Ports(ctx)
+	if err != nil {
+		return false, err
+	}
+	if is := portNamed(ports, p.Name); is == nil || is.Sandbox != p.Sandbox {
+		return false, nil
+	}
+	pod, err := found(ctx, s.live, client.ObjectKey{Namespace: p.Sandbox.PodNamespace, Name: p.Sandbox.PodName}, &corev1.Pod{})
+	if err != nil {
+		return false, err
+	}
+	sandboxes, err := s.cri.SandboxesOf(ctx, p.Sandbox.PodUID)
+	if err != nil {
+		return false, err
+	}
+	return isLeft(p, pod, sandboxes), nil
 }
 
 // sweepEnd keeps calls for the container out while it looks again: an ADD that
