@@ -157,28 +157,32 @@ func (s *sweeper) sweepEnd(ctx context.Context, end link.HostEnd) error {
 // interface without a port, of an attachment that went before the next agent
 // could finish the work.
 func (s *sweeper) sweepSandbox(ctx context.Context, sandbox cri.Sandbox, ends []link.HostEnd) error {
-	in := func(end link.HostEnd) bool { return end.In(sandbox.ID) }
-	if !slices.ContainsFunc(ends, in) {
-		return nil
+	if left, err := s.orphans(ctx, sandbox, ends); err != nil || len(left) == 0 {
+		return err
 	}
 	unlock, err := s.pods.acquire(ctx, sandbox.PodUID)
 	if err != nil {
 		return fmt.Errorf("wait for a call for the pod: %w", err)
 	}
 	defer unlock()
-	ports, err := s.ovs.Ports(ctx)
-	if err != nil {
-		return err
-	}
-	var attachments v1alpha1.L2AttachmentList
-	if err := s.client.List(ctx, &attachments, client.InNamespace(sandbox.PodNamespace)); err != nil {
-		return fmt.Errorf("list attachments: %w", err)
-	}
-	var errs []error
-	for _, end := range orphans(sandbox, ends, ports, attachments.Items) {
+	left, err := s.orphans(ctx, sandbox, ends)
+	errs := []error{err}
+	for _, end := range left {
 		errs = append(errs, s.deleteEnd(ctx, end))
 	}
 	return errors.Join(errs...)
+}
+
+func (s *sweeper) orphans(ctx context.Context, sandbox cri.Sandbox, ends []link.HostEnd) ([]link.HostEnd, error) {
+	ports, err := s.ovs.Ports(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var attachments v1alpha1.L2AttachmentList
+	if err := s.client.List(ctx, &attachments, client.InNamespace(sandbox.PodNamespace)); err != nil {
+		return nil, fmt.Errorf("list attachments: %w", err)
+	}
+	return orphans(sandbox, ends, ports, attachments.Items), nil
 }
 
 func (s *sweeper) deleteEnd(ctx context.Context, end link.HostEnd) error {
