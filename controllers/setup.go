@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -50,6 +51,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	pods, err := s.pod()
 	if err != nil {
 		return err
+	}
+	if err := mgr.AddMetricsServerExtraHandler(inventory.Path, serveInventory(allocations, mgr.Elected())); err != nil {
+		return fmt.Errorf("serve the inventory: %w", err)
 	}
 	return mgr.Add(&awaitMultus{mapper: mgr.GetRESTMapper(), start: func() error { return s.definitions(pods) }})
 }

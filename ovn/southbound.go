@@ -95,12 +95,16 @@ func (s *Southbound) Chassis() ([]string, error) {
 	var names []string
 	for _, row := range session.cache.Table(sb.ChassisTable).RowsShallow() {
 		chassis := row.(*sb.Chassis)
-		if slices.Contains(strings.Split(chassis.OtherConfig["ovn-cms-options"], ","), ChassisMark) {
+		if marked(chassis) {
 			names = append(names, chassis.Name)
 		}
 	}
 	slices.Sort(names)
 	return names, nil
+}
+
+func marked(row *sb.Chassis) bool {
+	return slices.Contains(strings.Split(row.OtherConfig["ovn-cms-options"], ","), ChassisMark)
 }
 
 // DeleteChassis removes what a chassis left: its rows in Chassis and

@@ -50,17 +50,18 @@ func TestTLS(t *testing.T) {
 	cases := map[string]struct {
 		reason   string
 		trusted  *pki.Authority
-		signer   *pki.Authority
+		sign     func(string, time.Time) (pki.Pair, error)
 		accepted bool
 	}{
-		"Ours":        {reason: "both sides know the same authority", trusted: ours, signer: ours, accepted: true},
-		"OtherServer": {reason: "the client does not trust the server", trusted: other, signer: ours},
-		"OtherClient": {reason: "the server does not trust the client", trusted: ours, signer: other},
+		"Ours":        {reason: "both sides know the same authority", trusted: ours, sign: ours.Client, accepted: true},
+		"OtherServer": {reason: "the client does not trust the server", trusted: other, sign: ours.Client},
+		"OtherClient": {reason: "the server does not trust the client", trusted: ours, sign: other.Client},
+		"Endpoint":    {reason: "an agent's certificate is for being asked", trusted: ours, sign: ours.Endpoint},
 	}
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			pair, err := tc.signer.Client("controller", now)
+			pair, err := tc.sign("controller", now)
 			if err != nil {
 				t.Fatal(err)
 			}

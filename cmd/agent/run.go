@@ -11,10 +11,10 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/agent"
+	"l2sm.io/l2sm/internal/inventory"
 )
 
 // run runs the manager until the context ends.
@@ -53,7 +53,7 @@ func newManager(o options) (ctrl.Manager, error) {
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 scheme,
 		Cache:                  agent.CacheOptions(o.agent.Node),
-		Metrics:                metricsserver.Options{BindAddress: o.metricsAddress},
+		Metrics:                inventory.Serving(o.metricsAddress, o.metricsTLSDir),
 		HealthProbeBindAddress: o.probeAddress,
 	})
 	if err != nil {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -14,8 +15,14 @@ import (
 var version = "dev"
 
 func main() {
-	if err := newRoot().ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
-		fmt.Fprintln(os.Stderr, "l2sm-controller:", err)
-		os.Exit(1)
+	err := newRoot().ExecuteContext(ctrl.SetupSignalHandler())
+	if err == nil {
+		return
 	}
+	failure := &exitError{code: 1, reason: err}
+	errors.As(err, &failure)
+	if failure.reason != nil {
+		fmt.Fprintln(os.Stderr, "l2sm-controller:", failure.reason)
+	}
+	os.Exit(failure.code)
 }

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/internal/pki"
 )
 
@@ -24,6 +25,9 @@ const (
 	authoritySecret = "ovn-ca"
 	centralSecret   = "ovn-central-tls"
 	clientSecret    = "ovn-client-tls"
+
+	agentSecret      = "l2sm-agent-tls"
+	controllerSecret = "l2sm-controller-tls"
 )
 
 // renewBefore is how long before its end a certificate is replaced. Clients
@@ -33,9 +37,10 @@ const renewBefore = 365 * 24 * time.Hour
 const pkiLong = `pki makes certificates for OVN's databases and their clients.
 
 It keeps them in the Secrets ovn-ca (an authority of our own), ovn-central-tls
-and ovn-client-tls, replaces those that are missing or will expire within a
-year, and writes ovn-central's into a folder. It is ovn-central's init
-container.`
+and ovn-client-tls, and in l2sm-agent-tls and l2sm-controller-tls what agents
+and controllers serve their metrics with. It replaces those that are missing or
+will expire within a year, and writes ovn-central's into a folder. It is
+ovn-central's init container.`
 
 // newPKI is the subcommand pki.
 func newPKI() *cobra.Command {
@@ -87,7 +92,7 @@ type keeper struct {
 	now       time.Time
 }
 
-// ensure makes the three Secrets hold certificates that will do, and returns
+// ensure makes the Secrets hold certificates that will do, and returns
 // the content of ovn-central's. What will do is left as it is.
 func (k keeper) ensure(ctx context.Context, hosts []string) (map[string][]byte, error) {
 	authority, err := k.authority(ctx)
@@ -99,6 +104,14 @@ func (k keeper) ensure(ctx context.Context, hosts []string) (map[string][]byte, 
 	})
 	if err != nil {
 		return nil, err
+	}
+	for name, host := range map[string]string{agentSecret: inventory.AgentName, controllerSecret: inventory.ControllerName} {
+		_, err := k.leaf(ctx, authority, name, []string{host}, func() (pki.Pair, error) {
+			return authority.Endpoint(host, k.now)
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	return k.leaf(ctx, authority, centralSecret, hosts, func() (pki.Pair, error) {
 		return authority.Server("ovn-central", hosts, k.now)

@@ -44,6 +44,12 @@ func changed(before, after map[string]string) []string {
 	return names
 }
 
+func sorted(names ...string) []string { return slices.Sorted(slices.Values(names)) }
+
+func everySecret() []string {
+	return sorted(agentSecret, authoritySecret, centralSecret, clientSecret, controllerSecret)
+}
+
 // Each step runs the keeper on what the step before has left on a real
 // kube-apiserver.
 func TestEnsureCertificates(t *testing.T) {
@@ -78,12 +84,12 @@ func TestEnsureCertificates(t *testing.T) {
 		now          time.Time
 		want         []string
 	}{
-		{"First", "There is nothing yet.", nothing, hosts, now, []string{authoritySecret, centralSecret, clientSecret}},
+		{"First", "There is nothing yet.", nothing, hosts, now, everySecret()},
 		{"Again", "What will do is kept, or running daemons would lose each other.", nothing, hosts, now, []string{}},
 		{"NewAddress", "The Service was made anew.", nothing, centralHosts("default", "10.96.0.21"), now, []string{centralSecret}},
 		{"ClientGone", "The authority is still there to sign another.", remove(clientSecret), centralHosts("default", "10.96.0.21"), now, []string{clientSecret}},
-		{"Old", "Leaves are renewed in their last year, the authority lives on.", nothing, centralHosts("default", "10.96.0.21"), now.Add(pki.LeafLifetime - renewBefore + time.Hour), []string{centralSecret, clientSecret}},
-		{"AuthorityGone", "Nothing that it signed can be renewed, so all is made anew.", remove(authoritySecret), hosts, now, []string{authoritySecret, centralSecret, clientSecret}},
+		{"Old", "Leaves are renewed in their last year, the authority lives on.", nothing, centralHosts("default", "10.96.0.21"), now.Add(pki.LeafLifetime - renewBefore + time.Hour), sorted(agentSecret, centralSecret, clientSecret, controllerSecret)},
+		{"AuthorityGone", "Nothing that it signed can be renewed, so all is made anew.", remove(authoritySecret), hosts, now, everySecret()},
 	}
 	for _, step := range steps {
 		t.Run(step.name, func(t *testing.T) {

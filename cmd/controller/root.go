@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 )
@@ -38,6 +39,7 @@ type options struct {
 	namespace              string
 	leaderElect            bool
 	metricsAddress         string
+	metricsTLSDir          string
 	probeAddress           string
 	verbose                bool
 }
@@ -61,6 +63,19 @@ func newRoot() *cobra.Command {
 		},
 	}
 	flags := root.Flags()
+	o.addClusterFlags(flags)
+	flags.BoolVar(&o.leaderElect, "leader-elect", true, "work only when elected; needed where more than one runs")
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of Prometheus metrics and of /inventory, by TLS; 0 for none")
+	flags.StringVar(&o.metricsTLSDir, "metrics-tls-dir", os.Getenv("METRICS_TLS_DIR"),
+		"folder with tls.crt and tls.key for the metrics' server; without, it signs its own (environment: METRICS_TLS_DIR)")
+	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
+	flags.BoolVar(&o.verbose, "verbose", false, "log what is done in detail")
+	root.AddCommand(newPKI(), newAudit())
+	return root
+}
+
+// addClusterFlags adds what says where everything is.
+func (o *options) addClusterFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.northbound, "nb", split(os.Getenv("NB_ENDPOINTS")),
 		"northbound database: ssl:HOST:PORT, tcp:HOST:PORT or unix:/PATH, any number, tried in turn (environment: NB_ENDPOINTS)")
 	flags.StringSliceVar(&o.southbound, "sb", split(os.Getenv("SB_ENDPOINTS")),
@@ -70,13 +85,7 @@ func newRoot() *cobra.Command {
 	flags.Int32Var(&o.underlayMTU, "underlay-mtu", number(os.Getenv("UNDERLAY_MTU"), 1500),
 		"MTU in bytes that every node's tunnel interface carries; pods get 58 less (environment: UNDERLAY_MTU)")
 	flags.StringVar(&o.namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), v1alpha1.SystemNamespace),
-		"namespace of the leader's lease (environment: POD_NAMESPACE)")
-	flags.BoolVar(&o.leaderElect, "leader-elect", true, "work only when elected; needed where more than one runs")
-	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of Prometheus metrics; 0 for none")
-	flags.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
-	flags.BoolVar(&o.verbose, "verbose", false, "log what is done in detail")
-	root.AddCommand(newPKI())
-	return root
+		"namespace that l2sm runs in (environment: POD_NAMESPACE)")
 }
 
 func (o options) check() error {

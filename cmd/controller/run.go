@@ -16,10 +16,10 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/controllers"
+	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/internal/pki"
 	"l2sm.io/l2sm/ovn"
 )
@@ -80,11 +80,9 @@ func dial(ctx context.Context, o options) (*ovn.Client, *ovn.Southbound, error) 
 }
 
 func newManager(o options) (ctrl.Manager, error) {
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, nadv1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return nil, fmt.Errorf("register API kinds: %w", err)
-		}
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
 	}
 	config, err := ctrl.GetConfig()
 	if err != nil {
@@ -98,13 +96,23 @@ func newManager(o options) (ctrl.Manager, error) {
 		LeaderElectionNamespace: o.namespace,
 		// The process ends with the manager, so the next leader need not wait.
 		LeaderElectionReleaseOnCancel: true,
-		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
+		Metrics:                       inventory.Serving(o.metricsAddress, o.metricsTLSDir),
 		HealthProbeBindAddress:        o.probeAddress,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the manager: %w", err)
 	}
 	return mgr, nil
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, nadv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("register API kinds: %w", err)
+		}
+	}
+	return scheme, nil
 }
 
 var errNoNorthbound = errors.New("not connected to the northbound database")

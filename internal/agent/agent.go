@@ -19,6 +19,7 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/cri"
+	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
 	"l2sm.io/l2sm/internal/wake"
@@ -124,6 +125,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 		if err := mgr.Add(r); err != nil {
 			return fmt.Errorf("add to the manager: %w", err)
 		}
+	}
+	gather := func(ctx context.Context) (inventory.Node, error) { return a.inventory(ctx, c.Node) }
+	if err := mgr.AddMetricsServerExtraHandler(inventory.Path, inventory.Handler(gather)); err != nil {
+		return fmt.Errorf("serve the inventory: %w", err)
 	}
 	return mgr.AddReadyzCheck("ovs", func(r *http.Request) error { return vswitch.Ready(r.Context()) })
 }

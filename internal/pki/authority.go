@@ -2,7 +2,8 @@
 // show each other, and loads them: one private authority signs all of them.
 //
 //	Authority ──signs──> server certificate (the databases' addresses as SANs)
-//	          └─signs──> client certificates (controller, northd, each chassis)
+//	          ├─signs──> client certificates (controller, northd, each chassis)
+//	          └─signs──> endpoint certificates (agents and controllers, for their metrics)
 //
 // Everything is PEM in and PEM out. Keys are ECDSA P-256.
 package pki
@@ -97,6 +98,18 @@ func (a *Authority) Server(name string, hosts []string, now time.Time) (Pair, er
 		template.DNSNames = append(template.DNSNames, host)
 	}
 
+	pair, err := sign(template, a)
+	if err != nil {
+		return Pair{}, fmt.Errorf("sign server certificate %q: %w", name, err)
+	}
+	return pair, nil
+}
+
+// Endpoint makes a certificate for a server that is asked for by a name alone
+// and is nobody's client: the databases do not let it in.
+func (a *Authority) Endpoint(name string, now time.Time) (Pair, error) {
+	template := leaf(name, now, x509.ExtKeyUsageServerAuth)
+	template.DNSNames = []string{name}
 	pair, err := sign(template, a)
 	if err != nil {
 		return Pair{}, fmt.Errorf("sign server certificate %q: %w", name, err)

@@ -15,6 +15,13 @@ const (
 	KeyFile         = "tls.key"
 )
 
+// Serve returns what a server has for tls.Config.GetCertificate: its own
+// certificate of a folder, read anew for every handshake. While it is missing,
+// handshakes fail.
+func Serve(dir string) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own(dir) }
+}
+
 // Load returns the TLS configuration of a client whose certificates are in a
 // folder. The client's own certificate and key are read anew for every
 // handshake, so a renewed one is used from the next connection on. The
@@ -29,19 +36,20 @@ func Load(dir string) (*tls.Config, error) {
 		return nil, fmt.Errorf("read certificate authority: no certificate in %q", filepath.Join(dir, AuthorityFile))
 	}
 
-	own := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		pair, err := tls.LoadX509KeyPair(filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile))
-		if err != nil {
-			return nil, fmt.Errorf("read own certificate: %w", err)
-		}
-		return &pair, nil
-	}
-	if _, err := own(nil); err != nil {
+	if _, err := own(dir); err != nil {
 		return nil, err // now, rather than at every connection to come
 	}
 	return &tls.Config{
 		MinVersion:           tls.VersionTLS12,
 		RootCAs:              roots,
-		GetClientCertificate: own,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own(dir) },
 	}, nil
+}
+
+func own(dir string) (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("read own certificate: %w", err)
+	}
+	return &pair, nil
 }

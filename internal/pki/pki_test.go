@@ -56,6 +56,7 @@ func TestVerify(t *testing.T) {
 	ours, other := newAuthority(t, "ours"), newAuthority(t, "other")
 	server := must(t)(ours.Server("nb", []string{"ovn-central.l2sm-system.svc", "192.0.2.7", "fd00::7"}, now))
 	client := must(t)(ours.Client("node-a", now))
+	endpoint := must(t)(ours.Endpoint("l2sm-agent", now))
 	year := 365 * 24 * time.Hour
 
 	cases := map[string]struct {
@@ -72,6 +73,8 @@ func TestVerify(t *testing.T) {
 		"RaftPeer":     {reason: "members of a cluster are each other's clients", pair: server, opts: x509.VerifyOptions{KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, valid: true},
 		"Client":       {reason: "a client is a client", pair: client, opts: x509.VerifyOptions{KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, valid: true},
 		"ClientServes": {reason: "a client's key must not pass for the server's", pair: client},
+		"Endpoint":     {reason: "an agent is asked for by its program's name", pair: endpoint, opts: x509.VerifyOptions{DNSName: "l2sm-agent"}, valid: true},
+		"EndpointAsks": {reason: "what an agent serves with opens no database", pair: endpoint, opts: x509.VerifyOptions{KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}},
 		"OtherCA":      {reason: "another authority's word does not count", pair: server, opts: x509.VerifyOptions{Roots: pool(other)}},
 		"ClockIsLate":  {reason: "hosts' clocks differ by minutes", pair: server, opts: x509.VerifyOptions{CurrentTime: now.Add(-30 * time.Minute)}, valid: true},
 		"FourYears":    {reason: "a certificate holds for five years", pair: server, opts: x509.VerifyOptions{CurrentTime: now.Add(4 * year)}, valid: true},

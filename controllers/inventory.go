@@ -1,0 +1,24 @@
+package controllers
+
+import (
+	"context"
+	"net/http"
+
+	"l2sm.io/l2sm/internal/inventory"
+)
+
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+// serveInventory says what this replica has given out. It is closed when this
+// replica is elected.
+func serveInventory(allocations *Allocations, elected <-chan struct{}) http.Handler {
+	return inventory.Handler(func(context.Context) (inventory.Controller, error) {
+		select {
+		case <-elected:
+			return inventory.Controller{Leads: true, Leases: allocations.Snapshot()}, nil
+		default:
+			return inventory.Controller{}, nil
+		}
+	})
+}
