@@ -33,6 +33,11 @@ func newLoneScenario(t *testing.T) *scenario {
 	return s
 }
 
+// within is the scenario, for a part of its test.
+func (s *scenario) within(t *testing.T) *scenario {
+	return &scenario{T: t, namespace: s.namespace}
+}
+
 // end removes the scenario, after it told what stood there if it failed.
 func (s *scenario) end() {
 	if s.Failed() {

@@ -1,0 +1,98 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What scenarios kill, as pgrep -f finds it on a node.
+const (
+	controllerProgram = "^/usr/bin/l2sm-controller --nb"
+	agentProgram      = "^/usr/bin/l2sm-agent --sysctl"
+	ovnController     = "^ovn-controller unix:"
+	switchDaemon      = "^ovs-vswitchd unix:"
+	switchDatabase    = "^ovsdb-server --remote=punix:/run/openvswitch/"
+	northd            = "^ovn-northd "
+	northbound        = "^ovsdb-server --remote=punix:/run/ovn/ovnnb_db"
+	southbound        = "^ovsdb-server --remote=punix:/run/ovn/ovnsb_db"
+)
+
+// processes are a program's on a node, whose PID namespace is its own.
+func processes(node, program string) []string {
+	out, _ := lab("node", node, "pgrep", "-f", program) // it fails where it finds none
+	return strings.Fields(out)
+}
+
+// send sends a signal to a program on a node, and returns whom it reached.
+func send(t *testing.T, signal, name, program string) []string {
+	t.Helper()
+	pids := processes(name, program)
+	if len(pids) == 0 {
+		t.Fatalf("nothing on node %s is %q", name, program)
+	}
+	node(t, name, append([]string{"kill", "-" + signal}, pids...)...)
+	return pids
+}
+
+// kill ends a program on a node with SIGKILL and waits until the kubelet has
+// started its successor.
+func kill(t *testing.T, name, program string) {
+	t.Helper()
+	killed := send(t, "KILL", name, program)
+	eventually(t, fmt.Sprintf("%q runs again on %s", program, name), func() error {
+		now := processes(name, program)
+		if len(now) == 0 || slices.ContainsFunc(now, func(p string) bool { return slices.Contains(killed, p) }) {
+			return fmt.Errorf("there is %v, killed was %v", now, killed)
+		}
+		return nil
+	})
+}
+
+// system runs kubectl in l2sm's own namespace; it must succeed.
+func system(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := lab(append([]string{"kubectl", "-n", "l2sm-system"}, args...)...)
+	if err != nil {
+		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(out)
+}
+
+// centralNode is where OVN's databases run.
+func centralNode(t *testing.T) string {
+	t.Helper()
+	return system(t, "get", "pod", "-l", "app.kubernetes.io/name=ovn-central", "-o", "jsonpath={.items[0].spec.nodeName}")
+}
+
+// leader is the pod of the controller that is elected, and its node.
+func leader(t *testing.T) (name, node string) {
+	t.Helper()
+	holder := system(t, "get", "lease", "l2sm-controller", "-o", "jsonpath={.spec.holderIdentity}")
+	name, _, _ = strings.Cut(holder, "_")
+	return name, system(t, "get", "pod", name, "-o", "jsonpath={.spec.nodeName}")
+}
+
+// sbctl asks the southbound database.
+func sbctl(t *testing.T, args ...string) string {
+	t.Helper()
+	return system(t, append([]string{"exec", "deploy/ovn-central", "-c", "sb", "--", "ovn-sbctl"}, args...)...)
+}
+
+// chassis are the names of the nodes that OVN knows, in their order.
+func chassis(t *testing.T) []string {
+	t.Helper()
+	names := strings.Fields(sbctl(t, "--bare", "--columns=name", "list", "Chassis"))
+	slices.Sort(names)
+	return names
+}
+
+func differs(want, got string) error {
+	if want != got {
+		return fmt.Errorf("want %s, got %s", want, got)
+	}
+	return nil
+}
