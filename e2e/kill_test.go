@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,12 +45,16 @@ func kill(t *testing.T, name, program string) {
 	t.Helper()
 	killed := send(t, "KILL", name, program)
 	eventually(t, fmt.Sprintf("%q runs again on %s", program, name), func() error {
-		now := processes(name, program)
-		if len(now) == 0 || slices.ContainsFunc(now, func(p string) bool { return slices.Contains(killed, p) }) {
-			return fmt.Errorf("there is %v, killed was %v", now, killed)
-		}
-		return nil
+		return another(killed, processes(name, program))
 	})
+}
+
+// another says whether processes have taken the place of others.
+func another(former, now []string) error {
+	if len(now) == 0 || slices.ContainsFunc(now, func(p string) bool { return slices.Contains(former, p) }) {
+		return fmt.Errorf("there is %v, before there was %v", now, former)
+	}
+	return nil
 }
 
 // system runs kubectl in l2sm's own namespace; it must succeed.
@@ -74,16 +79,20 @@ func leader(t *testing.T) string {
 	return system(t, "get", "lease", "l2sm-controller", "-o", "jsonpath={.spec.holderIdentity}")
 }
 
-// sbctl asks the southbound database.
-func sbctl(t *testing.T, args ...string) string {
-	t.Helper()
-	return system(t, append([]string{"exec", "deploy/ovn-central", "-c", "sb", "--", "ovn-sbctl"}, args...)...)
+// sbtry asks the southbound database, nbtry the northbound one: each may be
+// away.
+func sbtry(args ...string) (string, error) {
+	return lab(append([]string{"kubectl", "-n", "l2sm-system", "exec", "deploy/ovn-central", "-c", "sb", "--", "ovn-sbctl", "--timeout=5"}, args...)...)
+}
+
+func nbtry(args ...string) (string, error) {
+	return lab(append([]string{"nbctl", "--timeout=5"}, args...)...)
 }
 
 // chassis are the names of the nodes that OVN knows, in their order.
-func chassis(t *testing.T) []string {
-	t.Helper()
-	return sorted(strings.Fields(sbctl(t, "--bare", "--columns=name", "list", "Chassis")))
+func chassis() (string, error) {
+	out, err := sbtry("--bare", "--columns=name", "list", "Chassis")
+	return strings.Join(sorted(strings.Fields(out)), " "), err
 }
 
 func sorted(list []string) []string {
@@ -104,4 +113,13 @@ func power(t *testing.T, action, what string) {
 	if out, err := lab(action, what); err != nil {
 		t.Fatalf("%s %s: %v\n%s", action, what, err, out)
 	}
+}
+
+// words reads a JSON list of strings.
+func words(list string) []string {
+	var words []string
+	if err := json.Unmarshal([]byte(list), &words); err != nil {
+		panic(err)
+	}
+	return words
 }

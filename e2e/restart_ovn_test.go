@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,10 @@ func (s *scenario) sameChassis() {
 	s.Helper()
 	want := strings.Join(nodes(s.T), " ")
 	s.eventually("a chassis for every node, and no other", func() error {
-		return differs(want, strings.Join(chassis(s.T), " "))
+		got, err := chassis()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, got)
+		}
+		return differs(want, got)
 	})
 }
