@@ -45,9 +45,9 @@ func TestAgentKilled(t *testing.T) {
 			})
 			s.expectUnplugged("gone")
 		}},
-		"unplugging": {when: "while ten pods were deleted", action: func(s *scenario) {
+		"unplugging": {when: "while four pods were deleted", action: func(s *scenario) {
 			var pods, names []string
-			for i := range 10 {
+			for i := range 4 {
 				names = append(names, fmt.Sprintf("leaving-%d", i))
 				pods = append(pods, pod{name: names[i], node: first, networks: "net"}.String())
 			}
