@@ -46,6 +46,7 @@ func TestNamespaceDeletedWithForeignAttachments(t *testing.T) {
 	if now := s.address("b", "net1", 4); now != to {
 		s.Errorf("the address was %s and is %s", to, now)
 	}
+	s.kubectl("delete", "pod", "a", "b")
 }
 
 // Without a controller a network's deletion hangs, and the way out that the

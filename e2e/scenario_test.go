@@ -24,7 +24,7 @@ func newScenario(t *testing.T) *scenario {
 // newLoneScenario is one that runs beside no other.
 func newLoneScenario(t *testing.T) *scenario {
 	t.Helper()
-	name := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(t.Name(), "Test"), "/", "-"))
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
 	s := &scenario{T: t, namespace: "e2e-" + name}
 	if out, err := lab("kubectl", "create", "namespace", s.namespace); err != nil {
 		t.Fatalf("create namespace: %v\n%s", err, out)
