@@ -30,9 +30,9 @@ func TestBadNetworksAreRefusedByTheAPI(t *testing.T) {
 		`{ipam: {subnets: ["10.0.0.0/24"], excluded: ["10.0.1.1-10.0.1.9"]}}`: "inside one of subnets",
 		`{mtu: 20}`: "greater than or equal to 68",
 		`{mtu: 1000, ipam: {subnets: ["fd00::/64"]}}`: "at least 1280",
-		`{type: ring}`:                                   "vnet",
-		`{portSecurity: None}`:                           "Strict",
-		`{allowedNamespaces: {from: Selector}}`:          "selector goes with",
+		`{type: ring}`:                          "vnet",
+		`{portSecurity: None}`:                  "Strict",
+		`{allowedNamespaces: {from: Selector}}`: "selector goes with",
 	} {
 		s.expect(s.refused(networkSpec("bad", spec)), says)
 	}

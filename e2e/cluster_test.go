@@ -80,10 +80,10 @@ func nbctl(t *testing.T, args ...string) string {
 	return out
 }
 
-// nodes are the names of the cluster's nodes.
+// nodes are the names of the cluster's nodes, those that are machines.
 func nodes(t *testing.T) []string {
 	t.Helper()
-	out, err := lab("kubectl", "get", "nodes", "-o", "jsonpath={.items[*].metadata.name}")
+	out, err := lab("kubectl", "get", "nodes", "--field-selector", "metadata.name!="+paper, "-o", "jsonpath={.items[*].metadata.name}")
 	if err != nil {
 		t.Fatalf("get nodes: %v\n%s", err, out)
 	}

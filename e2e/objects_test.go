@@ -28,11 +28,12 @@ func quoted(list []string) string {
 	return strings.Join(out, ", ")
 }
 
-// pod is a toolbox that sleeps.
+// pod is a toolbox that sleeps, or runs a command to its end.
 type pod struct {
 	name, node   string
-	networks     string // our annotation
-	multus       string // the Multus annotation
+	networks     string   // our annotation
+	multus       string   // the Multus annotation
+	command      []string // sleep infinity
 	capabilities []string
 	hostNetwork  bool
 }
@@ -45,16 +46,25 @@ func (p pod) String() string {
 	if p.multus != "" {
 		annotations["k8s.v1.cni.cncf.io/networks"] = p.multus
 	}
+	restart := "Never"
+	if p.command == nil {
+		p.command, restart = []string{"sleep", "infinity"}, "Always"
+	}
 	spec := map[string]any{
+		"restartPolicy":                 restart,
 		"terminationGracePeriodSeconds": 0,
 		"hostNetwork":                   p.hostNetwork,
 		"containers": []any{map[string]any{
 			"name": "toolbox", "image": "localhost/l2sm-toolbox:dev", "imagePullPolicy": "Never",
-			"command":         []string{"sleep", "infinity"},
+			"command":         p.command,
 			"securityContext": map[string]any{"capabilities": map[string]any{"add": p.capabilities}},
 		}},
 	}
-	if p.node != "" {
+	switch p.node {
+	case "":
+	case paper: // no scheduler takes it
+		spec["nodeName"] = p.node
+	default:
 		spec["nodeSelector"] = map[string]string{"kubernetes.io/hostname": p.node}
 	}
 	object, err := json.Marshal(map[string]any{
@@ -66,6 +76,11 @@ func (p pod) String() string {
 		panic(err)
 	}
 	return string(object)
+}
+
+// attachment is an L2Attachment that a user makes, with further fields.
+func attachment(name, pod, network, more string) string {
+	return fmt.Sprintf("apiVersion: l2sm.io/v1alpha1\nkind: L2Attachment\nmetadata: {name: %s}\nspec: {podName: %s, network: {name: %s}%s}", name, pod, network, more)
 }
 
 // static asks for addresses on a network.

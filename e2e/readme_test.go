@@ -18,7 +18,9 @@ var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 // shell, and what the README promises must be seen.
 func TestExampleReadmes(t *testing.T) {
 	for example, promises := range map[string][]string{
-		"ping-pong": {"ttl=64", " 0% packet loss", "ping-net1-", "ping-network", "0 packets captured"},
+		"adding-ips": {"10.0.0.1/24 fd10::1/64", " 0% packet loss", "address 10.0.0.2 is taken by", "two-net1-"},
+		"cdn":        {" 1  10.0.1.1 ", " 2  10.0.2.10 ", "ttl=63", " 0% packet loss", "lladdr 02:00:00:00:02:01"},
+		"ping-pong":  {"ttl=64", " 0% packet loss", "ping-net1-", "ping-network", "0 packets captured"},
 	} {
 		t.Run(example, func(t *testing.T) {
 			out := runReadme(t, filepath.Join(repository(), "examples", example, "README.md"))

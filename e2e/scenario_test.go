@@ -24,13 +24,18 @@ func newScenario(t *testing.T) *scenario {
 // newLoneScenario is one that runs beside no other.
 func newLoneScenario(t *testing.T) *scenario {
 	t.Helper()
-	name := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(t.Name(), "Test"), "/", "-"))
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
 	s := &scenario{T: t, namespace: "e2e-" + name}
 	if out, err := lab("kubectl", "create", "namespace", s.namespace); err != nil {
 		t.Fatalf("create namespace: %v\n%s", err, out)
 	}
 	t.Cleanup(s.end)
 	return s
+}
+
+// within is the scenario, for a part of its test.
+func (s *scenario) within(t *testing.T) *scenario {
+	return &scenario{T: t, namespace: s.namespace}
 }
 
 // end removes the scenario, after it told what stood there if it failed.

@@ -28,7 +28,7 @@ func (l *Lab) startAPI(ctx context.Context) error {
 	if err := l.startControlPlane("etcd", etcdArgs(l.path("etcd"))); err != nil {
 		return err
 	}
-	if err := l.startControlPlane("kube-apiserver", apiServerArgs(l.path("pki"))); err != nil {
+	if err := l.startControlPlane(apiServer, apiServerArgs(l.path("pki"))); err != nil {
 		return err
 	}
 	if err := l.startForwarder(); err != nil {
@@ -55,8 +55,10 @@ func (l *Lab) startControlPlane(program string, args []string) error {
 	})
 }
 
+const apiServer = "kube-apiserver"
+
 // controlPlaneProcesses are the names of the processes that make up the control plane.
-var controlPlaneProcesses = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", forwarder}
+var controlPlaneProcesses = []string{"etcd", apiServer, "kube-controller-manager", "kube-scheduler", forwarder}
 
 func etcdArgs(data string) []string {
 	const client, peer = "http://127.0.0.1:2379", "http://127.0.0.1:2380"
@@ -123,7 +125,7 @@ func (l *Lab) waitForAPI(ctx context.Context) error {
 		return fmt.Errorf("make client of the API server: %w", err)
 	}
 	for !ready(client) {
-		if _, alive := l.running(l.plan.namespace(controlPlane), "kube-apiserver"); !alive {
+		if _, alive := l.running(l.plan.namespace(controlPlane), apiServer); !alive {
 			return fmt.Errorf("the API server ended, see %s", l.path("log", "kube-apiserver.log"))
 		}
 		select {

@@ -102,6 +102,18 @@ func TestLab(t *testing.T) {
 		up(t)
 		l.mustWork(t)
 	})
+	t.Run("APIServerAway", func(t *testing.T) {
+		if err := l.StopAPI(); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := l.Kubectl(context.Background(), "get", "--raw", "/readyz"); err == nil {
+			t.Errorf("an API server that was killed says %q", out)
+		}
+		if err := l.StartAPI(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		l.mustWork(t)
+	})
 	t.Run("NodeWithoutPower", func(t *testing.T) {
 		if err := l.StopNode("n2"); err != nil {
 			t.Fatal(err)

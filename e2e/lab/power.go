@@ -2,7 +2,10 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
+	"time"
 
 	"l2sm.io/l2sm/e2e/lab/cgroup"
 	"l2sm.io/l2sm/e2e/lab/netns"
@@ -47,3 +50,24 @@ func (l *Lab) StartNode(ctx context.Context, name string) error {
 	}
 	return l.waitForContainerd(ctx, n)
 }
+
+// StopAPI kills the API server. etcd, controllers, scheduler and nodes live on and find it away.
+func (l *Lab) StopAPI() error {
+	deadline := time.Now().Add(endWithin)
+	for {
+		pid, alive := l.running(l.plan.namespace(controlPlane), apiServer)
+		if !alive {
+			return nil
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("end the API server, process %d: %w", pid, err)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("end the API server: process %d is still there", pid)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// StartAPI starts the API server that StopAPI killed, and returns when it is ready.
+func (l *Lab) StartAPI(ctx context.Context) error { return l.startAPI(ctx) }

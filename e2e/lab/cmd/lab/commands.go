@@ -157,15 +157,21 @@ system; its own are /run, /etc/cni, /opt/cni, /var/lib/{cni,containerd,kubelet,l
 	return cmd
 }
 
+// apiServer stands where a node's name may stand in stop and start.
+const apiServer = "apiserver"
+
 func newStop(f *flags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "stop NODE",
-		Short: "Cut a node's power; its disk stays",
+		Use:   "stop NODE|apiserver",
+		Short: "Cut a node's power, its disk stays; or kill the API server",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			l, err := f.open()
 			if err != nil {
 				return err
+			}
+			if args[0] == apiServer {
+				return l.StopAPI()
 			}
 			return l.StopNode(args[0])
 		},
@@ -174,13 +180,16 @@ func newStop(f *flags) *cobra.Command {
 
 func newStart(f *flags) *cobra.Command {
 	return &cobra.Command{
-		Use:   "start NODE",
-		Short: "Boot a node that was stopped",
+		Use:   "start NODE|apiserver",
+		Short: "Boot a node, or start the API server, that was stopped",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := f.open()
 			if err != nil {
 				return err
+			}
+			if args[0] == apiServer {
+				return l.StartAPI(cmd.Context())
 			}
 			return l.StartNode(cmd.Context(), args[0])
 		},

@@ -1,0 +1,28 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"testing"
+	"time"
+)
+
+// The API server away for a minute: what runs keeps running, and what was
+// asked for just before is done afterwards.
+func TestAPIServerAway(t *testing.T) {
+	const away = time.Minute
+	s := newLoneScenario(t)
+	s.pair(nodes(t)[0], nodes(t)[1])
+	f := s.during(func() {
+		s.apply(pod{name: "asked-before", node: nodes(t)[0], networks: "net"}.String())
+		power(t, "stop", "apiserver")
+		time.Sleep(away)
+		power(t, "start", "apiserver")
+		s.ready("asked-before")
+		s.pings("asked-before", "10.70.255.2")
+		s.stillServes()
+	})
+	s.report("kube-apiserver away for "+away.String(), "pods' traffic", f)
+	s.lostNothing(f)
+	s.consistent()
+}

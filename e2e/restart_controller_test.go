@@ -1,0 +1,110 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Both controllers killed, several times, while pods come and go.
+func TestControllersKilledAtAnyMoment(t *testing.T) {
+	s := newLoneScenario(t)
+	s.pair(nodes(t)[0], nodes(t)[1])
+	const kills = 4
+	f := s.during(func() {
+		stop := make(chan struct{})
+		var churning sync.WaitGroup
+		churning.Go(func() { s.churn(stop) })
+		for range kills {
+			pause := rand.N(2 * time.Second)
+			time.Sleep(pause)
+			s.Logf("%s later, both controllers are killed", pause)
+			for _, n := range nodes(t) {
+				if len(processes(n, controllerProgram)) > 0 {
+					send(t, "KILL", n, controllerProgram)
+				}
+			}
+		}
+		close(stop)
+		churning.Wait()
+		s.stillServes()
+	})
+	s.report(fmt.Sprintf("both l2sm-controllers killed (-9) %d times while pods came and went", kills), "pods' traffic", f)
+	s.lostNothing(f)
+	s.consistent()
+}
+
+// churn creates and deletes pods of the same names until it is told to stop.
+func (s *scenario) churn(stop <-chan struct{}) {
+	var pods, names []string
+	for i := range 3 {
+		names = append(names, fmt.Sprintf("churn-%d", i))
+		pods = append(pods, pod{name: names[i], node: nodes(s.T)[i%2], networks: "net,net"}.String())
+	}
+	for {
+		if out, err := s.tryApply(pods...); err != nil {
+			s.Errorf("apply: %v: %s", err, out)
+		}
+		time.Sleep(rand.N(time.Second))
+		if out, err := s.try(append([]string{"delete", "--timeout=60s", "pod"}, names...)...); err != nil {
+			s.Errorf("delete: %v: %s", err, out)
+		}
+		select {
+		case <-stop:
+			return
+		default:
+		}
+	}
+}
+
+// consistent asserts that the network's switch has a port for each of its
+// attachments, and no other.
+func (s *scenario) consistent() {
+	s.Helper()
+	s.eventually("ports are attachments", func() error {
+		return differs(s.kubectl("get", "l2att", "--sort-by=.metadata.name", "-o", "jsonpath={.items[*].status.portName}"), strings.Join(s.ports(), " "))
+	})
+}
+
+// ports are the names of the scenario's logical switch ports, in their order.
+func (s *scenario) ports() []string {
+	s.Helper()
+	var ports []string
+	for _, p := range sorted(strings.Fields(nbctl(s.T, "--bare", "--columns=name", "list", "Logical_Switch_Port"))) {
+		if strings.HasPrefix(p, "l2sm/"+s.namespace+"/") {
+			ports = append(ports, p)
+		}
+	}
+	return ports
+}
+
+// The elected one of two controllers is killed: the other, or its own
+// successor, takes over when the lease has run out.
+func TestLeaderKilled(t *testing.T) {
+	s := newLoneScenario(t)
+	s.pair(nodes(t)[0], nodes(t)[1])
+	var takeover time.Duration
+	f := s.during(func() {
+		former := leader(t)
+		name, _, _ := strings.Cut(former, "_")
+		where := system(t, "get", "pod", name, "-o", "jsonpath={.spec.nodeName}")
+		send(t, "KILL", where, controllerProgram)
+		killed := time.Now()
+		s.eventually("another controller leads", func() error {
+			if now := leader(t); now == former {
+				return fmt.Errorf("it is still %s", now)
+			}
+			return nil
+		})
+		takeover = time.Since(killed)
+		s.stillServes()
+	})
+	s.report("the leading of two l2sm-controllers killed (-9)", fmt.Sprintf("pods' traffic; the next took over after %.1f s", takeover.Seconds()), f)
+	s.lostNothing(f)
+	s.consistent()
+}

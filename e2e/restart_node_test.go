@@ -1,0 +1,114 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// A node loses power and boots again: its pods run again with their addresses,
+// and nothing stale is left of them.
+func TestNodeKilledAndBack(t *testing.T) {
+	s := newLoneScenario(t)
+	victim, first, second := threeNodes(t)
+	s.pair(first, second)
+	s.apply(pod{name: "there", node: victim, networks: static("net", "10.70.255.9")}.String())
+	s.ready("there")
+	f := s.during(func() {
+		s.lose(victim)
+		power(t, "start", victim)
+		s.eventually("the pod answers again at its address", func() error {
+			out, err := s.try("exec", "ping", "--", "ping", "-c", "1", "-W", "1", "10.70.255.9")
+			if err != nil {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			return nil
+		})
+		s.ready("there")
+		s.stillServes()
+	})
+	s.report("a node killed and back", "pods' traffic between the others; its pods came back with their addresses", f)
+	s.lostNothing(f)
+	s.wiredOnce("there")
+	s.sameChassis()
+	s.consistent()
+	system(t, "wait", "--for=condition=Ready", "pods", "--all", "--timeout=80s")
+}
+
+// A node goes for good: its chassis and its ports go, and its pods run
+// elsewhere. Then it joins again, as a new one.
+func TestNodeRemoved(t *testing.T) {
+	s := newLoneScenario(t)
+	victim, first, second := threeNodes(t)
+	s.pair(first, second)
+	s.apply(deployment("moving", "net", victim))
+	s.kubectl("rollout", "status", "deploy/moving", "--timeout=80s")
+	f := s.during(func() {
+		s.lose(victim)
+		s.kubectl("delete", "node", victim)
+		s.eventually("no chassis "+victim, func() error {
+			names, err := chassis()
+			if err != nil {
+				return fmt.Errorf("%w: %s", err, names)
+			}
+			return mentions(names, victim)
+		})
+		s.eventually("the pod runs elsewhere, attached", func() error {
+			out := s.kubectl("get", "l2att", "-o", `jsonpath={range .items[*]}{.spec.podName}@{.spec.nodeName}={.status.conditions[?(@.type=="Ready")].status} {end}`)
+			for _, a := range strings.Fields(out) {
+				if strings.Contains(a, "@"+victim+"=") || strings.HasPrefix(a, "moving-") && !strings.HasSuffix(a, "=True") {
+					return fmt.Errorf("attachments are %s", out)
+				}
+			}
+			return nil
+		})
+		s.stillServes()
+	})
+	s.report("a node removed for good", "pods' traffic between the others; its pods run elsewhere, its chassis and ports are gone", f)
+	s.lostNothing(f)
+	s.consistent()
+
+	power(t, "start", victim)
+	s.kubectl("wait", "--for=condition=Ready", "--timeout=80s", "node/"+victim)
+	s.sameChassis()
+	system(t, "rollout", "status", "ds/ovn-node", "--timeout=80s")
+	system(t, "rollout", "status", "ds/l2sm-agent", "--timeout=80s")
+	s.apply(pod{name: "back", node: victim, networks: "net"}.String())
+	s.ready("back")
+	s.pings("back", "10.70.255.1")
+}
+
+// threeNodes are a node to lose, without OVN's databases, and two others.
+func threeNodes(t *testing.T) (victim, first, second string) {
+	t.Helper()
+	all, central := nodes(t), centralNode(t)
+	var others []string
+	for _, n := range all {
+		if n != central && victim == "" {
+			victim = n
+		} else {
+			others = append(others, n)
+		}
+	}
+	return victim, others[0], others[1]
+}
+
+// lose cuts a node's power.
+func (s *scenario) lose(name string) {
+	s.Helper()
+	power(s.T, "stop", name)
+	s.Cleanup(func() {
+		_, _ = lab("start", name) // it is up already, unless the test failed between
+	})
+}
+
+// deployment is one toolbox that prefers a node, and leaves a dead one at once.
+func deployment(name, network, node string) string {
+	return fmt.Sprintf(`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": %[1]q}, "spec": {"selector": {"matchLabels": {"app": %[1]q}}, "template": {
+	"metadata": {"labels": {"app": %[1]q}, "annotations": {"l2sm.io/networks": %[2]q}}, "spec": {"terminationGracePeriodSeconds": 0,
+	"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [%[3]q]}]}}]}},
+	"tolerations": [{"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}],
+	"containers": [{"name": "toolbox", "image": "localhost/l2sm-toolbox:dev", "imagePullPolicy": "Never", "command": ["sleep", "infinity"]}]}}}}`, name, network, node)
+}
