@@ -90,6 +90,8 @@ isolation() {
 test_all() {
   trap 'say "removing the test cluster"; lab down' EXIT
   suite "$OVN_SUITE" ./e2e
+  say "a short soak: kills while pods come and go, and an audit"
+  bin/soak --lab "$name" --operations 200 --kill-every 8s
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
   lab down
   OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
