@@ -122,7 +122,7 @@ func answered(server *ovntest.Server, p ovn.Port, n ovn.Network) bool {
 	}
 	for i, set := range n.DHCP {
 		if refs[i] == "[]" ||
-			server.Get("DHCP_Options", refs[i], `external_ids:"l2sm.io/network"`) != `"`+n.Key.String()+`"` ||
+			server.Get("DHCP_Options", refs[i], `external_ids:"l2sm.io/network"`) != `"`+n.String()+`"` ||
 			server.Get("DHCP_Options", refs[i], "cidr") != `"`+set.CIDR+`"` {
 			return false
 		}
