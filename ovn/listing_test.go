@@ -78,7 +78,7 @@ func TestReadSouthbound(t *testing.T) {
 		return append([]string{"--", "create", "Port_Binding", "datapath=@d", "logical_port=" + port, "tunnel_key=" + key}, columns...)
 	}
 	server.Ctl(slices.Concat([]string{"--id=@c", "get", "Chassis", "node-a", "--", "--id=@d", "create", "Datapath_Binding", "tunnel_key=1"},
-		binding("l2sm/default/a", "1", "chassis=@c", "up=true"), binding("l2sm/default/b", "2"), binding("theirs", "3"))...)
+		binding("l2sm/default/a", "1", "chassis=@c", "up=true"), binding("l2sm/default/b", "2"), binding("l2sm/default/c", "4", "up=false"), binding("theirs", "3"))...)
 
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -88,7 +88,7 @@ func TestReadSouthbound(t *testing.T) {
 	}
 	want := ovn.Bindings{
 		Chassis: []string{"node-a"},
-		Ports:   []ovn.Binding{{Port: "l2sm/default/a", Chassis: "node-a", Up: true}, {Port: "l2sm/default/b"}},
+		Ports:   []ovn.Binding{{Port: "l2sm/default/a", Chassis: "node-a", Up: true}, {Port: "l2sm/default/b"}, {Port: "l2sm/default/c"}},
 	}
 	byPort := cmpopts.SortSlices(func(a, b ovn.Binding) bool { return a.Port < b.Port })
 	if diff := gocmp.Diff(want, got, byPort); diff != "" {
