@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -40,6 +41,22 @@ func (w *world) startDoomedAgent() *death {
 	return d
 }
 
+// awaits returns the step that the agent died after, and nothing where the work
+// was done without. Its last step may show before it dies.
+func (d *death) awaits(done <-chan struct{}) string {
+	select {
+	case step := <-d.came:
+		return step
+	case <-done:
+	}
+	select {
+	case step := <-d.came:
+		return step
+	case <-time.After(300 * time.Millisecond):
+		return ""
+	}
+}
+
 // killedAtEachStep runs do with an agent that dies after its first step, then
 // with one that dies after its second, and so on until do comes to its end.
 // After each death there is a new agent for then.
@@ -52,17 +69,16 @@ func killedAtEachStep(t *testing.T, prepare func(*world, string) *sandbox, do fu
 		s := prepare(w, fmt.Sprintf("pod-%d", n))
 		d.n.Store(n)
 		done := do(s)
-		select {
-		case step := <-d.came:
-			t.Logf("killed after step %d, %s", n, step)
-			w.killAgent()
-		case <-done:
+		step := d.awaits(done)
+		if step == "" {
 			w.stopAgent()
 			if n < 3 {
 				t.Errorf("it came to its end with %d steps: where was it to be killed?", n-1)
 			}
 			return
 		}
+		t.Logf("killed after step %d, %s", n, step)
+		w.killAgent()
 		w.startAgent()
 		then(s)
 		w.runtime.Remove(s.container)
@@ -95,7 +111,7 @@ func (s *sandbox) starts(verb string) <-chan struct{} {
 }
 
 func (s *sandbox) attachmentIs() *v1alpha1.L2Attachment {
-	return s.world.attachment(s.pod, "one", "net1", 1)
+	return s.attachment(s.pod, "one", "net1", 1)
 }
 
 // ends has the API forget the pod and what belongs to it, as its owner's end

@@ -12,25 +12,39 @@ import (
 )
 
 // del removes what the ADD of this container and CNI_IFNAME made, and what was
-// plugged into the container since: nothing else tells that it is torn down. It
-// asks OVS and the kernel what that is, so it does not matter whether
-// the pod, its attachments or its network namespace still exist.
+// plugged into the container since: nothing else tells that it is torn down.
 func (a *Agent) del(ctx context.Context, call *cni.Call) error {
-	uid := call.Pod.UID
+	a.torn.add(call.Container)
+	return a.release(ctx, call.Pod.UID, call.Container, func(made link.Owner) bool {
+		return made.IfName == call.IfName || made.Config == hotConfig
+	})
+}
+
+// release removes from a container what was made by whom it says. It asks OVS
+// and the kernel what there is, so it does not matter whether the pod, its
+// attachments or its network namespace still exist.
+func (a *Agent) release(ctx context.Context, uid, container string, by func(link.Owner) bool) error {
 	if uid == "" {
 		ports, err := a.ovs.Ports(ctx)
 		if err != nil {
 			return err
 		}
-		uid = podUID(ports, call.Container)
+		uid = podUID(ports, container)
 	}
 	unlock, err := a.pods.acquire(ctx, uid)
 	if err != nil {
 		return fmt.Errorf("wait for another call for the pod: %w", err)
 	}
 	defer unlock()
-	a.torn.add(call.Container)
-	return a.remove(ctx, call.Container, call.IfName)
+	ports, err := a.ovs.Ports(ctx)
+	if err != nil {
+		return err
+	}
+	ends, err := a.links.List()
+	if err != nil {
+		return err
+	}
+	return a.unplug(ctx, namesOf(ports, ends, container, by))
 }
 
 // podUID is the pod of a container, by what an ADD wrote; empty where none
@@ -44,31 +58,20 @@ func podUID(ports []ovs.Port, container string) string {
 	return ""
 }
 
-// remove is called with the pod's lock held.
-func (a *Agent) remove(ctx context.Context, container, ifname string) error {
-	ports, err := a.ovs.Ports(ctx)
-	if err != nil {
-		return err
-	}
-	ends, err := a.links.List()
-	if err != nil {
-		return err
-	}
-	return a.unplug(ctx, namesOf(ports, ends, container, ifname))
-}
-
-// namesOf are the ports and the host ends of an ADD. Most names are in both
-// lists; a port without its device, or a device without its port, is what a
-// crash or the end of a network namespace leaves.
-func namesOf(ports []ovs.Port, ends []link.HostEnd, container, ifname string) []string {
-	names := portNames(portsOf(ports, container, ifname))
+// namesOf are the ports and the host ends in a container that were made by
+// whom it says. Most names are in both lists; a port without its device, or a
+// device without its port, is what a crash or the end of a network namespace
+// leaves. A host end without an owner was made by anybody who is dead.
+func namesOf(ports []ovs.Port, ends []link.HostEnd, container string, by func(link.Owner) bool) []string {
+	var names []string
 	known := map[string]bool{}
-	for _, name := range names {
-		known[name] = true
+	for _, p := range ports {
+		if p.Sandbox.Container == container && by(link.Owner{Container: container, IfName: p.Sandbox.IfName, Config: p.Sandbox.Config}) {
+			names, known[p.Name] = append(names, p.Name), true
+		}
 	}
 	for _, end := range ends {
-		hot := end.Owner.Container == container && end.Owner.Config == hotConfig
-		if (hot || end.BelongsTo(container, ifname)) && !known[end.Name] {
+		if end.In(container) && !known[end.Name] && (end.Owner == (link.Owner{}) || by(end.Owner)) {
 			names = append(names, end.Name)
 		}
 	}
@@ -88,7 +91,9 @@ func (a *Agent) gc(ctx context.Context, call *cni.Call) error {
 		return err
 	}
 	for _, gone := range garbage(ports, ends, call.Config) {
-		err := a.del(ctx, &cni.Call{Container: gone.ContainerID, IfName: gone.IfName})
+		err := a.release(ctx, "", gone.ContainerID, func(made link.Owner) bool {
+			return made.IfName == gone.IfName && made.Config == call.Config.Name
+		})
 		if err != nil {
 			return fmt.Errorf("remove interfaces of container %q: %w", gone.ContainerID, err)
 		}

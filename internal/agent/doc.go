@@ -1,5 +1,6 @@
 // Package agent is the node's side of l2sm: it answers the CNI plugin's calls,
-// and says on each L2Attachment of its node whether it is wired.
+// keeps the interfaces of running pods in line with the node's L2Attachments,
+// and says on each of them whether it is wired.
 //
 // An ADD runs through these stages, each in a file of its own:
 //
@@ -10,7 +11,20 @@
 //	installed               ovn-controller has installed the ports' flows
 //	returned    add.go      the interfaces with their addresses
 //
-// Nothing is remembered: DEL, CHECK and GC read what an ADD made from OVS and
-// from the kernel. What is plugged is keyed by its sandbox (ovs.Sandbox), so
-// that plugging and unplugging do not depend on who asks.
+// Everything else is off the path that a starting pod waits for:
+//
+//	watch.go    what wakes the watch: attachments, pods, networks, ports, devices
+//	gather.go   one attachment, its pod, its ports, its pod's sandbox by the CRI
+//	decide.go   what is to be done: pure
+//	hot.go      plug, unplug, set the MTU
+//	readiness.go what is to be said, and saying it
+//	moves.go    flows that were installed anew: forget neighbours, announce, note
+//	sweep.go    what sandboxes that are gone have left
+//
+// Little is remembered: DEL, CHECK, GC and the watch read what was made from
+// OVS and from the kernel. What is plugged is keyed by its sandbox
+// (ovs.Sandbox), so that plugging and unplugging do not depend on who asks. The
+// containers that a DEL came for are held in memory until the runtime lists
+// them no more; an agent that starts without that memory may plug into a
+// sandbox that is on its way out, and its sweep takes that back.
 package agent

@@ -231,6 +231,27 @@ func TestNothingIsPluggedAfterDel(t *testing.T) {
 	w.becomes(b, "True Ready", "the next sandbox has it, by its ADD")
 }
 
+// GC names the ADDs that are valid, and knows nothing of the watch's work.
+func TestGCLeavesHotPortsAlone(t *testing.T) {
+	w := start(t)
+	w.network("one")
+	pod := w.annotatedPod("ping", map[string]string{"l2sm.io/networks": "one@data0", "k8s.v1.cni.cncf.io/networks": "l2sm-system/l2sm"})
+	w.attach(pod, "one", "data0", 1)
+	s := w.sandbox(pod, "c1")
+	s.add()
+	s.is(true)
+	hot := w.attach(pod, "one", "net1", 2) // its name is the ADD's CNI_IFNAME
+	w.becomes(hot, "True Ready", "the watch has plugged it in")
+	w.runtime.Remove("c1") // or the watch would plug in at once what GC removes
+	gc := *s
+	gc.config = `{"cniVersion":"1.1.0","name":"l2sm","type":"l2sm","cni.dev/valid-attachments":[{"containerID":"c1","ifname":"net9"}]}`
+	gc.ok("GC")
+	if s.missing("net1")() || !s.missing("data0")() {
+		t.Error("GC removes what the ADD made, and that alone")
+	}
+	w.becomes(hot, "True Ready", "it goes on working")
+}
+
 // Open vSwitch's database is gone and made anew; the links are where they were.
 func TestConfDBLost(t *testing.T) {
 	w := start(t)

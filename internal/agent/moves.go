@@ -47,12 +47,25 @@ func (s *settler) Start(ctx context.Context) error {
 		<-ctx.Done()
 		s.queue.ShutDown()
 	}()
+	go s.eachSession(ctx, s.lookAtAll)
 	var all sync.WaitGroup
 	for range workers {
 		all.Go(func() { s.work(ctx) })
 	}
 	all.Wait()
 	return nil
+}
+
+// lookAtAll is for what was installed while there was no connection: of the
+// rows that a new one finds it tells before it can be used.
+func (s *settler) lookAtAll(ctx context.Context) {
+	ports, err := s.ovs.Ports(ctx)
+	if err != nil {
+		return // there will be another session
+	}
+	for _, p := range ports {
+		s.portChanged(p)
+	}
 }
 
 func (s *settler) work(ctx context.Context) {
@@ -75,7 +88,7 @@ func (s *settler) settle(ctx context.Context, name string) error {
 	stages := enterWatch()
 	ports, err := s.ovs.Ports(ctx)
 	if errors.Is(err, ovs.ErrNotConnected) {
-		return nil // the next connection tells of every port
+		return nil // all ports are looked at when there is a connection again
 	}
 	if err != nil {
 		return err
@@ -107,10 +120,17 @@ func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) er
 	}
 	stages.reach(stageNoted)
 	if !first {
-		s.log.Info("Interface moved", append(stages.values(), "interface", p.Interface, "port", p.Name,
+		s.log.Info(what(p.Noted.Network, network), append(stages.values(), "interface", p.Interface, "port", p.Name,
 			"Pod", p.Sandbox.PodNamespace+"/"+p.Sandbox.PodName, "from", p.Noted.Network, "to", network)...)
 	}
 	return nil
+}
+
+func what(from, to string) string {
+	if from == to {
+		return "Flows installed anew" // ovn-controller has started anew
+	}
+	return "Interface moved"
 }
 
 // networkOf is the network that the port's flows are of, and empty for a port

@@ -107,6 +107,13 @@ func (s *sandbox) hears(iface, mac string) <-chan uint16 {
 	return heard
 }
 
+func (s *sandbox) mtu(iface string) func() (int, error) {
+	return func() (int, error) {
+		is, err := link.Inspect(s.netns, iface)
+		return is.MTU, err
+	}
+}
+
 func TestMove(t *testing.T) {
 	w := start(t)
 	w.network("a")
@@ -124,11 +131,8 @@ func TestMove(t *testing.T) {
 	w.move(moved, "b")
 	g := NewWithT(t)
 	g.Eventually(ping.neighbours("net1"), patience, "1ms").Should(BeEmpty(), "what the pod knew of the old network's neighbours is wrong")
+	g.Eventually(ping.mtu("net1"), patience, "5ms").Should(Equal(1300), "the MTU is the new network's")
 	w.becomes(moved, "True Ready", "the port is on the new network")
-	is, err := link.Inspect(ping.netns, "net1")
-	if err != nil || is.MTU != 1300 {
-		t.Errorf("the interface is %+v (error %v) when it is Ready: want the new network's MTU", is, err)
-	}
 	if host, err := netlink.LinkByName(link.HostName("c-ping", "net1")); err != nil || host.Attrs().MTU != 1300 {
 		t.Errorf("the host end is %+v (error %v), want the same MTU", host, err)
 	}
@@ -148,7 +152,7 @@ func TestMove(t *testing.T) {
 
 	w.move(moved, "a")
 	w.becomes(moved, "True Ready", "there and back again")
-	g.Eventually(func() (int, error) { is, err := link.Inspect(ping.netns, "net1"); return is.MTU, err }, patience, "5ms").Should(Equal(1442))
+	g.Eventually(ping.mtu("net1"), patience, "5ms").Should(Equal(1442))
 }
 
 // Ready is of the network that the controller has moved the port to.
@@ -243,7 +247,7 @@ func TestMoveWithoutAnAgent(t *testing.T) {
 	w.startAgent()
 	g := NewWithT(t)
 	g.Eventually(ping.neighbours("net1"), patience, "5ms").Should(BeEmpty(), "the neighbours are others")
-	g.Eventually(func() (int, error) { is, err := link.Inspect(ping.netns, "net1"); return is.MTU, err }, patience, "5ms").Should(Equal(1300))
+	g.Eventually(ping.mtu("net1"), patience, "5ms").Should(Equal(1300))
 	w.becomes(a, "True Ready", "it is where it should be")
 }
 

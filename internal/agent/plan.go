@@ -86,18 +86,6 @@ func planPlug(s ovs.Sandbox, wires []wire, ports []ovs.Port) plan {
 	return p
 }
 
-// portsOf returns the ports that the ADD of this container and CNI_IFNAME
-// made, and those that were plugged in later.
-func portsOf(ports []ovs.Port, container, ifname string) []ovs.Port {
-	var own []ovs.Port
-	for _, p := range ports {
-		if p.Sandbox.Container == container && (p.Sandbox.IfName == ifname || p.Sandbox.Config == hotConfig) {
-			own = append(own, p)
-		}
-	}
-	return own
-}
-
 func portNames(ports []ovs.Port) []string {
 	var names []string
 	for _, p := range ports {

@@ -80,6 +80,10 @@ func TestPlanPlug(t *testing.T) {
 	port := func(container, ifname, attachment string) ovs.Port {
 		return ovs.Port{Name: container + "-" + attachment, Attachment: attachment, Sandbox: sandbox(container, ifname)}
 	}
+	hot := func(p ovs.Port) ovs.Port {
+		p.Sandbox.Config = hotConfig
+		return p
+	}
 	cases := map[string]struct {
 		reason       string
 		ports        []ovs.Port
@@ -89,6 +93,7 @@ func TestPlanPlug(t *testing.T) {
 		"NewSandbox":    {"the pod's sandbox was made anew: its predecessor's port would cut both off", []ovs.Port{port("old", "net1", "a-net1")}, nil, []string{"old-a-net1"}},
 		"Retry":         {"an ADD of the same sandbox was cut short", []ovs.Port{port("new", "net1", "a-net1"), port("new", "net1", "a-net2")}, []string{"new-a-net1", "new-a-net2"}, nil},
 		"OtherADD":      {"another ADD of the same sandbox made its own interface", []ovs.Port{port("new", "net2", "a-net2")}, nil, nil},
+		"Hot":           {"what was plugged in since is called like the ADD's CNI_IFNAME", []ovs.Port{hot(port("new", "net1", "a-net7"))}, nil, nil},
 		"OtherPod":      {"other pods' ports are none of its business", []ovs.Port{port("other", "net1", "b-net1")}, nil, nil},
 		"OldAttachment": {"what else the predecessor has goes with its own DEL", []ovs.Port{port("old", "net1", "a-net9")}, nil, nil},
 	}

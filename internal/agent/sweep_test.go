@@ -117,8 +117,8 @@ func TestNewestReady(t *testing.T) {
 	sandboxes := []cri.Sandbox{
 		{ID: "stopped", Created: now.Add(3 * time.Second)},
 		{ID: "torn", Ready: true, Created: now.Add(2 * time.Second)},
-		{ID: "new", Ready: true, Created: now.Add(time.Second)},
 		{ID: "old", Ready: true, Created: now},
+		{ID: "new", Ready: true, Created: now.Add(time.Second)},
 	}
 	torn := func(container string) bool { return container == "torn" }
 	if got := newestReady(sandboxes, torn); got == nil || got.ID != "new" {

@@ -55,14 +55,8 @@ func HostName(container, iface string) string {
 
 func hostPrefix(container string) string { return prefixHost + hash(container, containerDigits) }
 
-// BelongsTo says whether the host end was made by the ADD of this container
-// and CNI_IFNAME. One without an owner belongs to any ADD of its container:
-// its maker is dead.
-func (h HostEnd) BelongsTo(container, ifname string) bool {
-	return h.In(container) && (h.Owner == (Owner{}) || h.Owner.IfName == ifname)
-}
-
-// In says whether the host end is that of an interface in the container.
+// In says whether the host end is that of an interface in the container. One
+// without an owner is told by its name: its maker is dead.
 func (h HostEnd) In(container string) bool {
 	if h.Owner == (Owner{}) {
 		return strings.HasPrefix(h.Name, hostPrefix(container))

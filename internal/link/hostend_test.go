@@ -28,25 +28,24 @@ func TestHostName(t *testing.T) {
 	}
 }
 
-func TestBelongsTo(t *testing.T) {
+func TestIn(t *testing.T) {
 	owned := HostEnd{Name: HostName("c1", "net2"), Owner: Owner{Container: "c1", IfName: "net1", Config: "l2sm"}}
 	orphan := HostEnd{Name: HostName("c1", "net2")}
 	cases := map[string]struct {
-		reason            string
-		end               HostEnd
-		container, ifname string
-		want              bool
+		reason    string
+		end       HostEnd
+		container string
+		want      bool
 	}{
-		"Own":            {"an ADD owns the host ends it made, whatever they are called in the pod", owned, "c1", "net1", true},
-		"OtherADD":       {"another ADD of the same pod keeps what it made", owned, "c1", "net2", false},
-		"OtherContainer": {"another container has nothing to do with it", owned, "c2", "net1", false},
-		"Orphan":         {"a host end without an owner goes with its container", orphan, "c1", "net7", true},
-		"OrphanOfOther":  {"and with no other container", orphan, "c2", "net1", false},
+		"Own":            {"the owner says so", owned, "c1", true},
+		"OtherContainer": {"another container has nothing to do with it", owned, "c2", false},
+		"Orphan":         {"a host end without an owner goes with its container", orphan, "c1", true},
+		"OrphanOfOther":  {"and with no other container", orphan, "c2", false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := tc.end.BelongsTo(tc.container, tc.ifname); got != tc.want {
-				t.Errorf("%s: BelongsTo(%q, %q) = %v, want %v", tc.reason, tc.container, tc.ifname, got, tc.want)
+			if got := tc.end.In(tc.container); got != tc.want {
+				t.Errorf("%s: In(%q) = %v, want %v", tc.reason, tc.container, got, tc.want)
 			}
 		})
 	}

@@ -355,7 +355,7 @@ func TestListKnowsAnInterruptedCreate(t *testing.T) {
 	if diff := cmp.Diff([]HostEnd{{Name: host.Name}}, ends); diff != "" {
 		t.Fatalf("an agent that died before the alias left a host end; the other veth is a stranger's (-want +got):\n%s", diff)
 	}
-	if !ends[0].BelongsTo(container, "net1") {
+	if !ends[0].In(container) {
 		t.Errorf("the host end %v belongs to its container", ends[0])
 	}
 }
