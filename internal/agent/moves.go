@@ -111,7 +111,7 @@ func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) er
 		}
 		stages.reach(stageRenewed)
 	}
-	network, err := s.networkOf(ctx, p, first)
+	network, err := s.networkOf(ctx, p)
 	if err != nil || network == "" {
 		return err
 	}
@@ -134,9 +134,10 @@ func what(from, to string) string {
 }
 
 // networkOf is the network that the port's flows are of, and empty for a port
-// that is about to go. The first ones are of where it was plugged in, unless it
-// was moved at once.
-func (s *settler) networkOf(ctx context.Context, p ovs.Port, first bool) (string, error) {
+// that is about to go. Where the cache shows no move it may lag behind one,
+// also behind one that follows the first flows at once: taking flows of the new
+// network for the old one's, the agent would wait for newer ones for ever.
+func (s *settler) networkOf(ctx context.Context, p ovs.Port) (string, error) {
 	key, ok := attachmentKey(p.LogicalPort)
 	if !ok {
 		return "", nil
@@ -146,7 +147,7 @@ func (s *settler) networkOf(ctx context.Context, p ovs.Port, first bool) (string
 		return "", err
 	}
 	network, sure := attribute(a, p.Noted)
-	if sure || first {
+	if sure {
 		return network, nil
 	}
 	if a, err = found(ctx, s.live, key, &v1alpha1.L2Attachment{}); err != nil || a == nil {
