@@ -1,6 +1,7 @@
 package attach
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -27,7 +28,8 @@ type Matched struct {
 // the same network; once it does, it remembers the entry too.
 //
 // The controller makes attachments for the requests that none serves, and the
-// agent waits for those that do: both ask here.
+// agent waits for those that do: both ask here, and the attachments' order makes
+// no difference.
 func Match(pod *corev1.Pod, requests []Request, attachments []v1alpha1.L2Attachment) Matched {
 	m := matching{pod: pod, requests: requests, serving: make([]*v1alpha1.L2Attachment, len(requests))}
 	for i := range attachments {
@@ -35,6 +37,7 @@ func Match(pod *corev1.Pod, requests []Request, attachments []v1alpha1.L2Attachm
 			m.open = append(m.open, a)
 		}
 	}
+	slices.SortFunc(m.open, func(a, b *v1alpha1.L2Attachment) int { return cmp.Compare(a.Name, b.Name) })
 	for _, serves := range []func(*v1alpha1.L2Attachment, Request) bool{m.byEntry, m.byEntryElsewhere, m.byInterface, m.byNetwork, m.byNetworkElsewhere} {
 		m.pair(serves)
 	}

@@ -69,6 +69,7 @@ func TestMatch(t *testing.T) {
 		"AdoptedMoved":     {"Once adopted it keeps serving its entry, as one born of it.", "a", []v1alpha1.L2Attachment{remembering(made("mine", "quarantine", "net1"), entryA)}, []string{"mine"}, nil},
 		"AdoptedAnew":      {"An entry that no pod has any more does not bind it.", "a", []v1alpha1.L2Attachment{remembering(made("mine", "a", "net1"), entryB)}, []string{"mine"}, nil},
 		"AdoptedFirst":     {"What the annotation made comes before what could be adopted.", "a", []v1alpha1.L2Attachment{made("mine", "a", ""), born("x", "a", "net1", entryA)}, []string{"x"}, nil},
+		"Order":            {"Controller and agent choose the same.", "a", []v1alpha1.L2Attachment{made("second", "a", ""), made("first", "a", "")}, []string{"first"}, nil},
 		"OtherPod":         {"An attachment names its pod.", "a", []v1alpha1.L2Attachment{otherPod}, []string{""}, nil},
 		"Going":            {"What is being deleted serves no more.", "a", []v1alpha1.L2Attachment{going}, []string{""}, nil},
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/ethernet"
@@ -85,6 +86,12 @@ func header(from, to netip.Addr, n int) []byte {
 	return append(h, to.AsSlice()...)
 }
 
+// announceAgain is when an announcement is repeated: what forwards it may not
+// be ready everywhere when it is sent first (RFC 5227 section 2.3 sends two, two
+// seconds apart: ANNOUNCE_NUM, ANNOUNCE_INTERVAL).
+const announceAgain = 2 * time.Second
+
+// send sends the frames, and once more later; the caller need not wait for that.
 func send(name string, frames []*ethernet.Frame) error {
 	ifi, err := net.InterfaceByName(name)
 	if err != nil {
@@ -95,7 +102,17 @@ func send(name string, frames []*ethernet.Frame) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }()
+	if err := writeAll(conn, frames); err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	time.AfterFunc(announceAgain, func() {
+		_ = writeAll(conn, frames) // the interface may be gone by now
+		_ = conn.Close()
+	})
+	return nil
+}
+
+func writeAll(conn net.PacketConn, frames []*ethernet.Frame) error {
 	var errs []error
 	for _, frame := range frames {
 		errs = append(errs, write(conn, frame, frame.Destination))
