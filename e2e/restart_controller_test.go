@@ -16,7 +16,7 @@ func TestControllersKilledAtAnyMoment(t *testing.T) {
 	s := newLoneScenario(t)
 	s.pair(nodes(t)[0], nodes(t)[1])
 	const kills = 4
-	f := s.during(func() {
+	f := s.losesNothing(func() {
 		stop := make(chan struct{})
 		var churning sync.WaitGroup
 		churning.Go(func() { s.churn(stop) })
@@ -35,7 +35,6 @@ func TestControllersKilledAtAnyMoment(t *testing.T) {
 		s.stillServes()
 	})
 	s.report(fmt.Sprintf("both l2sm-controllers killed (-9) %d times while pods came and went", kills), "pods' traffic", f)
-	s.lostNothing(f)
 	s.consistent()
 }
 
@@ -89,7 +88,7 @@ func TestLeaderKilled(t *testing.T) {
 	s := newLoneScenario(t)
 	s.pair(nodes(t)[0], nodes(t)[1])
 	var takeover time.Duration
-	f := s.during(func() {
+	f := s.losesNothing(func() {
 		former := leader(t)
 		name, _, _ := strings.Cut(former, "_")
 		where := system(t, "get", "pod", name, "-o", "jsonpath={.spec.nodeName}")
@@ -104,7 +103,6 @@ func TestLeaderKilled(t *testing.T) {
 		takeover = time.Since(killed)
 		s.stillServes()
 	})
-	s.report("the leading of two l2sm-controllers killed (-9)", fmt.Sprintf("pods' traffic; the next took over after %.1f s", takeover.Seconds()), f)
-	s.lostNothing(f)
+	s.report("the leading of two l2sm-controllers killed (-9)", fmt.Sprintf("pods' traffic; the next led after %.1f s", takeover.Seconds()), f)
 	s.consistent()
 }
