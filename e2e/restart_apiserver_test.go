@@ -18,6 +18,10 @@ func TestAPIServerAway(t *testing.T) {
 		power(t, "stop", "apiserver")
 		time.Sleep(away)
 		power(t, "start", "apiserver")
+		// Controllers that lose their lease end, and nodes that were silent are
+		// found NotReady for a while.
+		system(t, "rollout", "status", "deploy/l2sm-controller", "--timeout=80s")
+		s.kubectl("wait", "--for=condition=Ready", "--timeout=80s", "nodes", "--all")
 		s.ready("asked-before")
 		s.pings("asked-before", "10.70.255.2")
 		s.kubectl("delete", "pod", "asked-before")

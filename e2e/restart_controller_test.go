@@ -24,10 +24,14 @@ func TestControllersKilledAtAnyMoment(t *testing.T) {
 			pause := rand.N(2 * time.Second)
 			time.Sleep(pause)
 			s.Logf("%s later, both controllers are killed", pause)
+			killed := 0
 			for _, n := range nodes(t) {
 				if len(processes(n, controllerProgram)) > 0 {
-					send(t, "KILL", n, controllerProgram)
+					killed += len(send(t, "KILL", n, controllerProgram))
 				}
+			}
+			if killed == 0 {
+				s.Error("there was no controller to kill")
 			}
 		}
 		close(stop)
@@ -90,7 +94,7 @@ func TestLeaderKilled(t *testing.T) {
 	var takeover time.Duration
 	f := s.losesNothing(func() {
 		former := leader(t)
-		name, _, _ := strings.Cut(former, "_")
+		name, _, _ := strings.Cut(former, "_") // a UUID follows
 		where := system(t, "get", "pod", name, "-o", "jsonpath={.spec.nodeName}")
 		send(t, "KILL", where, controllerProgram)
 		killed := time.Now()
