@@ -12,8 +12,8 @@ import (
 
 // What scenarios kill, as pgrep -f finds it on a node.
 const (
-	controllerProgram = "^/usr/bin/l2sm-controller --nb"
-	agentProgram      = "^/usr/bin/l2sm-agent --sysctl"
+	controllerProgram = "^/usr/bin/l2sm-controller( -|$)"
+	agentProgram      = "^/usr/bin/l2sm-agent( -|$)"
 	ovnController     = "^ovn-controller unix:"
 	switchDaemon      = "^ovs-vswitchd unix:"
 	switchDatabase    = "^ovsdb-server --remote=punix:/run/openvswitch/"

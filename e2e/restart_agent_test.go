@@ -18,17 +18,19 @@ func TestAgentKilled(t *testing.T) {
 	whole.pair(first, second)
 	for name, tc := range map[string]struct {
 		when   string
+		kept   string
 		action func(s *scenario)
 	}{
-		"waiting for the network": {when: "while a pod waited for its network", action: func(s *scenario) {
+		"waiting for the network": {when: "while a pod waited for its network", kept: "pods' traffic; the pod comes up", action: func(s *scenario) {
 			s.apply(pod{name: "early", node: first, networks: "late"}.String())
 			s.says("NetworkNotFound", "get", "l2att", "-o", "wide")
 			kill(t, first, agentProgram)
 			s.apply(network("late", "10.71.0.0/24"))
 			s.ready("early")
 			s.wiredOnce("early")
+			s.kubectl("delete", "pod/early", "l2net/late")
 		}},
-		"waiting for flows": {when: "while a pod waited for its flows", action: func(s *scenario) {
+		"waiting for flows": {when: "while a pod waited for its flows", kept: "pods' traffic; the pod comes up", action: func(s *scenario) {
 			s.withoutController(first, func() {
 				s.hanging("slow", first)
 				kill(t, first, agentProgram)
@@ -36,8 +38,9 @@ func TestAgentKilled(t *testing.T) {
 			s.ready("slow")
 			s.wiredOnce("slow")
 			s.pings("slow", "10.70.255.2")
+			s.kubectl("delete", "pod", "slow")
 		}},
-		"pod deleted meanwhile": {when: "while a pod waited for its flows, and the pod deleted", action: func(s *scenario) {
+		"pod deleted meanwhile": {when: "while a pod waited for its flows, and the pod deleted", kept: "pods' traffic; nothing is left of the pod", action: func(s *scenario) {
 			s.withoutController(first, func() {
 				s.hanging("gone", first)
 				kill(t, first, agentProgram)
@@ -45,7 +48,7 @@ func TestAgentKilled(t *testing.T) {
 			})
 			s.expectUnplugged("gone")
 		}},
-		"unplugging": {when: "while four pods were deleted", action: func(s *scenario) {
+		"unplugging": {when: "while four pods were deleted", kept: "pods' traffic; nothing is left of the pods", action: func(s *scenario) {
 			var pods, names []string
 			for i := range 4 {
 				names = append(names, fmt.Sprintf("leaving-%d", i))
@@ -64,12 +67,11 @@ func TestAgentKilled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := whole.within(t)
-			f := s.during(func() {
+			f := s.losesNothing(func() {
 				tc.action(s)
 				s.stillServes()
 			})
-			s.report("l2sm-agent killed (-9) "+tc.when, "pods' traffic; the pod comes up, or goes without a trace", f)
-			s.lostNothing(f)
+			s.report("l2sm-agent killed (-9) "+tc.when, tc.kept, f)
 		})
 	}
 }

@@ -38,7 +38,7 @@ func TestWipedDatabases(t *testing.T) {
 				t.Fatalf("want %d ports, there are %d:\n%s", pods*networks, n, before)
 			}
 			var rebuilt time.Duration
-			f := s.during(func() {
+			f := s.breaksFor(2*time.Second, func() {
 				began := time.Now()
 				wipe(t, database.program, database.file)
 				s.eventually("the same ports with the same addresses", func() error { return sameLines(before, s.northboundPorts()) })
@@ -48,7 +48,6 @@ func TestWipedDatabases(t *testing.T) {
 			})
 			s.report(fmt.Sprintf("%s database wiped with %d ports", name, strings.Count(before, "\n")),
 				fmt.Sprintf("pods and their interfaces; rebuilt from the API within %.1f s, same ports and addresses", rebuilt.Seconds()), f)
-			s.outage(f, 2*time.Second)
 			s.consistent()
 			s.sameChassis()
 		})

@@ -16,7 +16,7 @@ func TestNodeKilledAndBack(t *testing.T) {
 	s.pair(first, second)
 	s.apply(pod{name: "there", node: victim, networks: static("net", "10.70.255.9")}.String())
 	s.ready("there")
-	f := s.during(func() {
+	f := s.losesNothing(func() {
 		s.lose(victim)
 		power(t, "start", victim)
 		s.eventually("the pod answers again at its address", func() error {
@@ -30,7 +30,6 @@ func TestNodeKilledAndBack(t *testing.T) {
 		s.stillServes()
 	})
 	s.report("a node killed and back", "pods' traffic between the others; its pods came back with their addresses", f)
-	s.lostNothing(f)
 	s.wiredOnce("there")
 	s.sameChassis()
 	s.consistent()
@@ -45,7 +44,7 @@ func TestNodeRemoved(t *testing.T) {
 	s.pair(first, second)
 	s.apply(deployment("moving", "net", victim))
 	s.kubectl("rollout", "status", "deploy/moving", "--timeout=80s")
-	f := s.during(func() {
+	f := s.losesNothing(func() {
 		s.lose(victim)
 		s.kubectl("delete", "node", victim)
 		s.eventually("no chassis "+victim, func() error {
@@ -64,20 +63,19 @@ func TestNodeRemoved(t *testing.T) {
 			}
 			return nil
 		})
+		power(t, "start", victim)
+		s.says("True", "get", "node", victim, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)
+		system(t, "rollout", "status", "ds/ovn-node", "--timeout=80s")
+		system(t, "rollout", "status", "ds/l2sm-agent", "--timeout=80s")
+		s.apply(pod{name: "back", node: victim, networks: "net"}.String())
+		s.ready("back")
+		s.pings("back", "10.70.255.1")
+		s.kubectl("delete", "pod", "back")
 		s.stillServes()
 	})
-	s.report("a node removed for good", "pods' traffic between the others; its pods run elsewhere, its chassis and ports are gone", f)
-	s.lostNothing(f)
-	s.consistent()
-
-	power(t, "start", victim)
-	s.kubectl("wait", "--for=condition=Ready", "--timeout=80s", "node/"+victim)
+	s.report("a node removed for good, and joined again as a new one", "pods' traffic between the others; its pods run elsewhere, its chassis and ports are gone", f)
 	s.sameChassis()
-	system(t, "rollout", "status", "ds/ovn-node", "--timeout=80s")
-	system(t, "rollout", "status", "ds/l2sm-agent", "--timeout=80s")
-	s.apply(pod{name: "back", node: victim, networks: "net"}.String())
-	s.ready("back")
-	s.pings("back", "10.70.255.1")
+	s.consistent()
 }
 
 // threeNodes are a node to lose, without OVN's databases, and two others.

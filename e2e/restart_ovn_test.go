@@ -30,15 +30,14 @@ func TestKilledDaemonsOfOVN(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := whole.within(t)
-			f := s.during(func() {
+			killed, action := name+" killed (-9)", func() {
 				kill(t, tc.node, tc.program)
 				s.stillServes()
-			})
-			s.report(name+" killed (-9)", tc.kept, f)
+			}
 			if tc.outage == 0 {
-				s.lostNothing(f)
+				s.report(killed, tc.kept, s.losesNothing(action))
 			} else {
-				s.outage(f, tc.outage)
+				s.report(killed, tc.kept, s.breaksFor(tc.outage, action))
 			}
 			s.sameChassis()
 		})

@@ -22,16 +22,15 @@ func TestRolledWorkloads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := whole.within(t)
-			f := s.during(func() {
+			rolled, action := "kubectl rollout restart "+name, func() {
 				system(t, "rollout", "restart", name)
 				system(t, "rollout", "status", name, "--timeout=80s")
 				s.stillServes()
-			})
-			s.report("kubectl rollout restart "+name, tc.kept, f)
+			}
 			if tc.outage == 0 {
-				s.lostNothing(f)
+				s.report(rolled, tc.kept, s.losesNothing(action))
 			} else {
-				s.outage(f, tc.outage)
+				s.report(rolled, tc.kept, s.breaksFor(tc.outage, action))
 			}
 			s.sameChassis()
 			s.consistent()
@@ -45,7 +44,7 @@ func TestOVNControllerEndsGracefully(t *testing.T) {
 	s := newLoneScenario(t)
 	first := nodes(t)[0]
 	s.pair(first, nodes(t)[1])
-	f := s.during(func() {
+	f := s.losesNothing(func() {
 		before := processes(first, ovnController)
 		name := system(t, "get", "pod", "-l", "app.kubernetes.io/name=ovn-node", "--field-selector", "spec.nodeName="+first, "-o", "name")
 		// The container's preStop hook, as the kubelet runs it.
@@ -55,6 +54,5 @@ func TestOVNControllerEndsGracefully(t *testing.T) {
 		s.stillServes()
 	})
 	s.report("ovn-controller told to end, as when its pod is replaced", "flows and chassis stay", f)
-	s.lostNothing(f)
 	s.sameChassis()
 }
