@@ -17,13 +17,9 @@ type options struct {
 
 // run measures, prints and saves.
 func (o options) run(ctx context.Context, out io.Writer) error {
-	cache, err := lab.DefaultCache()
+	l, err := lab.Find(o.lab)
 	if err != nil {
 		return err
-	}
-	l, err := lab.Open(cache, o.lab)
-	if err != nil {
-		return fmt.Errorf("bring the local cluster up first (make demo): %w", err)
 	}
 	pods, err := newPods(ctx, l)
 	if err != nil {

@@ -10,8 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -37,28 +35,14 @@ func (o *scene) flags(cmd *cobra.Command, count int, what string) {
 }
 
 func (o *scene) open(ctx context.Context, namespace string) error {
-	cache, err := lab.DefaultCache()
-	if err != nil {
+	var err error
+	if o.lab, err = lab.Find(o.labName); err != nil {
 		return err
-	}
-	if o.lab, err = lab.Open(cache, o.labName); err != nil {
-		return fmt.Errorf("bring the local cluster up first (make demo): %w", err)
 	}
 	if len(o.lab.Nodes()) < 3 {
 		return fmt.Errorf("lab %q has %d nodes, want 3", o.labName, len(o.lab.Nodes()))
 	}
-	config, err := o.lab.RESTConfig()
-	if err != nil {
-		return err
-	}
-	config.QPS = -1
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return err
-		}
-	}
-	if o.api, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
+	if o.api, err = o.lab.Client(); err != nil {
 		return err
 	}
 	o.namespace = namespace

@@ -12,8 +12,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -58,25 +56,11 @@ func (o options) run(ctx context.Context, out io.Writer) error {
 }
 
 func (s *soak) open(ctx context.Context) error {
-	cache, err := lab.DefaultCache()
-	if err != nil {
+	var err error
+	if s.lab, err = lab.Find(s.options.lab); err != nil {
 		return err
 	}
-	if s.lab, err = lab.Open(cache, s.options.lab); err != nil {
-		return fmt.Errorf("bring the local cluster up first (make demo): %w", err)
-	}
-	config, err := s.lab.RESTConfig()
-	if err != nil {
-		return err
-	}
-	config.QPS = -1
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			return err
-		}
-	}
-	if s.api, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
+	if s.api, err = s.lab.Client(); err != nil {
 		return err
 	}
 	if err := s.api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
