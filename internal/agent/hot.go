@@ -133,6 +133,7 @@ func (w *watcher) plugHot(ctx context.Context, v view, stages *stages) error {
 	if err != nil {
 		return err
 	}
+	made.inner.Down = true // the pod runs, and would speak to nobody: the settler brings it up
 	plug := w.plug
 	if v.sandbox.end != nil {
 		whole, err := link.Made(s.Netns, made.inner)
@@ -155,7 +156,7 @@ func (w *watcher) plugHot(ctx context.Context, v view, stages *stages) error {
 		return err
 	}
 	stages.reach(stagePlugged)
-	return nil // the settler announces it when its flows are there
+	return nil
 }
 
 // adjust needs no lock: it makes and removes nothing.

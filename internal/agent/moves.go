@@ -103,14 +103,10 @@ func (s *settler) settle(ctx context.Context, name string) error {
 
 func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) error {
 	first := p.Noted.InstalledAt == 0
-	// A pod that runs may have asked for neighbours before there was a way to
-	// them, and would ask again after a second only.
-	if !first || p.Sandbox.Config == hotConfig {
-		if err := link.Renew(p.Sandbox.Netns, p.Interface); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		stages.reach(stageRenewed)
+	if err := show(p, first); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
+	stages.reach(stageRenewed)
 	network, err := s.networkOf(ctx, p)
 	if err != nil || network == "" {
 		return err
@@ -155,4 +151,22 @@ func (s *settler) networkOf(ctx context.Context, p ovs.Port) (string, error) {
 	}
 	network, _ = attribute(a, p.Noted)
 	return network, nil
+}
+
+// show makes a port known on the network that its flows are of now. What was
+// plugged into a running pod is brought up with its first ones: had the pod sent
+// anything before, Open vSwitch would go on dropping it for up to half a second
+// (ovs-vswitchd.conf.db(5), max-revalidator), and the pod ask for its neighbours
+// again after a second only. An ADD has its pod wait.
+func show(p ovs.Port, first bool) error {
+	hot := p.Sandbox.Config == hotConfig
+	if first && !hot {
+		return nil
+	}
+	if first {
+		if err := link.SetUp(p.Sandbox.Netns, p.Interface); err != nil {
+			return err
+		}
+	}
+	return link.Renew(p.Sandbox.Netns, p.Interface)
 }

@@ -259,17 +259,30 @@ func (w *world) settled(a *v1alpha1.L2Attachment) {
 	}, patience, "5ms").Should(ContainSubstring("l2sm.io/installed-ts"))
 }
 
-// A pod may ask for a neighbour as soon as it sees the interface, before there
-// is a way: when there is one, it need not wait until it asks again.
-func TestEarlyQuestionsAreForgotten(t *testing.T) {
+// A running pod gets no interface that leads nowhere: what it sent through one
+// would go on being dropped for a while after its flows are there.
+func TestHotInterfaceIsUpWithItsFlows(t *testing.T) {
 	w := start(t)
 	w.network("a")
 	ping := w.running("ping")
 	resume := w.PauseController()
 	a := w.attach(ping.pod, "a", "net1", 1)
-	NewWithT(t).Eventually(func() error { _, err := link.Inspect(ping.netns, "net1"); return err }, patience, "5ms").Should(Succeed())
-	ping.knows("net1", "10.0.0.2")
+	g := NewWithT(t)
+	g.Eventually(func() error { _, err := ping.up("net1"); return err }, patience, "5ms").Should(Succeed())
+	g.Consistently(func() (bool, error) { return ping.up("net1") }, "300ms", "20ms").Should(BeFalse())
 	resume()
-	NewWithT(t).Eventually(ping.neighbours("net1"), patience, "1ms").Should(BeEmpty())
 	w.becomes(a, "True Ready", "its flows are there")
+	g.Expect(ping.up("net1")).To(BeTrue(), "it is up before it is Ready")
+}
+
+// up says whether the sandbox's interface is up.
+func (s *sandbox) up(iface string) (up bool, err error) {
+	nstest.Do(s.t, s.netns, func() error {
+		var is netlink.Link
+		if is, err = netlink.LinkByName(iface); err == nil {
+			up = is.Attrs().Flags&net.FlagUp != 0
+		}
+		return nil
+	})
+	return up, err
 }

@@ -30,7 +30,7 @@ func readiness(v view, failed error) (metav1.Condition, bool) {
 		return v1alpha1.AttachmentNotReady(v1alpha1.ReasonFailed, "the interface is gone, as when the pod's sandbox is"), true
 	case port.State.Error != "":
 		return v1alpha1.AttachmentNotReady(v1alpha1.ReasonFailed, "ovs-vswitchd: "+port.State.Error), true
-	case !port.State.Installed:
+	case !port.State.Installed || port.Sandbox.Config == hotConfig && port.Noted.InstalledAt == 0:
 		return v1alpha1.AttachmentNotReady(v1alpha1.ReasonWiring, "OVN's flows are not installed"), outdated(stands)
 	case moving(a, noted):
 		return v1alpha1.AttachmentNotReady(v1alpha1.ReasonWiring,

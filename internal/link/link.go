@@ -30,6 +30,9 @@ type Interface struct {
 	MTU int
 	// Addresses with the prefix lengths of their networks.
 	Addresses []netip.Prefix
+	// Down leaves a new interface down, until SetUp: nothing is sent through it
+	// that nobody would forward.
+	Down bool
 }
 
 // Links makes and removes interfaces. The zero value is not usable; see New.
@@ -54,8 +57,8 @@ const (
 )
 
 // Create makes a veth pair: the host end, isolated from the node and up, and
-// the interface want in the network namespace at path netns, configured and
-// up. It fails if either exists, with an error that matches os.ErrExist, and
+// the interface want in the network namespace at path netns, configured and,
+// but for Down, up. It fails if either exists, with an error that matches os.ErrExist, and
 // leaves nothing behind when it fails.
 func (l *Links) Create(host HostEnd, netns string, want Interface, datapath Datapath) error {
 	pod, err := ns.GetNS(netns)
@@ -117,10 +120,28 @@ func (l *Links) configure(want Interface, datapath Datapath) error {
 	if err := l.addAddresses(inner, want.Addresses); err != nil {
 		return err
 	}
+	if want.Down {
+		return nil
+	}
 	if err := netlink.LinkSetUp(inner); err != nil {
 		return fmt.Errorf("set interface %q up: %w", want.Name, err)
 	}
 	return nil
+}
+
+// SetUp brings a pod's interface up that was made Down. An interface or
+// namespace that does not exist gives an error that matches os.ErrNotExist.
+func SetUp(netns, name string) error {
+	return inNamespace(netns, func() error {
+		inner, err := byName(name)
+		if err != nil {
+			return err
+		}
+		if err := netlink.LinkSetUp(inner); err != nil {
+			return fmt.Errorf("set interface %q up: %w", name, err)
+		}
+		return nil
+	})
 }
 
 // addAddresses skips duplicate address detection: the controller gives an
