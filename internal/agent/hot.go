@@ -133,7 +133,7 @@ func (w *watcher) plugHot(ctx context.Context, v view, stages *stages) error {
 	if err != nil {
 		return err
 	}
-	made.inner.Down = true // the pod runs, and would speak to nobody: the settler brings it up
+	made.inner.Quiet = true // until the settler sees its flows
 	plug := w.plug
 	if v.sandbox.end != nil {
 		whole, err := link.Made(s.Netns, made.inner)

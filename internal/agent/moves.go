@@ -103,7 +103,7 @@ func (s *settler) settle(ctx context.Context, name string) error {
 
 func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) error {
 	first := p.Noted.InstalledAt == 0
-	if err := show(p, first); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := s.show(ctx, p, first); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	stages.reach(stageRenewed)
@@ -154,19 +154,38 @@ func (s *settler) networkOf(ctx context.Context, p ovs.Port) (string, error) {
 }
 
 // show makes a port known on the network that its flows are of now. What was
-// plugged into a running pod is brought up with its first ones: had the pod sent
-// anything before, Open vSwitch would go on dropping it for up to half a second
-// (ovs-vswitchd.conf.db(5), max-revalidator), and the pod ask for its neighbours
-// again after a second only. An ADD has its pod wait.
-func show(p ovs.Port, first bool) error {
+// plugged into a running pod gets its addresses with its first ones: had the pod
+// sent anything before, Open vSwitch would go on dropping it for up to half a
+// second (ovs-vswitchd.conf.db(5), max-revalidator), and the pod ask for its
+// neighbours again after a second only. An ADD has its pod wait.
+func (s *settler) show(ctx context.Context, p ovs.Port, first bool) error {
 	hot := p.Sandbox.Config == hotConfig
 	if first && !hot {
 		return nil
 	}
+	want, err := s.wanted(ctx, p)
+	if err != nil {
+		return err
+	}
 	if first {
-		if err := link.SetUp(p.Sandbox.Netns, p.Interface); err != nil {
+		if err := s.links.Speak(p.Sandbox.Netns, want); err != nil {
 			return err
 		}
 	}
-	return link.Renew(p.Sandbox.Netns, p.Interface)
+	if err := link.Renew(p.Sandbox.Netns, p.Interface); err != nil || first {
+		return err
+	}
+	return s.links.AddAddresses(p.Sandbox.Netns, want) // the new network may have assigned some
+}
+
+// wanted are the addresses that the port's interface shall have, by the cache.
+func (s *settler) wanted(ctx context.Context, p ovs.Port) (link.Interface, error) {
+	want := link.Interface{Name: p.Interface}
+	key, _ := attachmentKey(p.LogicalPort)
+	a, err := found(ctx, s.client, key, &v1alpha1.L2Attachment{})
+	if err != nil || a == nil {
+		return want, err
+	}
+	want.Addresses, err = addressesOf(a)
+	return want, err
 }

@@ -4,6 +4,7 @@ package agent_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"testing"
@@ -259,30 +260,45 @@ func (w *world) settled(a *v1alpha1.L2Attachment) {
 	}, patience, "5ms").Should(ContainSubstring("l2sm.io/installed-ts"))
 }
 
-// A running pod gets no interface that leads nowhere: what it sent through one
-// would go on being dropped for a while after its flows are there.
-func TestHotInterfaceIsUpWithItsFlows(t *testing.T) {
+// A running pod can't speak through an interface before its flows are there:
+// what it sent would go on being dropped for a while.
+func TestHotInterfaceSpeaksWithItsFlows(t *testing.T) {
 	w := start(t)
 	w.network("a")
 	ping := w.running("ping")
 	resume := w.PauseController()
 	a := w.attach(ping.pod, "a", "net1", 1)
+	addresses := func() (string, error) {
+		is, err := link.Inspect(ping.netns, "net1")
+		return fmt.Sprint(is.Addresses), err
+	}
 	g := NewWithT(t)
-	g.Eventually(func() error { _, err := ping.up("net1"); return err }, patience, "5ms").Should(Succeed())
-	g.Consistently(func() (bool, error) { return ping.up("net1") }, "300ms", "20ms").Should(BeFalse())
+	g.Eventually(addresses, patience, "5ms").Should(Equal("[]"))
+	g.Consistently(addresses, "300ms", "20ms").Should(Equal("[]"))
 	resume()
 	w.becomes(a, "True Ready", "its flows are there")
-	g.Expect(ping.up("net1")).To(BeTrue(), "it is up before it is Ready")
+	g.Expect(addresses()).To(Equal(fmt.Sprint(a.Spec.Addresses)), "it has its addresses before it is Ready")
 }
 
-// up says whether the sandbox's interface is up.
-func (s *sandbox) up(iface string) (up bool, err error) {
-	nstest.Do(s.t, s.netns, func() error {
-		var is netlink.Link
-		if is, err = netlink.LinkByName(iface); err == nil {
-			up = is.Attrs().Flags&net.FlagUp != 0
+// A network may assign addresses to what moves there without.
+func TestMoveBringsAddresses(t *testing.T) {
+	w := start(t)
+	w.network("a")
+	w.network("b")
+	ping := w.running("ping")
+	a := w.attach(ping.pod, "a", "net1", 1)
+	w.becomes(a, "True Ready", "it is attached")
+	w.settled(a)
+	nstest.Do(t, ping.netns, func() error {
+		is, err := netlink.LinkByName("net1")
+		if err != nil {
+			return err
 		}
-		return nil
+		return netlink.AddrDel(is, &netlink.Addr{IPNet: &net.IPNet{IP: net.IPv4(10, 0, 0, 1), Mask: net.CIDRMask(24, 32)}})
 	})
-	return up, err
+	w.move(a, "b")
+	NewWithT(t).Eventually(func() (string, error) {
+		is, err := link.Inspect(ping.netns, "net1")
+		return fmt.Sprint(is.Addresses), err
+	}, patience, "5ms").Should(ContainSubstring("10.0.0.1/24"))
 }

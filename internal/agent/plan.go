@@ -26,14 +26,11 @@ func newWire(s ovs.Sandbox, a *v1alpha1.L2Attachment, mtu int32) (wire, error) {
 	if err != nil {
 		return wire{}, fmt.Errorf("parse macAddress of L2Attachment %q: %w", a.Name, err)
 	}
-	inner := link.Interface{Name: a.Spec.Interface, MAC: mac, MTU: int(mtu)}
-	for _, text := range a.Spec.Addresses {
-		p, err := netip.ParsePrefix(text)
-		if err != nil {
-			return wire{}, fmt.Errorf("parse addresses of L2Attachment %q: %w", a.Name, err)
-		}
-		inner.Addresses = append(inner.Addresses, p)
+	addresses, err := addressesOf(a)
+	if err != nil {
+		return wire{}, err
 	}
+	inner := link.Interface{Name: a.Spec.Interface, MAC: mac, MTU: int(mtu), Addresses: addresses}
 	host := link.HostEnd{
 		Name:  link.HostName(s.Container, inner.Name),
 		Owner: link.Owner{Container: s.Container, IfName: s.IfName, Config: s.Config},
@@ -47,6 +44,18 @@ func newWire(s ovs.Sandbox, a *v1alpha1.L2Attachment, mtu int32) (wire, error) {
 		Sandbox:     s,
 		Noted:       ovs.Noted{Network: networkOf(a).String(), MTU: inner.MTU},
 	}}, nil
+}
+
+func addressesOf(a *v1alpha1.L2Attachment) ([]netip.Prefix, error) {
+	var addresses []netip.Prefix
+	for _, text := range a.Spec.Addresses {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("parse addresses of L2Attachment %q: %w", a.Name, err)
+		}
+		addresses = append(addresses, p)
+	}
+	return addresses, nil
 }
 
 // logicalPort is what the controller calls the attachment's logical switch

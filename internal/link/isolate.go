@@ -21,8 +21,7 @@ import (
 // on a kernel datapath the same hook runs before OVS and would cut the pod
 // off.
 func (l *Links) isolate(host string, datapath Datapath) error {
-	err := l.setDisableIPv6(host, true)
-	if err != nil && !l.lacksIPv6() {
+	if err := l.silenceIPv6(host); err != nil {
 		return err
 	}
 	if datapath == Kernel {

@@ -30,9 +30,9 @@ type Interface struct {
 	MTU int
 	// Addresses with the prefix lengths of their networks.
 	Addresses []netip.Prefix
-	// Down leaves a new interface down, until SetUp: nothing is sent through it
-	// that nobody would forward.
-	Down bool
+	// Quiet leaves a new interface without addresses, IPv6's own included, until
+	// Speak: nothing is sent through it that nobody would forward.
+	Quiet bool
 }
 
 // Links makes and removes interfaces. The zero value is not usable; see New.
@@ -57,8 +57,8 @@ const (
 )
 
 // Create makes a veth pair: the host end, isolated from the node and up, and
-// the interface want in the network namespace at path netns, configured and,
-// but for Down, up. It fails if either exists, with an error that matches os.ErrExist, and
+// the interface want in the network namespace at path netns, configured and
+// up. It fails if either exists, with an error that matches os.ErrExist, and
 // leaves nothing behind when it fails.
 func (l *Links) Create(host HostEnd, netns string, want Interface, datapath Datapath) error {
 	pod, err := ns.GetNS(netns)
@@ -117,31 +117,17 @@ func (l *Links) configure(want Interface, datapath Datapath) error {
 			return err
 		}
 	}
-	if err := l.addAddresses(inner, want.Addresses); err != nil {
-		return err
+	address := func() error { return l.addAddresses(inner, want.Addresses) }
+	if want.Quiet {
+		address = func() error { return l.silenceIPv6(want.Name) }
 	}
-	if want.Down {
-		return nil
+	if err := address(); err != nil {
+		return err
 	}
 	if err := netlink.LinkSetUp(inner); err != nil {
 		return fmt.Errorf("set interface %q up: %w", want.Name, err)
 	}
 	return nil
-}
-
-// SetUp brings a pod's interface up that was made Down. An interface or
-// namespace that does not exist gives an error that matches os.ErrNotExist.
-func SetUp(netns, name string) error {
-	return inNamespace(netns, func() error {
-		inner, err := byName(name)
-		if err != nil {
-			return err
-		}
-		if err := netlink.LinkSetUp(inner); err != nil {
-			return fmt.Errorf("set interface %q up: %w", name, err)
-		}
-		return nil
-	})
 }
 
 // addAddresses skips duplicate address detection: the controller gives an
@@ -157,7 +143,7 @@ func (l *Links) addAddresses(inner netlink.Link, addresses []netip.Prefix) error
 			}
 			addr.Flags = unix.IFA_F_NODAD
 		}
-		if err := netlink.AddrAdd(inner, addr); err != nil {
+		if err := netlink.AddrReplace(inner, addr); err != nil {
 			return fmt.Errorf("add address %s to interface %q: %w", a, name, err)
 		}
 	}

@@ -1,0 +1,47 @@
+package link
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// silenceIPv6 keeps the kernel from speaking IPv6 on a link by itself.
+func (l *Links) silenceIPv6(name string) error {
+	if err := l.setDisableIPv6(name, true); err != nil && !l.lacksIPv6() {
+		return err
+	}
+	return nil
+}
+
+// Speak gives an interface that was made Quiet its addresses, and IPv6 what the
+// pod's other interfaces have of it. It may be repeated. An interface or
+// namespace that does not exist gives an error that matches os.ErrNotExist.
+func (l *Links) Speak(netns string, want Interface) error {
+	return inNamespace(netns, func() error {
+		inner, err := byName(want.Name)
+		if err != nil {
+			return err
+		}
+		off, err := os.ReadFile(filepath.Join(l.sysctls, "net/ipv6/conf/default/disable_ipv6"))
+		if err == nil {
+			err = l.setDisableIPv6(want.Name, strings.TrimSpace(string(off)) == "1")
+		}
+		if err != nil && !l.lacksIPv6() {
+			return err
+		}
+		return l.addAddresses(inner, want.Addresses)
+	})
+}
+
+// AddAddresses gives an interface those addresses that it has not. Errors are
+// Speak's.
+func (l *Links) AddAddresses(netns string, want Interface) error {
+	return inNamespace(netns, func() error {
+		inner, err := byName(want.Name)
+		if err != nil {
+			return err
+		}
+		return l.addAddresses(inner, want.Addresses)
+	})
+}
