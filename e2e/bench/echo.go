@@ -39,9 +39,12 @@ func podNetns(ctx context.Context, l *lab.Lab, namespace, pod string) (ns.NetNS,
 	return nil, fmt.Errorf("no process of this machine is in network namespace %s of pod %q", strings.TrimSpace(out), pod)
 }
 
-// listen opens a socket for ICMP on one interface of a pod. It fails with
-// unix.ENODEV as long as the interface is not there.
-func listen(pod ns.NetNS, iface string) (net.PacketConn, error) {
+// listen opens a socket for ICMP on one interface of a pod, and on an address
+// that it has: a socket that is bound to an interface alone would speak before
+// that has an address, from another's. It fails with unix.ENODEV as long as the
+// interface is not there, and with unix.EADDRNOTAVAIL as long as the address is
+// not.
+func listen(pod ns.NetNS, iface string, address netip.Addr) (net.PacketConn, error) {
 	var conn net.PacketConn
 	err := pod.Do(func(ns.NetNS) error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_ICMP)
@@ -51,6 +54,9 @@ func listen(pod ns.NetNS, iface string) (net.PacketConn, error) {
 		file := os.NewFile(uintptr(fd), "icmp")
 		defer file.Close()
 		if err := unix.BindToDevice(fd, iface); err != nil {
+			return err
+		}
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: address.As4()}); err != nil {
 			return err
 		}
 		conn, err = net.FilePacketConn(file)

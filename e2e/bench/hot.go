@@ -74,11 +74,12 @@ func (o scene) hot(ctx context.Context, out io.Writer) error {
 func (o scene) hotOnce(ctx context.Context, pod ns.NetNS, i int) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	from := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 99, 1, byte(i%250 + 1)}), 16)
 	a := &v1alpha1.L2Attachment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: fmt.Sprintf("hot-%d", i)},
 		Spec: v1alpha1.L2AttachmentSpec{
 			PodName: "runs", Network: v1alpha1.NetworkReference{Name: "hot"}, Interface: hotInterface,
-			Addresses: []string{fmt.Sprintf("10.99.1.%d/16", i%250+1)},
+			Addresses: []string{from.String()},
 		},
 	}
 	answered := make(chan error, 1)
@@ -87,7 +88,7 @@ func (o scene) hotOnce(ctx context.Context, pod ns.NetNS, i int) (time.Duration,
 	defer stop()
 	go func() {
 		var err error
-		at, err = firstAnswer(watching, pod, netip.MustParseAddr("10.99.0.1"))
+		at, err = firstAnswer(watching, pod, from.Addr(), netip.MustParseAddr("10.99.0.1"))
 		answered <- err
 	}()
 	began := time.Now()
@@ -101,7 +102,7 @@ func (o scene) hotOnce(ctx context.Context, pod ns.NetNS, i int) (time.Duration,
 		return 0, err
 	}
 	return at.Sub(began), o.until(ctx, "the interface is gone", func() bool {
-		conn, err := listen(pod, hotInterface)
+		conn, err := listen(pod, hotInterface, from.Addr())
 		if err == nil {
 			_ = conn.Close()
 		}
@@ -109,17 +110,17 @@ func (o scene) hotOnce(ctx context.Context, pod ns.NetNS, i int) (time.Duration,
 	})
 }
 
-// firstAnswer looks every millisecond for the interface, and then for a ping's
-// answer.
-func firstAnswer(ctx context.Context, pod ns.NetNS, to netip.Addr) (time.Time, error) {
+// firstAnswer looks every millisecond for the interface with its address, and
+// then for a ping's answer.
+func firstAnswer(ctx context.Context, pod ns.NetNS, from, to netip.Addr) (time.Time, error) {
 	s := &stream{to: to}
 	for {
-		conn, err := listen(pod, hotInterface)
+		conn, err := listen(pod, hotInterface, from)
 		if err == nil {
 			s.conn = conn
 			break
 		}
-		if !errors.Is(err, unix.ENODEV) {
+		if !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.EADDRNOTAVAIL) {
 			return time.Time{}, err
 		}
 		if err := sleep(ctx, time.Millisecond); err != nil {
@@ -129,8 +130,9 @@ func firstAnswer(ctx context.Context, pod ns.NetNS, to netip.Addr) (time.Time, e
 	go s.read()
 	defer func() { _ = s.conn.Close() }()
 	for s.first().IsZero() {
-		// Until the interface is up and has its address there is no way.
-		_ = s.send()
+		if err := s.send(); err != nil {
+			return time.Time{}, err
+		}
 		if err := sleep(ctx, time.Millisecond); err != nil {
 			return time.Time{}, err
 		}

@@ -64,7 +64,7 @@ func (o scene) move(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = pod.Close() }()
-	conn, err := listen(pod, list.Items[0].Spec.Interface)
+	conn, err := listen(pod, list.Items[0].Spec.Interface, netip.MustParseAddr("10.97.0.20"))
 	if err != nil {
 		return err
 	}

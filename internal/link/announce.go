@@ -86,12 +86,15 @@ func header(from, to netip.Addr, n int) []byte {
 	return append(h, to.AsSlice()...)
 }
 
-// announceAgain is when an announcement is repeated: what forwards it may not
-// be ready everywhere when it is sent first (RFC 5227 section 2.3 sends two, two
-// seconds apart: ANNOUNCE_NUM, ANNOUNCE_INTERVAL).
-const announceAgain = 2 * time.Second
+// again are the pauses before an announcement is repeated. OVN's other nodes
+// learn of a port by themselves, some milliseconds after its own; a neighbour
+// that asked for the address meanwhile, in vain, asks again after a second, but
+// takes an announcement for an answer. QEMU announces a migrated guest in the
+// same way (net/announce.c); the last is of RFC 5227 section 2.3,
+// ANNOUNCE_INTERVAL.
+var again = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 2 * time.Second}
 
-// send sends the frames, and once more later; the caller need not wait for that.
+// send sends the frames, and again later; the caller need not wait for that.
 func send(name string, frames []*ethernet.Frame) error {
 	ifi, err := net.InterfaceByName(name)
 	if err != nil {
@@ -105,11 +108,19 @@ func send(name string, frames []*ethernet.Frame) error {
 	if err := writeAll(conn, frames); err != nil {
 		return errors.Join(err, conn.Close())
 	}
-	time.AfterFunc(announceAgain, func() {
-		_ = writeAll(conn, frames) // the interface may be gone by now
-		_ = conn.Close()
-	})
+	repeat(conn, frames, again)
 	return nil
+}
+
+func repeat(conn net.PacketConn, frames []*ethernet.Frame, pauses []time.Duration) {
+	if len(pauses) == 0 {
+		_ = conn.Close()
+		return
+	}
+	time.AfterFunc(pauses[0], func() {
+		_ = writeAll(conn, frames) // the interface may be gone by now
+		repeat(conn, frames, pauses[1:])
+	})
 }
 
 func writeAll(conn net.PacketConn, frames []*ethernet.Frame) error {
