@@ -143,7 +143,7 @@ func (l *Links) addAddresses(inner netlink.Link, addresses []netip.Prefix) error
 			}
 			addr.Flags = unix.IFA_F_NODAD
 		}
-		if err := netlink.AddrReplace(inner, addr); err != nil {
+		if err := netlink.AddrAdd(inner, addr); err != nil {
 			return fmt.Errorf("add address %s to interface %q: %w", a, name, err)
 		}
 	}

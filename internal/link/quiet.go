@@ -1,9 +1,13 @@
 package link
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/vishvananda/netlink"
 )
 
 // silenceIPv6 keeps the kernel from speaking IPv6 on a link by itself.
@@ -30,7 +34,7 @@ func (l *Links) Speak(netns string, want Interface) error {
 		if err != nil && !l.lacksIPv6() {
 			return err
 		}
-		return l.addAddresses(inner, want.Addresses)
+		return l.addMissing(inner, want.Addresses)
 	})
 }
 
@@ -42,6 +46,15 @@ func (l *Links) AddAddresses(netns string, want Interface) error {
 		if err != nil {
 			return err
 		}
-		return l.addAddresses(inner, want.Addresses)
+		return l.addMissing(inner, want.Addresses)
 	})
+}
+
+func (l *Links) addMissing(inner netlink.Link, addresses []netip.Prefix) error {
+	has, err := addressesOf(inner)
+	if err != nil {
+		return err
+	}
+	missing := slices.DeleteFunc(slices.Clone(addresses), func(p netip.Prefix) bool { return slices.Contains(has, p) })
+	return l.addAddresses(inner, missing)
 }
