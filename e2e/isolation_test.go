@@ -27,7 +27,7 @@ func TestEqualNetworksAreIsolated(t *testing.T) {
 
 	foreign := fmt.Sprintf("not (ether src %s or ether src %s)", mac["blue1"], mac["blue2"])
 	for _, ear := range []string{"blue1", "blue2"} {
-		s.exec(ear, fmt.Sprintf("tcpdump -U -w /tmp/cap -i net1 '%s' > /tmp/log 2>&1 & echo $! > /tmp/pid; until grep -q listening /tmp/log; do sleep 0.05; done", foreign))
+		s.exec(ear, fmt.Sprintf("tcpdump --immediate-mode -U -w /tmp/cap -i net1 '%s' > /tmp/log 2>&1 & echo $! > /tmp/pid; until grep -q listening /tmp/log; do sleep 0.05; done", foreign))
 	}
 	for _, to := range []string{"10.20.0.2", "fd20::2", "10.20.0.99", "ff02::1%net1"} { // with answers, ARP for nobody, multicast
 		s.exec("red1", "ping -c 5 -i 0.2 -W 1 "+to+" || true")

@@ -76,7 +76,7 @@ func (s *scenario) spoof(sender, ear string, mac, address bool) {
 // hear is what a capture in a pod catches during an action.
 func (s *scenario) hear(pod, filter string, action func()) string {
 	s.Helper()
-	s.exec(pod, fmt.Sprintf("rm -f /tmp/heard.log; tcpdump -e -n -i net1 '%s' > /tmp/heard 2> /tmp/heard.log & echo $! > /tmp/heard.pid; until grep -q listening /tmp/heard.log; do sleep 0.05; done", filter))
+	s.exec(pod, fmt.Sprintf("rm -f /tmp/heard.log; tcpdump --immediate-mode -e -n -i net1 '%s' > /tmp/heard 2> /tmp/heard.log & echo $! > /tmp/heard.pid; until grep -q listening /tmp/heard.log; do sleep 0.05; done", filter))
 	action()
 	s.exec(pod, "sleep 0.2; kill -INT $(cat /tmp/heard.pid); until grep -q 'packets\\? captured' /tmp/heard.log; do sleep 0.05; done")
 	return s.exec(pod, "cat /tmp/heard")
