@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -194,11 +193,13 @@ func (r *L2AttachmentReconciler) refused(ctx context.Context, a *v1alpha1.L2Atta
 		return err
 	}
 	refusals.WithLabelValues(refused.Reason).Inc()
-	about := runtime.Object(a)
-	if pod != nil {
-		about = pod
-	}
-	emit(r.Recorder, about, v1alpha1.RefusedEvent(a.NetworkKey(), refused.Reason, status.Conditions[0].Message))
+	event := v1alpha1.RefusedEvent(a.NetworkKey(), refused.Reason, status.Conditions[0].Message)
+	switch {
+	case pod != nil:
+		emit(r.Recorder, pod, event)
+	case attach.UserMade(a):
+		emit(r.Recorder, a, event)
+	} // what was born of a pod that is gone goes, too
 	return nil
 }
 
