@@ -205,4 +205,3 @@ func (a *Admission) namespace(ctx context.Context, name string) (*metav1.Partial
 	}
 	return namespace, nil
 }
-
