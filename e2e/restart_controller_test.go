@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -16,30 +17,44 @@ func TestControllersKilledAtAnyMoment(t *testing.T) {
 	s := newLoneScenario(t)
 	s.pair(nodes(t)[0], nodes(t)[1])
 	const kills = 4
-	f := s.losesNothing(func() {
-		stop := make(chan struct{})
-		var churning sync.WaitGroup
-		churning.Go(func() { s.churn(stop) })
-		for range kills {
-			pause := rand.N(2 * time.Second)
-			time.Sleep(pause)
-			s.Logf("%s later, both controllers are killed", pause)
-			killed := 0
-			for _, n := range nodes(t) {
-				if len(processes(n, controllerProgram)) > 0 {
-					killed += len(send(t, "KILL", n, controllerProgram))
-				}
+	calm := s.during(func() { s.beside(func() { time.Sleep(6 * time.Second) }) })
+	f := s.losesNoMore(calm.pings, func() {
+		s.beside(func() {
+			for range kills {
+				pause := rand.N(2 * time.Second)
+				time.Sleep(pause)
+				s.Logf("%s later, both controllers are killed", pause)
+				s.eventually("there is a controller to kill", func() error { return s.killControllers() })
 			}
-			if killed == 0 {
-				s.Error("there was no controller to kill")
-			}
-		}
-		close(stop)
-		churning.Wait()
+		})
 		s.stillServes()
 	})
 	s.report(fmt.Sprintf("both l2sm-controllers killed (-9) %d times while pods came and went", kills), "pods' traffic", f)
 	s.consistent()
+}
+
+// beside does something while pods come and go.
+func (s *scenario) beside(action func()) {
+	stop := make(chan struct{})
+	var churning sync.WaitGroup
+	churning.Go(func() { s.churn(stop) })
+	action()
+	close(stop)
+	churning.Wait()
+}
+
+// killControllers kills whichever run; a killed one may not have started again.
+func (s *scenario) killControllers() error {
+	killed := 0
+	for _, n := range nodes(s.T) {
+		if len(processes(n, controllerProgram)) > 0 {
+			killed += len(send(s.T, "KILL", n, controllerProgram))
+		}
+	}
+	if killed == 0 {
+		return errors.New("none runs")
+	}
+	return nil
 }
 
 // churn creates and deletes pods of the same names until it is told to stop.

@@ -115,9 +115,17 @@ func (s *scenario) report(killed, kept string, f figures) {
 // there in each of three tries.
 func (s *scenario) losesNothing(action func()) figures {
 	s.Helper()
+	return s.losesNoMore(nil, action)
+}
+
+// losesNoMore is losesNothing for an action beside other work that disturbs the
+// userspace datapath by itself: calm is what that work alone costs.
+func (s *scenario) losesNoMore(calm []traffic.Pings, action func()) figures {
+	s.Helper()
 	const tries = 3
 	for try := 1; ; try++ {
 		f := s.during(action)
+		f.before = append(f.before, calm...)
 		err := f.lostSomething()
 		if err == nil {
 			return f
