@@ -46,10 +46,16 @@ func outdated(stands *metav1.Condition) bool {
 	return stands != nil && stands.Reason != v1alpha1.ReasonWiring
 }
 
-// stands says whether the attachment carries the condition already.
+// stands says whether the attachment carries the condition already, and for the
+// spec as it is now: of a move that is under way it will say so later.
 func stands(a *v1alpha1.L2Attachment, want metav1.Condition) bool {
 	is := meta.FindStatusCondition(a.Status.Conditions, want.Type)
-	return is != nil && is.Status == want.Status && is.Reason == want.Reason && is.Message == want.Message
+	if is == nil || is.Status != want.Status || is.Reason != want.Reason || is.Message != want.Message {
+		return false
+	}
+	on, has := a.PortNetwork()
+	underWay := has && on != a.NetworkKey() && !isRefused(a)
+	return is.ObservedGeneration == a.Generation || underWay
 }
 
 // apply writes the agent's part of the status; the rest is the controller's.

@@ -91,3 +91,39 @@ func TestAttachmentKey(t *testing.T) {
 		t.Errorf("attachmentKey of a stranger's port = %v, want none", got)
 	}
 }
+
+// A condition that says the same of another spec is another: who waits for a
+// move looks at its generation.
+func TestConditionStands(t *testing.T) {
+	ready := v1alpha1.AttachmentReady("net1")
+	cases := map[string]struct {
+		reason     string
+		generation int64
+		on         string
+		refused    bool
+		want       bool
+	}{
+		"Same":     {"nothing has changed", 2, "b", false, true},
+		"Moved":    {"the port is where this spec wants it", 1, "b", false, false},
+		"UnderWay": {"the port is not there yet", 1, "a", false, true},
+		"Refused":  {"the port stays, for this spec", 1, "a", true, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			a := &v1alpha1.L2Attachment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Generation: 2}}
+			a.Spec.Network.Name = "b"
+			a.Status.Network = &v1alpha1.NetworkReference{Namespace: "default", Name: tc.on}
+			stood := ready
+			stood.ObservedGeneration = tc.generation
+			a.Status.Conditions = []metav1.Condition{stood}
+			if tc.refused {
+				no := v1alpha1.AttachmentRefused(v1alpha1.ReasonAddressTaken, "")
+				no.ObservedGeneration = 2
+				a.Status.Conditions = append(a.Status.Conditions, no)
+			}
+			if got := stands(a, ready); got != tc.want {
+				t.Errorf("%s: got %t", tc.reason, got)
+			}
+		})
+	}
+}
