@@ -157,7 +157,7 @@ func TestManyInterfaces(t *testing.T) {
 	const count = 40
 	w := start(t)
 	w.network("lab", subnets("10.0.0.0/24"))
-	pod := w.podWith("p", map[string]string{v1alpha1.NetworksAnnotation: "lab, lab@data0"}, nil)
+	w.pod("p", "lab, lab@data0")
 	w.attached("p", 2)
 	for i := range count {
 		w.attach(fmt.Sprintf("hot-%d", i), "p", "lab")
@@ -172,7 +172,6 @@ func TestManyInterfaces(t *testing.T) {
 	}
 	taken := w.attach("taken", "p", "lab", func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "data0" })
 	w.reason(taken, v1alpha1.ConditionAccepted, v1alpha1.ReasonInterfaceTaken, "data0")
-	_ = pod
 }
 
 // A running pod's annotation may be edited: what is added comes, what is

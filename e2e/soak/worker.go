@@ -116,7 +116,7 @@ func (w *worker) remove(ctx context.Context, o client.Object, options ...client.
 	})
 }
 
-// retried repeats a write of an object that others write, too.
+// patch changes an object as it is now, and leaves what others write alone.
 func (w *worker) patch(ctx context.Context, o client.Object, change func()) error {
 	if err := w.api.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
 		return err
