@@ -17,7 +17,8 @@ import (
 //
 // The bounds are what the keepalives come to in 60 s: a lease renewed (or
 // looked at) every 2 s, an OVSDB echo every few seconds on each connection,
-// probes from the kubelet, HTTP/2 pings.
+// probes from the kubelet, HTTP/2 pings: some 120 writes of the leading
+// controller.
 func TestIdleProgramsDoNothingPeriodic(t *testing.T) {
 	type traced struct{ node, pid, program string }
 	var all []traced
@@ -53,7 +54,7 @@ func TestIdleProgramsDoNothingPeriodic(t *testing.T) {
 					t.Errorf("an idle %s calls %s %d times:\n%s", p.program, never, calls[never], first(lines, never))
 				}
 			}
-			if writes := calls["write"] + calls["sendto"] + calls["sendmsg"] + calls["writev"]; writes > 240 {
+			if writes := calls["write"] + calls["sendto"] + calls["sendmsg"] + calls["writev"]; writes > 180 {
 				t.Errorf("an idle %s writes %d times in 60 s:\n%s", p.program, writes, first(lines, "write"))
 			}
 		})
@@ -62,13 +63,19 @@ func TestIdleProgramsDoNothingPeriodic(t *testing.T) {
 
 var systemCall = regexp.MustCompile(`^(?:\[pid +\d+\] )?(\w+)\(`)
 
-// count counts a trace's system calls. The service account's token, which
-// client-go reads again once a minute because it is renewed, does not count.
+// runtimeWakes is how the Go runtime wakes its own network poller, through an
+// eventfd (runtime/netpoll_epoll.go): nothing leaves the process, and how often
+// it happens depends on how the machine schedules threads.
+var runtimeWakes = regexp.MustCompile(`write\(\d+, "\\1\\0\\0\\0\\0\\0\\0\\0", 8`)
+
+// count counts a trace's system calls. Two do not count: the service account's
+// token, which client-go reads again once a minute because it is renewed, and
+// the runtime's wakes of itself.
 func count(trace string) (calls map[string]int, lines []string) {
 	calls = map[string]int{}
 	for line := range strings.Lines(trace) {
 		m := systemCall.FindStringSubmatch(line)
-		if m == nil || strings.Contains(line, "/var/run/secrets/kubernetes.io/serviceaccount/") {
+		if m == nil || strings.Contains(line, "/var/run/secrets/kubernetes.io/serviceaccount/") || runtimeWakes.MatchString(line) {
 			continue
 		}
 		calls[m[1]]++
