@@ -22,6 +22,7 @@ import (
 type Northbound interface {
 	Apply(ctx context.Context, network ovn.Network) (ovn.Result, error)
 	Delete(ctx context.Context, key ovn.Key) error
+	Complete(ctx context.Context, networks []ovn.Key) (bool, error)
 	Connected() bool
 }
 
@@ -38,6 +39,7 @@ type L2NetworkReconciler struct {
 	attachments *wakeups
 	networks    *wakeups
 	committed   *committed
+	filling     *filling
 	stages      *stages
 }
 
@@ -65,8 +67,14 @@ type networkFacts struct {
 // +kubebuilder:rbac:groups=l2sm.io,resources=l2attachments,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
-// Reconcile brings one network's logical switch in line with the API.
+// Reconcile brings one network's logical switch in line with the API, and says
+// so when it was the last one that was missing.
 func (r *L2NetworkReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	result, err := r.reconcile(ctx, req)
+	return result, errors.Join(err, r.complete(ctx))
+}
+
+func (r *L2NetworkReconciler) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	network := &v1alpha1.L2Network{}
 	err := r.Get(ctx, req.NamespacedName, network)
 	if apierrors.IsNotFound(err) {
@@ -208,6 +216,11 @@ func (r *L2NetworkReconciler) program(ctx context.Context, network *v1alpha1.L2N
 		return ovn.ErrNotConnected
 	}
 	result, err := r.Northbound.Apply(ctx, topology(network, facts.accepted, facts.leaving, r.Admission.UnderlayMTU))
+	key := client.ObjectKeyFromObject(network)
+	if errors.Is(err, ovn.ErrNotConnected) {
+		return err
+	}
+	r.filling.settle(key, err == nil)
 	if err != nil {
 		return err
 	}
@@ -216,7 +229,6 @@ func (r *L2NetworkReconciler) program(ctx context.Context, network *v1alpha1.L2N
 		log.FromContext(ctx).Info("Northbound committed", "switch", ovn.Key{Namespace: network.Namespace, Name: network.Name}.Switch(),
 			"added", result.Added, "moved", result.Moved, "changed", result.Changed, "removed", result.Removed)
 	}
-	key := client.ObjectKeyFromObject(network)
 	changed := r.committed.set(key, facts.accepted)
 	r.stages.portsCommitted(changed)
 	r.attachments.wake(changed...)
@@ -258,6 +270,7 @@ func (r *L2NetworkReconciler) sweep(ctx context.Context, key types.NamespacedNam
 	if !r.Northbound.Connected() {
 		return ovn.ErrNotConnected
 	}
+	r.filling.settle(key, false)
 	if err := r.Northbound.Delete(ctx, ovn.Key{Namespace: key.Namespace, Name: key.Name}); err != nil {
 		return fmt.Errorf("delete network %q from the northbound database: %w", key, err)
 	}

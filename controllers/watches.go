@@ -188,13 +188,28 @@ func (r *L2NetworkReconciler) follow(ctx context.Context, northbound *ovn.Client
 		for _, key := range keys {
 			q.Add(request(types.NamespacedName(key)))
 		}
-		list := &v1alpha1.L2NetworkList{}
-		if err := r.List(ctx, list); err != nil {
-			log.FromContext(ctx).Error(err, "List networks")
-		}
-		for i := range list.Items {
-			q.Add(request(client.ObjectKeyFromObject(&list.Items[i])))
-		}
+		r.fill(ctx, q)
+	}
+}
+
+// fill enqueues every network that the API has. With none there is nothing to
+// wait for.
+func (r *L2NetworkReconciler) fill(ctx context.Context, q queue) {
+	list := &v1alpha1.L2NetworkList{}
+	if err := r.List(ctx, list); err != nil {
+		log.FromContext(ctx).Error(err, "List networks")
+		return
+	}
+	var networks []types.NamespacedName
+	for i := range list.Items {
+		networks = append(networks, client.ObjectKeyFromObject(&list.Items[i]))
+	}
+	r.filling.begin(networks)
+	for _, key := range networks {
+		q.Add(request(key))
+	}
+	if err := r.complete(ctx); err != nil {
+		log.FromContext(ctx).Error(err, "Mark the northbound database complete")
 	}
 }
 

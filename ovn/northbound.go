@@ -12,11 +12,12 @@ import (
 // that others keep changing, such as up, cost a wake-up a change; columns that
 // the models lack, because the server is newer, break libovsdb's replica.
 func northboundDatabase() (database, error) {
-	sw, port, dhcp := &nb.LogicalSwitch{}, &nb.LogicalSwitchPort{}, &nb.DHCPOptions{}
+	sw, port, dhcp, global := &nb.LogicalSwitch{}, &nb.LogicalSwitchPort{}, &nb.DHCPOptions{}, &nb.NBGlobal{}
 	db, err := model.NewClientDBModel("OVN_Northbound", map[string]model.Model{
 		nb.LogicalSwitchTable:     sw,
 		nb.LogicalSwitchPortTable: port,
 		nb.DHCPOptionsTable:       dhcp,
+		nb.NBGlobalTable:          global,
 	})
 	if err != nil {
 		return database{}, err
@@ -31,5 +32,6 @@ func northboundDatabase() (database, error) {
 		client.WithTable(sw, &sw.Name, &sw.Ports, &sw.ExternalIDs),
 		client.WithTable(port, &port.Name, &port.Addresses, &port.PortSecurity, &port.Dhcpv4Options, &port.Dhcpv6Options, &port.ExternalIDs),
 		client.WithTable(dhcp, &dhcp.Cidr, &dhcp.Options, &dhcp.ExternalIDs),
+		client.WithTable(global, &global.NbCfg),
 	}}, nil
 }

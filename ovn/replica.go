@@ -15,6 +15,7 @@ type replica struct {
 	switches *cache.RowCache
 	ports    *cache.RowCache
 	dhcp     *cache.RowCache
+	globals  *cache.RowCache
 }
 
 // replicaOf returns the tables once the transaction that is just arriving, if
@@ -26,6 +27,7 @@ func replicaOf(s *session) replica {
 		switches: s.cache.Table(nb.LogicalSwitchTable),
 		ports:    s.cache.Table(nb.LogicalSwitchPortTable),
 		dhcp:     s.cache.Table(nb.DHCPOptionsTable),
+		globals:  s.cache.Table(nb.NBGlobalTable),
 	}
 }
 
@@ -128,6 +130,14 @@ func (r replica) dhcpOf(key Key) ([]dhcpRow, error) {
 		sets = append(sets, dhcpRowOf(row.(*nb.DHCPOptions)))
 	}
 	return sets, nil
+}
+
+// global returns the only row of NB_Global, nil while there is none.
+func (r replica) global() *nb.NBGlobal {
+	for _, row := range r.globals.RowsShallow() {
+		return row.(*nb.NBGlobal)
+	}
+	return nil
 }
 
 // hasForeign says whether somebody else has a switch of that name. One of ours
