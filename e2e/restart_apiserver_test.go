@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -15,6 +16,7 @@ func TestAPIServerAway(t *testing.T) {
 	const away = time.Minute
 	s := newLoneScenario(t)
 	s.pair(nodes(t)[0], nodes(t)[1])
+	before := restarts(t)
 	var recovered time.Duration
 	f := s.losesNothing(func() {
 		s.apply(pod{name: "asked-before", node: nodes(t)[0], networks: "net"}.String())
@@ -37,4 +39,27 @@ func TestAPIServerAway(t *testing.T) {
 		fmt.Sprintf("pods' traffic; a pod asked for when it was back ran after %.0f s", recovered.Seconds()), f)
 	s.stillServes()
 	s.consistent()
+	// A controller that has lost its lease ends, and its successor waits.
+	for pod, n := range restarts(t) {
+		if n > before[pod]+1 {
+			t.Errorf("%s has ended %d times", pod, n-before[pod])
+		}
+	}
+}
+
+// restarts are how often the first container of each of l2sm's pods was started
+// again.
+func restarts(t *testing.T) map[string]int {
+	t.Helper()
+	counts := map[string]int{}
+	out := system(t, "get", "pods", "-o", `jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[0].restartCount}{"\n"}{end}`)
+	for line := range strings.Lines(out) {
+		var pod string
+		var n int
+		if _, err := fmt.Sscan(line, &pod, &n); err != nil {
+			t.Fatalf("restarts of %q: %v", line, err)
+		}
+		counts[pod] = n
+	}
+	return counts
 }

@@ -15,6 +15,7 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/agent"
 	"l2sm.io/l2sm/internal/inventory"
+	"l2sm.io/l2sm/internal/manage"
 )
 
 // run runs the manager until the context ends.
@@ -36,7 +37,7 @@ func run(ctx context.Context, o options) error {
 	if err := agent.Setup(ctx, mgr, o.agent); err != nil {
 		return err
 	}
-	return mgr.Start(ctx)
+	return manage.Run(ctx, mgr)
 }
 
 func newManager(o options) (ctrl.Manager, error) {
@@ -53,6 +54,7 @@ func newManager(o options) (ctrl.Manager, error) {
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 scheme,
 		Cache:                  agent.CacheOptions(o.agent.Node),
+		MapperProvider:         manage.NewMapper,
 		Metrics:                inventory.Serving(o.metricsAddress, o.metricsTLSDir),
 		HealthProbeBindAddress: o.probeAddress,
 	})

@@ -20,6 +20,7 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/controllers"
 	"l2sm.io/l2sm/internal/inventory"
+	"l2sm.io/l2sm/internal/manage"
 	"l2sm.io/l2sm/internal/pki"
 	"l2sm.io/l2sm/ovn"
 )
@@ -54,7 +55,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	return mgr.Start(ctx)
+	return manage.Run(ctx, mgr)
 }
 
 // dial starts to connect to both databases; it does not wait for them.
@@ -91,6 +92,7 @@ func newManager(o options) (ctrl.Manager, error) {
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
 		Cache:                   controllers.CacheOptions(),
+		MapperProvider:          manage.NewMapper,
 		LeaderElection:          o.leaderElect,
 		LeaderElectionID:        "l2sm-controller",
 		LeaderElectionNamespace: o.namespace,

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"l2sm.io/l2sm/internal/agent"
+	"l2sm.io/l2sm/internal/manage/managetest"
+)
+
+// An agent that starts while the API server is away waits for it.
+func TestStartsWithoutAPIServer(t *testing.T) {
+	dir := t.TempDir()
+	o := options{
+		agent: agent.Config{
+			Node: "a", UnderlayMTU: 1500, SysctlRoot: "/proc/sys",
+			CNISocket: filepath.Join(dir, "cni.sock"), OVSDB: "unix:" + filepath.Join(dir, "db.sock"), CRI: "unix://" + filepath.Join(dir, "cri.sock"),
+		},
+		metricsAddress: "0", probeAddress: "127.0.0.1:39472",
+	}
+	managetest.RunsWithout(t, o.probeAddress, func(ctx context.Context) error { return run(ctx, o) })
+}
