@@ -110,9 +110,9 @@ func (s *scenario) report(killed, kept string, f figures) {
 }
 
 // losesNothing does the action during traffic and asserts that the traffic
-// went on as before. Other work on the machine stops the userspace
-// datapath now and then for longer than that: a loss that the action causes is
-// there in each of three tries.
+// went on as before, over the same ports. Other work on the machine stops the
+// userspace datapath now and then for longer than that: a loss that the action
+// causes is there in each of three tries.
 func (s *scenario) losesNothing(action func()) figures {
 	s.Helper()
 	return s.losesNoMore(nil, action)
@@ -124,7 +124,11 @@ func (s *scenario) losesNoMore(calm []traffic.Pings, action func()) figures {
 	s.Helper()
 	const tries = 3
 	for try := 1; ; try++ {
+		before := s.wiring()
 		f := s.during(action)
+		if err := sameLines(before, s.wiring()); err != nil {
+			s.Errorf("the ports are not those from before: %v", err)
+		}
 		f.before = append(f.before, calm...)
 		err := f.lostSomething()
 		if err == nil {
