@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/vishvananda/netlink"
 )
 
 // silenceIPv6 keeps the kernel from speaking IPv6 on a link by itself.
@@ -23,10 +21,6 @@ func (l *Links) silenceIPv6(name string) error {
 // namespace that does not exist gives an error that matches os.ErrNotExist.
 func (l *Links) Speak(netns string, want Interface) error {
 	return inNamespace(netns, func() error {
-		inner, err := byName(want.Name)
-		if err != nil {
-			return err
-		}
 		off, err := os.ReadFile(filepath.Join(l.sysctls, "net/ipv6/conf/default/disable_ipv6"))
 		if err == nil {
 			err = l.setDisableIPv6(want.Name, strings.TrimSpace(string(off)) == "1")
@@ -34,27 +28,25 @@ func (l *Links) Speak(netns string, want Interface) error {
 		if err != nil && !l.lacksIPv6() {
 			return err
 		}
-		return l.addMissing(inner, want.Addresses)
+		return l.addMissing(want)
 	})
 }
 
 // AddAddresses gives an interface those addresses that it has not. Errors are
 // Speak's.
 func (l *Links) AddAddresses(netns string, want Interface) error {
-	return inNamespace(netns, func() error {
-		inner, err := byName(want.Name)
-		if err != nil {
-			return err
-		}
-		return l.addMissing(inner, want.Addresses)
-	})
+	return inNamespace(netns, func() error { return l.addMissing(want) })
 }
 
-func (l *Links) addMissing(inner netlink.Link, addresses []netip.Prefix) error {
+func (l *Links) addMissing(want Interface) error {
+	inner, err := byName(want.Name)
+	if err != nil {
+		return err
+	}
 	has, err := addressesOf(inner)
 	if err != nil {
 		return err
 	}
-	missing := slices.DeleteFunc(slices.Clone(addresses), func(p netip.Prefix) bool { return slices.Contains(has, p) })
+	missing := slices.DeleteFunc(slices.Clone(want.Addresses), func(p netip.Prefix) bool { return slices.Contains(has, p) })
 	return l.addAddresses(inner, missing)
 }
