@@ -379,8 +379,9 @@ func TestAnnounce(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Several times each: the first may meet what is not ready to forward it.
-	announcedARP, announcedNA := 0, 0
-	for frame := make([]byte, 1500); announcedARP <= len(again) || announcedNA <= len(again); {
+	const times, interval = 4, 2 * time.Second // RFC 5227 section 2.3, ANNOUNCE_INTERVAL
+	began, announcedARP, announcedNA := time.Now(), 0, 0
+	for frame := make([]byte, 1500); announcedARP < times || announcedNA < times; {
 		n, _, err := conn.ReadFrom(frame)
 		if err != nil {
 			t.Fatalf("heard %d ARP announcements and %d neighbour advertisements, then %v", announcedARP, announcedNA, err)
@@ -391,6 +392,9 @@ func TestAnnounce(t *testing.T) {
 		if isAdvertisement(frame[:n]) {
 			announcedNA++
 		}
+	}
+	if took := time.Since(began); took < interval {
+		t.Errorf("the last was heard after %s, want an interval of %s before it", took, interval)
 	}
 }
 
