@@ -98,24 +98,26 @@ func TestConditionStands(t *testing.T) {
 	ready := v1alpha1.AttachmentReady("net1")
 	cases := map[string]struct {
 		reason     string
+		stood      metav1.Condition
 		generation int64
 		on         string
 		refused    bool
 		want       bool
 	}{
-		"Same":     {"nothing has changed", 2, "b", false, true},
-		"Moved":    {"the port is where this spec wants it", 1, "b", false, false},
-		"UnderWay": {"the port is not there yet", 1, "a", false, true},
-		"Refused":  {"the port stays, for this spec", 1, "a", true, false},
+		"Same":      {"nothing has changed", ready, 2, "b", false, true},
+		"Unready":   {"it was not ready", v1alpha1.AttachmentNotReady(v1alpha1.ReasonFailed, ready.Message), 2, "b", false, false},
+		"Interface": {"the message names another interface", v1alpha1.AttachmentReady("net2"), 2, "b", false, false},
+		"Moved":     {"the port is where this spec wants it", ready, 1, "b", false, false},
+		"UnderWay":  {"the port is not there yet", ready, 1, "a", false, true},
+		"Refused":   {"the port stays, for this spec", ready, 1, "a", true, false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			a := &v1alpha1.L2Attachment{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Generation: 2}}
 			a.Spec.Network.Name = "b"
 			a.Status.Network = &v1alpha1.NetworkReference{Namespace: "default", Name: tc.on}
-			stood := ready
-			stood.ObservedGeneration = tc.generation
-			a.Status.Conditions = []metav1.Condition{stood}
+			tc.stood.ObservedGeneration = tc.generation
+			a.Status.Conditions = []metav1.Condition{tc.stood}
 			if tc.refused {
 				no := v1alpha1.AttachmentRefused(v1alpha1.ReasonAddressTaken, "")
 				no.ObservedGeneration = 2
