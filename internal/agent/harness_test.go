@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,6 +104,8 @@ type world struct {
 	// killAgent has the agent do nothing any more: what it is amidst, a step
 	// that a test has stopped, is never finished.
 	killAgent func()
+	// lag, while it is locked, keeps what happens from the agent's caches.
+	lag sync.RWMutex
 }
 
 // start makes a world that ends with the test. change sees the agent's
@@ -129,8 +132,15 @@ func (w *world) startAgent(change ...func(*agent.Config)) {
 	for _, f := range change {
 		f(&c)
 	}
+	caches := agent.CacheOptions(nodeName)
+	strip := caches.DefaultTransform
+	caches.DefaultTransform = func(o any) (any, error) {
+		w.lag.RLock()
+		defer w.lag.RUnlock()
+		return strip(o)
+	}
 	mgr, err := ctrl.NewManager(api, ctrl.Options{
-		Scheme: scheme, Cache: agent.CacheOptions(nodeName),
+		Scheme: scheme, Cache: caches,
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: new(true)}, // one process runs many agents
 		Logger:     w.logger(),
@@ -161,6 +171,16 @@ func (w *world) startAgent(change ...func(*agent.Config)) {
 		_, err := cni.Do(w.t.Context(), cni.Socket, cni.Request{Command: cni.Status, Config: json.RawMessage(`{"name":"l2sm"}`)})
 		return err
 	}, patience, "10ms").Should(Succeed(), "the agent must get ready")
+}
+
+// cachesLag has nothing reach the agent's caches until the returned function is
+// called.
+func (w *world) cachesLag() (catchUp func()) {
+	w.t.Helper()
+	w.lag.Lock()
+	catchUp = sync.OnceFunc(w.lag.Unlock)
+	w.t.Cleanup(catchUp)
+	return catchUp
 }
 
 func (w *world) logger() logr.Logger {

@@ -233,6 +233,27 @@ func TestMTUChanges(t *testing.T) {
 	}
 }
 
+// The first flows may be the new network's already, before the cache shows a
+// move. No newer ones will come.
+func TestFirstFlowsAreOfAMove(t *testing.T) {
+	w := start(t)
+	w.network("a")
+	w.network("b")
+	ping := w.running("ping")
+	resume := w.PauseController()
+	a := w.attach(ping.pod, "a", "net1", 1)
+	NewWithT(t).Eventually(w.Ports, patience, "5ms").Should(HaveLen(1), "it is plugged in")
+	catchUp := w.cachesLag()
+	w.move(a, "b")
+	w.NB("--wait=sb", "sync") // or the first flows might be the old network's
+	resume()
+	w.settled(a)
+	port := link.HostName("c-ping", "net1")
+	NewWithT(t).Expect(w.Ctl("get", "interface", port, "external_ids:l2sm.io/network")).To(ContainSubstring(w.namespace + "/b"))
+	catchUp()
+	w.becomes(a, "True Ready", "the flows are the new network's")
+}
+
 // An agent that was away during a move makes up for it.
 func TestMoveWithoutAnAgent(t *testing.T) {
 	w := start(t)
