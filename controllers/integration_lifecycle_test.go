@@ -129,7 +129,11 @@ func TestNetworkIsDeletedLast(t *testing.T) {
 		g.Expect(w.ports("lab")).To(ConsistOf(a.Status.PortName), "who is attached stays connected")
 	})
 
+	w.NB.Stop()
 	w.remove(pod)
+	w.eventually(func(g Gomega) { g.Expect(w.attachments("p")).To(BeEmpty()) })
+	w.consistently(func(g Gomega) { g.Expect(w.Get(t.Context(), keyOf(n), n)).To(Succeed(), "its switch goes first") })
+	w.NB.Start()
 
 	w.eventually(func(g Gomega) {
 		g.Expect(apierrors.IsNotFound(w.Get(t.Context(), keyOf(n), n))).To(BeTrue())
@@ -142,9 +146,10 @@ func TestAllowedNamespaces(t *testing.T) {
 	w := start(t)
 	theirs := &v1alpha1.L2Network{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.other, Name: "theirs"},
-		Spec: v1alpha1.L2NetworkSpec{AllowedNamespaces: v1alpha1.AllowedNamespaces{
-			From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": w.namespace}},
-		}},
+		Spec:       subnets("10.0.0.1/32"),
+	}
+	theirs.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{
+		From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"team": w.namespace}},
 	}
 	w.create(theirs)
 	w.pod("p", w.other+"/theirs")
@@ -158,6 +163,8 @@ func TestAllowedNamespaces(t *testing.T) {
 	w.change(theirs, func() { theirs.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSame} })
 	w.refused("p", "NotAllowed", w.namespace)
 	w.eventually(func(g Gomega) { g.Expect(w.NB.Ctl("list", "logical_switch_port")).To(BeEmpty()) })
+	rival := w.podWith("rival", map[string]string{v1alpha1.NetworksAnnotation: "theirs"}, func(p *corev1.Pod) { p.Namespace = w.other })
+	w.told(rival, "AddressesExhausted", "10.0.0.1/32")
 
 	w.change(theirs, func() { theirs.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll} })
 	back := w.attached("p", 1)[0]

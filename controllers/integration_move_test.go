@@ -3,6 +3,7 @@
 package controllers_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -114,10 +115,16 @@ func TestMoveAssignsAddresses(t *testing.T) {
 	w.pod("p", "plain")
 	a := w.attached("p", 1)[0]
 	mac := a.Spec.MACAddress
+	twin := w.pod("twin", fmt.Sprintf(`[{"name":"lab","mac":%q}]`, mac))
+	w.attached("twin", 1)
 	w.change(&a, func() { a.Spec.Network.Name = "lab" })
+	w.reason(&a, v1alpha1.ConditionAccepted, "MACTaken", "twin")
+	NewWithT(t).Expect(a.Spec.Addresses).To(BeEmpty(), "addresses go with the MAC address that it has")
+	w.remove(twin)
 	w.eventually(func(g Gomega) {
 		g.Expect(w.Get(t.Context(), keyOf(&a), &a)).To(Succeed())
-		g.Expect(a.Spec.Addresses).To(Equal([]string{"10.0.0.1/24"}))
+		g.Expect(a.Spec.Addresses).To(HaveLen(1))
+		g.Expect(a.Spec.Addresses[0]).To(HavePrefix("10.0.0."))
 		g.Expect(a.Spec.MACAddress).To(Equal(mac))
 		g.Expect(w.portsOf("lab")).To(HaveLen(1))
 	})
@@ -126,21 +133,40 @@ func TestMoveAssignsAddresses(t *testing.T) {
 // A namespace that is deleted takes its networks along, whoever uses them.
 func TestNamespaceIsDeleted(t *testing.T) {
 	w := start(t)
-	theirs := &v1alpha1.L2Network{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.other, Name: "theirs"},
-		Spec:       v1alpha1.L2NetworkSpec{AllowedNamespaces: v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll}},
+	network := func(subnet string) *v1alpha1.L2Network {
+		n := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: w.other, Name: "theirs"}, Spec: subnets(subnet)}
+		n.Spec.AllowedNamespaces.From = v1alpha1.NamespacesFromAll
+		w.create(n)
+		return n
 	}
-	w.create(theirs)
+	theirs := network("10.0.0.0/24")
 	w.pod("p", w.other+"/theirs")
 	w.attached("p", 1)
 	w.remove(theirs)
 	w.condition(theirs, v1alpha1.ConditionDeleting, metav1.ConditionTrue, "InUse", "1 attachment")
 
-	w.remove(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.other}})
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.other}}
+	w.remove(namespace)
 
 	w.eventually(func(g Gomega) {
 		g.Expect(w.Get(t.Context(), keyOf(theirs), theirs)).NotTo(Succeed())
 		g.Expect(w.switches()).To(BeEmpty())
 	})
 	w.refused("p", "NetworkNotFound", "theirs")
+
+	// One of the same name starts anew.
+	if err := w.Get(t.Context(), keyOf(namespace), namespace); err != nil {
+		t.Fatal(err)
+	}
+	namespace.Spec.Finalizers = nil // as the namespace controller does, which is not here
+	if err := w.SubResource("finalize").Update(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.other}})
+	again := network("10.9.0.0/24")
+	w.refused("p", "AddressOutOfRange", "10.9.0.0/24")
+	w.remove(again)
+	w.eventually(func(g Gomega) {
+		g.Expect(w.Get(t.Context(), keyOf(again), again)).NotTo(Succeed(), "nobody holds anything of it")
+	})
 }

@@ -172,6 +172,7 @@ func TestManyInterfaces(t *testing.T) {
 	}
 	taken := w.attach("taken", "p", "lab", func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "data0" })
 	w.reason(taken, v1alpha1.ConditionAccepted, v1alpha1.ReasonInterfaceTaken, "data0")
+	NewWithT(t).Expect(taken.Spec.PodUID).To(BeEmpty(), "what is refused is not bound")
 }
 
 // A running pod's annotation may be edited: what is added comes, what is
@@ -190,18 +191,16 @@ func TestAnnotationIsEdited(t *testing.T) {
 		}
 		return all
 	}
-	for _, step := range []struct {
-		reason, networks string
-		want             map[string]string
-	}{
-		{"what stays is not renamed", "b", map[string]string{"b": "net2"}},
-		{"what comes takes a free name", "b, c", map[string]string{"b": "net2", "c": "net1"}},
-		{"all may go", "", map[string]string{}},
-		{"and come back", "a", map[string]string{"a": "net1"}},
-	} {
-		w.change(pod, func() { pod.Annotations[v1alpha1.NetworksAnnotation] = step.networks })
-		w.eventually(func(g Gomega) { g.Expect(interfaces()).To(Equal(step.want), step.reason) })
+	edit := func(reason, networks string, want map[string]string) {
+		w.change(pod, func() { pod.Annotations[v1alpha1.NetworksAnnotation] = networks })
+		w.eventually(func(g Gomega) { g.Expect(interfaces()).To(Equal(want), reason) })
 	}
+	edit("what stays is not renamed", "b", map[string]string{"b": "net2"})
+	edit("what comes takes a free name", "b, c", map[string]string{"b": "net2", "c": "net1"})
+	w.restart() // or the name that c was given would rest until the cache shows that it is free
+	edit("what goes is not in the way", "b, a", map[string]string{"b": "net2", "a": "net1"})
+	edit("all may go", "", map[string]string{})
+	edit("and come back", "a", map[string]string{"a": "net1"})
 }
 
 // An attachment may ask for what can't be had, and says so itself.
@@ -221,6 +220,10 @@ func TestUserMadeRefusals(t *testing.T) {
 		"Static": {"also where MAC and address are both given", "none", "lab", "AddressTaken", held.Name, func(a *v1alpha1.L2Attachment) {
 			a.Spec.MACAddress = "02:00:00:00:00:01"
 			a.Spec.Addresses = []string{"10.0.0.9/24"}
+		}},
+		"StaticOutside": {"nor does a MAC help", "none", "lab", "AddressOutOfRange", "10.0.0.0/24", func(a *v1alpha1.L2Attachment) {
+			a.Spec.MACAddress = "02:00:00:00:00:02"
+			a.Spec.Addresses = []string{"10.9.0.9/24"}
 		}},
 		"Override": {"a network decides who may choose", "none", "lab", "NotAllowed", "allowPortSecurityOverride", func(a *v1alpha1.L2Attachment) { a.Spec.PortSecurity = v1alpha1.PortSecurityDisabled }},
 		"Host":     {"the node's own network gets nothing", host.Name, "lab", "Invalid", "hostNetwork", func(*v1alpha1.L2Attachment) {}},
