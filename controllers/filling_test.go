@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
-
-	"l2sm.io/l2sm/ovn"
 )
 
 func TestFilling(t *testing.T) {
@@ -52,7 +50,7 @@ func TestFilling(t *testing.T) {
 				if k.Namespace != "ns" {
 					t.Errorf("namespace of %v", k)
 				}
-				got = append(got, ovn.Key(k).Name)
+				got = append(got, k.Name)
 			}
 			slices.Sort(got)
 			if filled != tc.filled || !slices.Equal(got, tc.want) {
