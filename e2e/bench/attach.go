@@ -68,7 +68,7 @@ func (o options) oneByOne(ctx context.Context, out io.Writer, pods *pods, floor 
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		f, err := floor.do(1)
+		f, err := floor.do(ctx, 1)
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -84,7 +84,7 @@ func (o options) oneByOne(ctx context.Context, out io.Writer, pods *pods, floor 
 func (o options) inParallel(ctx context.Context, out io.Writer, pods *pods, floor *floorProcess) (attached []*timeline, floors []floorTimes, _ error) {
 	for i := range o.rounds {
 		fmt.Fprintf(out, "%d in parallel: round %d of %d\n", o.parallel, i+1, o.rounds)
-		f, err := floor.do(o.parallel)
+		f, err := floor.do(ctx, o.parallel)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -17,6 +17,8 @@ import (
 
 // floorProcess is the floor, running on a node.
 type floorProcess struct {
+	lab     *lab.Lab
+	node    string
 	cmd     *exec.Cmd
 	in      io.WriteCloser
 	out     *bufio.Reader
@@ -30,7 +32,7 @@ func startFloor(ctx context.Context, l *lab.Lab) (*floorProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &floorProcess{secrets: secrets}
+	f := &floorProcess{lab: l, node: l.Nodes()[0], secrets: secrets}
 	if err := f.start(ctx, l); err != nil {
 		f.end()
 		return nil, fmt.Errorf("start the floor: %w", err)
@@ -64,7 +66,7 @@ func (f *floorProcess) start(ctx context.Context, l *lab.Lab) error {
 	if err != nil {
 		return err
 	}
-	f.cmd, err = l.NodeCommand(ctx, l.Nodes()[0], self, "floor", "--nb", fmt.Sprintf("ssl:%s:6641", strings.TrimSpace(address)), "--tls-dir", f.secrets, "--mtu", strings.TrimSpace(mtu))
+	f.cmd, err = l.NodeCommand(ctx, f.node, self, "floor", "--nb", fmt.Sprintf("ssl:%s:6641", strings.TrimSpace(address)), "--tls-dir", f.secrets, "--mtu", strings.TrimSpace(mtu))
 	if err != nil {
 		return err
 	}
@@ -80,8 +82,24 @@ func (f *floorProcess) start(ctx context.Context, l *lab.Lab) error {
 	return f.cmd.Start()
 }
 
-// do measures n attaches of the floor at once.
-func (f *floorProcess) do(n int) ([]floorTimes, error) {
+// do measures n attaches of the floor at once. The node's agent is paused for
+// that: to its sweep, interfaces in no sandbox are leaks.
+func (f *floorProcess) do(ctx context.Context, n int) ([]floorTimes, error) {
+	if err := f.signalAgent(ctx, "-STOP"); err != nil {
+		return nil, err
+	}
+	answers, err := f.ask(n)
+	return answers, errors.Join(err, f.signalAgent(context.WithoutCancel(ctx), "-CONT"))
+}
+
+func (f *floorProcess) signalAgent(ctx context.Context, signal string) error {
+	if out, err := f.lab.Node(ctx, f.node, "pkill", signal, "-x", "l2sm-agent"); err != nil {
+		return fmt.Errorf("send %s to the agent on %s: %w: %s", signal, f.node, err, out)
+	}
+	return nil
+}
+
+func (f *floorProcess) ask(n int) ([]floorTimes, error) {
 	if _, err := fmt.Fprintln(f.in, n); err != nil {
 		return nil, fmt.Errorf("ask the floor: %w", err)
 	}
