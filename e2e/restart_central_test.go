@@ -8,17 +8,22 @@ import (
 	"time"
 )
 
+// backAgain is in what time of each other all nodes come back to the southbound
+// database: ovn-controller waits for 8 s at most between two attempts. A node
+// finds the others' ports when those have come too.
+const backAgain = 10 * time.Second
+
 // ovn-central is replaced while no controller runs: its empty databases stay
 // closed to the nodes, which go on as they were told last, until a controller
 // has filled them.
 func TestCentralReplacedWithoutController(t *testing.T) {
 	s := newLoneScenario(t)
 	s.pair(nodes(t)[0], nodes(t)[1])
-	f := s.breaksFor(time.Second, func() {
+	f := s.breaksFor(backAgain, func() {
 		withoutController(t, func() {
 			system(t, "rollout", "restart", "deploy/ovn-central")
 			system(t, "rollout", "status", "deploy/ovn-central", "--timeout=80s")
-			time.Sleep(10 * time.Second) // as long as an ovn-controller waits between two attempts
+			time.Sleep(backAgain + 5*time.Second) // nodes that obeyed the empty database would show
 		})
 		s.stillServes()
 	})
@@ -28,9 +33,7 @@ func TestCentralReplacedWithoutController(t *testing.T) {
 }
 
 // The node with OVN's databases goes: they start empty on another one, long
-// before it is back. Once they are filled nodes come to them one by one, as each
-// tries again after 8 s at most, and a node finds the others' ports when those
-// have come too.
+// before it is back.
 func TestNodeOfCentralLost(t *testing.T) {
 	s := newLoneScenario(t)
 	victim := centralNode(t)
@@ -42,7 +45,7 @@ func TestNodeOfCentralLost(t *testing.T) {
 	}
 	s.pair(others[0], others[1])
 	var served time.Duration
-	f := s.breaksFor(10*time.Second, func() {
+	f := s.breaksFor(backAgain, func() {
 		began := time.Now()
 		s.lose(victim)
 		s.says("Unknown", "get", "node", victim, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)
