@@ -41,7 +41,8 @@ func (w *watcher) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result,
 		return ctrl.Result{}, nil
 	}
 	err = w.bring(ctx, req.NamespacedName, v, stages)
-	return ctrl.Result{}, errors.Join(retried(err), w.report(ctx, v, worthSaying(err)))
+	again, pressed := w.press(ctx, req.NamespacedName, v)
+	return ctrl.Result{RequeueAfter: again}, errors.Join(retried(err), worthSaying(pressed), w.report(ctx, v, worthSaying(err)))
 }
 
 func retried(err error) error {
@@ -69,6 +70,7 @@ func (w *watcher) detach(ctx context.Context, key client.ObjectKey, strays []ovs
 			return fmt.Errorf("detach interface %q of pod %q: %w", stray.Interface, stray.Sandbox.PodName, err)
 		}
 		w.attached.Delete(stray.Name)
+		w.moves.Delete(stray.Name)
 		stages.reach(stageUnplugged)
 		log.FromContext(ctx).Info("Interface detached", append(stages.values(), "interface", stray.Interface, "port", stray.Name,
 			"Pod", stray.Sandbox.PodNamespace+"/"+stray.Sandbox.PodName, "container", stray.Sandbox.Container)...)

@@ -184,6 +184,29 @@ func TestReadyOnlyAfterTheMove(t *testing.T) {
 	NewWithT(t).Consistently(w.ready(a), "300ms", "20ms").Should(Equal("True Ready"))
 }
 
+// A move of which ovn-controller tells nothing: its flows count as installed
+// already. It is asked anew, and the interface stays what it is.
+func TestMoveThatIsNotTold(t *testing.T) {
+	w := start(t)
+	w.network("a")
+	w.network("b", 1300)
+	ping := w.running("ping")
+	a := w.attach(ping.pod, "a", "net1", 1)
+	w.becomes(a, "True Ready", "it is attached")
+	host := link.HostName("c-ping", "net1")
+	same := func() string { return fmt.Sprint(ping.index("net1"), " ", w.Ctl("get", "interface", host, "ofport")) }
+	before := same()
+
+	w.change(a, func(a *v1alpha1.L2Attachment) { a.Spec.Network.Name = "b" })
+	w.accept(a) // the controller has spoken, and the node shows nothing of it
+
+	w.becomes(a, "False Wiring", "the flows are the old network's, as far as is known")
+	w.becomes(a, "True Ready", "ovn-controller was asked anew")
+	g := NewWithT(t)
+	g.Eventually(ping.mtu("net1"), patience, "5ms").Should(Equal(1300))
+	g.Expect(same()).To(Equal(before), "device and OpenFlow port")
+}
+
 // installedAt is what ovn-controller wrote last.
 func (w *world) installedAt(a *v1alpha1.L2Attachment) string {
 	w.t.Helper()

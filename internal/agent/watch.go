@@ -31,6 +31,9 @@ type watcher struct {
 	// attached are the times of the hot attachments that are not Ready yet, by
 	// the port's name.
 	attached sync.Map
+	// moves are the times since when ports have awaited the flows of the network
+	// that they were moved to, by the port's name.
+	moves sync.Map
 
 	mu    sync.Mutex
 	queue workqueue.TypedRateLimitingInterface[ctrl.Request]
