@@ -3,46 +3,45 @@
 # this pod and on TLS for the others, who must show a certificate of the same
 # authority. Socket names are the defaults of ovn-nbctl and ovn-sbctl.
 #
-# The southbound database opens to the nodes when it follows from a northbound
-# one that l2sm-controller has filled. Until then it says that there are no
-# networks, and nodes would obey: they keep the flows that they have while they
-# cannot connect.
+# Nobody who would obey an empty database gets to see one: northd has a socket of
+# its own to the northbound database, which opens when l2sm-controller has
+# written every network, and the nodes' port of the southbound one opens when it
+# follows from that. Until then northd and nodes keep to what they were told last.
 set -euo pipefail
 
 case ${1:-} in
-nb) port=6641 ;;
-sb) port=6642 ;;
+nb)
+  socket=/run/ovn/ovnnb_db.sock ctl=ovn-nbctl table=NB_Global
+  now=("punix:$socket" "pssl:6641:[$POD_IP]") filled=punix:/run/ovn/northd.sock
+  ;;
+sb)
+  socket=/run/ovn/ovnsb_db.sock ctl=ovn-sbctl table=SB_Global
+  now=("punix:$socket") filled="pssl:6642:[$POD_IP]"
+  ;;
 *)
   echo "usage: ovsdb.sh nb|sb" >&2
   exit 2
   ;;
 esac
 database=/var/lib/ovn/ovn$1_db.db
-socket=/run/ovn/ovn$1_db.sock
 control=/run/ovn/ovn$1_db.ctl
-tls=pssl:$port:[$POD_IP]
-remotes=("--remote=punix:$socket")
 
-# northd copies the controller's mark, NB_Global's nb_cfg, to SB_Global in the
-# transaction that writes what follows from the networks.
+# The controller's mark is nb_cfg of NB_Global; northd copies it to SB_Global in
+# the transaction that writes what follows from the networks.
 open_when_filled() {
-  until ovn-sbctl "--db=unix:$socket" wait-until SB_Global . 'nb_cfg>0' 2> /dev/null &&
-    ovs-appctl -t "$control" ovsdb-server/add-remote "$tls"; do
+  until "$ctl" "--db=unix:$socket" wait-until "$table" . 'nb_cfg>0' 2> /dev/null &&
+    ovs-appctl -t "$control" ovsdb-server/add-remote "$filled"; do
     sleep 0.1 # until the server listens
   done
-  echo "the southbound database is filled: open to the nodes" >&2
+  echo "filled: open on $filled" >&2
 }
 
 [ -f "$database" ] || ovsdb-tool create "$database" "/usr/share/ovn/ovn-$1.ovsschema"
 
-if [ "$1" = nb ]; then
-  remotes+=("--remote=$tls")
-else
-  # Its parent ends at once, so that the pod's first process reaps it.
-  (open_when_filled &)
-fi
+# Its parent ends at once, so that the pod's first process reaps it.
+(open_when_filled &)
 
-exec ovsdb-server "${remotes[@]}" \
+exec ovsdb-server "${now[@]/#/--remote=}" \
   --private-key=/tls/tls.key --certificate=/tls/tls.crt --ca-cert=/tls/ca.crt \
   --unixctl="$control" \
   -vconsole:info -vsyslog:off -vfile:off \
