@@ -11,23 +11,21 @@ import (
 )
 
 // filling knows which of the API's networks have yet to be written to the
-// database that was connected to last: it may have started empty.
+// database that was connected to last: it may have started empty. There is
+// nothing to know before the first connection, nor when a round is over.
 type filling struct {
 	mu      sync.Mutex
 	round   int
-	pending map[types.NamespacedName]bool
+	pending map[types.NamespacedName]bool // nil between rounds
 	written map[types.NamespacedName]bool
-	over    bool
 }
-
-func newFilling() *filling { return &filling{over: true} }
 
 // begin starts over with all networks that there are.
 func (f *filling) begin(networks []types.NamespacedName) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.round++
-	f.pending, f.written, f.over = map[types.NamespacedName]bool{}, map[types.NamespacedName]bool{}, false
+	f.pending, f.written = map[types.NamespacedName]bool{}, map[types.NamespacedName]bool{}
 	for _, key := range networks {
 		f.pending[key] = true
 	}
@@ -38,7 +36,7 @@ func (f *filling) begin(networks []types.NamespacedName) {
 func (f *filling) settle(network types.NamespacedName, written bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.over {
+	if f.pending == nil {
 		return
 	}
 	delete(f.pending, network)
@@ -49,11 +47,11 @@ func (f *filling) settle(network types.NamespacedName, written bool) {
 }
 
 // filled returns what was written since the round began, when nothing is
-// pending and nobody has said that it is over.
+// pending and the round is not over.
 func (f *filling) filled() (written []ovn.Key, round int, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.over || len(f.pending) > 0 {
+	if f.pending == nil || len(f.pending) > 0 {
 		return nil, 0, false
 	}
 	for key := range f.written {
@@ -67,7 +65,7 @@ func (f *filling) end(round int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.round == round {
-		f.pending, f.written, f.over = nil, nil, true
+		f.pending, f.written = nil, nil
 	}
 }
 

@@ -40,7 +40,7 @@ func TestFilling(t *testing.T) {
 		"another database meanwhile":   {steps: []func(*filling){begin("a"), written("a"), begin("a"), written("a"), end(1)}, want: []string{"a"}, filled: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFilling()
+			f := &filling{}
 			for _, step := range tc.steps {
 				step(f)
 			}

@@ -105,7 +105,7 @@ func (s *setup) network() error {
 	r := &L2NetworkReconciler{
 		Client: s.mgr.GetClient(), Admission: s.admission, Northbound: s.config.Northbound,
 		Recorder:    s.mgr.GetEventRecorder(fieldOwner),
-		attachments: s.attachments, networks: s.networks, committed: s.committed, filling: newFilling(), stages: s.stages,
+		attachments: s.attachments, networks: s.networks, committed: s.committed, filling: &filling{}, stages: s.stages,
 	}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2network").
 		For(&v1alpha1.L2Network{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).

@@ -37,12 +37,7 @@ func TestCentralReplacedWithoutController(t *testing.T) {
 func TestNodeOfCentralLost(t *testing.T) {
 	s := newLoneScenario(t)
 	victim := centralNode(t)
-	var others []string
-	for _, n := range nodes(t) {
-		if n != victim {
-			others = append(others, n)
-		}
-	}
+	others := otherNodes(t, victim)
 	s.pair(others[0], others[1])
 	var served time.Duration
 	f := s.breaksFor(backAgain, func() {

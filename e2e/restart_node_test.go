@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -81,16 +82,15 @@ func TestNodeRemoved(t *testing.T) {
 // threeNodes are a node to lose, without OVN's databases, and two others.
 func threeNodes(t *testing.T) (victim, first, second string) {
 	t.Helper()
-	all, central := nodes(t), centralNode(t)
-	var others []string
-	for _, n := range all {
-		if n != central && victim == "" {
-			victim = n
-		} else {
-			others = append(others, n)
-		}
-	}
+	victim = otherNodes(t, centralNode(t))[0]
+	others := otherNodes(t, victim)
 	return victim, others[0], others[1]
+}
+
+// otherNodes are all nodes but one.
+func otherNodes(t *testing.T, but string) []string {
+	t.Helper()
+	return slices.DeleteFunc(nodes(t), func(n string) bool { return n == but })
 }
 
 // lose cuts a node's power.

@@ -29,6 +29,19 @@ func (w *world) move(a *v1alpha1.L2Attachment, to string) {
 	w.accept(a)
 }
 
+// readyToMove is an attachment of the running pod ping that is Ready on network
+// a, beside a network b of that MTU.
+func readyToMove(t *testing.T, mtu ...int32) (*world, *sandbox, *v1alpha1.L2Attachment) {
+	t.Helper()
+	w := start(t)
+	w.network("a")
+	w.network("b", mtu...)
+	ping := w.running("ping")
+	a := w.attach(ping.pod, "a", "net1", 1)
+	w.becomes(a, "True Ready", "it is attached")
+	return w, ping, a
+}
+
 func (w *world) movePort(a *v1alpha1.L2Attachment, from, to string) {
 	w.t.Helper()
 	w.NB("--may-exist", "ls-add", "l2sm/"+w.namespace+"/"+to)
@@ -158,12 +171,7 @@ func TestMove(t *testing.T) {
 
 // Ready is of the network that the controller has moved the port to.
 func TestReadyOnlyAfterTheMove(t *testing.T) {
-	w := start(t)
-	w.network("a")
-	w.network("b")
-	ping := w.running("ping")
-	a := w.attach(ping.pod, "a", "net1", 1)
-	w.becomes(a, "True Ready", "it is attached")
+	w, _, a := readyToMove(t)
 
 	// The controller has spoken, and the flows are not there.
 	resume := w.PauseController()
@@ -187,12 +195,7 @@ func TestReadyOnlyAfterTheMove(t *testing.T) {
 // A move of which ovn-controller tells nothing: its flows count as installed
 // already. It is asked anew, and the interface stays what it is.
 func TestMoveThatIsNotTold(t *testing.T) {
-	w := start(t)
-	w.network("a")
-	w.network("b", 1300)
-	ping := w.running("ping")
-	a := w.attach(ping.pod, "a", "net1", 1)
-	w.becomes(a, "True Ready", "it is attached")
+	w, ping, a := readyToMove(t, 1300)
 	host := link.HostName("c-ping", "net1")
 	same := func() string { return fmt.Sprint(ping.index("net1"), " ", w.Ctl("get", "interface", host, "ofport")) }
 	before := same()
@@ -279,12 +282,7 @@ func TestFirstFlowsAreOfAMove(t *testing.T) {
 
 // An agent that was away during a move makes up for it.
 func TestMoveWithoutAnAgent(t *testing.T) {
-	w := start(t)
-	w.network("a")
-	w.network("b", 1300)
-	ping := w.running("ping")
-	a := w.attach(ping.pod, "a", "net1", 1)
-	w.becomes(a, "True Ready", "it is attached")
+	w, ping, a := readyToMove(t, 1300)
 	w.settled(a)
 	w.stopAgent()
 	ping.knows("net1", netip.MustParseAddr("10.0.0.2").String())
@@ -326,12 +324,7 @@ func TestHotInterfaceSpeaksWithItsFlows(t *testing.T) {
 
 // A network may assign addresses to what moves there without.
 func TestMoveBringsAddresses(t *testing.T) {
-	w := start(t)
-	w.network("a")
-	w.network("b")
-	ping := w.running("ping")
-	a := w.attach(ping.pod, "a", "net1", 1)
-	w.becomes(a, "True Ready", "it is attached")
+	w, ping, a := readyToMove(t)
 	w.settled(a)
 	nstest.Do(t, ping.netns, func() error {
 		is, err := netlink.LinkByName("net1")
