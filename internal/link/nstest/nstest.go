@@ -23,6 +23,10 @@ const tempDir = "/run/tmp"
 // inside marks the process that Main starts.
 const inside = "L2SM_NSTEST_INSIDE"
 
+// The main thread is the main goroutine's alone: Go cannot end that thread, so
+// one that NewNS put into a namespace would hold it as long as the process runs.
+func init() { runtime.LockOSThread() }
+
 // Main is for TestMain: it runs the package's tests in a process with network,
 // mount and PID namespaces of its own and an empty /run, after the
 // preparations, and exits with their result. The kernel kills every process
@@ -41,15 +45,13 @@ func Main(m *testing.M, prepare ...func() error) {
 }
 
 func reexec() int {
-	// Pdeathsig follows the thread that starts the child.
-	runtime.LockOSThread()
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
-		Pdeathsig:  syscall.SIGKILL,
+		Pdeathsig:  syscall.SIGKILL, // follows the thread that starts the child: the main one
 	}
 	err := cmd.Run()
 	var exit *exec.ExitError
