@@ -179,13 +179,13 @@ func (k asked) takenBut(a *v1alpha1.L2Attachment) func(string) bool {
 
 // takenBy says which interface names the pod has, or is to get, beside those
 // of requests that are about to be served.
-func (k asked) takenBy(requests []attach.Request) func(string) bool {
+func (k asked) takenBy(requests []attach.Request) map[string]bool {
 	taken := map[string]bool{}
 	for _, name := range k.held {
 		taken[name] = !slices.ContainsFunc(requests, func(r attach.Request) bool { return r.Fixed && r.Interface == name })
 	}
 	k.addInterfaces(taken, "")
-	return func(name string) bool { return taken[name] }
+	return taken
 }
 
 // addInterfaces adds the interfaces of the pod's attachments that stay, but for

@@ -143,6 +143,8 @@ type world struct {
 	// namespace is the test's own, other is a second one.
 	namespace, other string
 
+	// lag is between the API server and the controller.
+	lag  *lag
 	api  *api
 	stop func()
 }
@@ -160,7 +162,7 @@ func startOn(t *testing.T, a *api) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, Client: c, api: a, NB: ovntest.NewNorthbound(t), SB: ovntest.NewSouthbound(t)}
+	w := &world{t: t, Client: c, api: a, lag: &lag{}, NB: ovntest.NewNorthbound(t), SB: ovntest.NewSouthbound(t)}
 	w.namespace = w.newNamespace()
 	w.other = w.newNamespace()
 	w.ensureSystemNamespace()
@@ -202,7 +204,9 @@ func (w *world) run() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	mgr, err := ctrl.NewManager(w.api.controller, w.managerOptions())
+	config := rest.CopyConfig(w.api.controller)
+	config.Wrap(w.lag.wrap)
+	mgr, err := ctrl.NewManager(config, w.managerOptions())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -17,14 +19,14 @@ type interfaceNames struct {
 }
 
 // choose is the interface's name that a request gets in a pod: none of those
-// that are taken, or given to another owner. It is the same for the same owner
-// until it is freed.
+// that are taken, or given to another owner. It is one that the owner was given
+// before, until that is taken or freed.
 func (n *interfaceNames) choose(pod types.UID, owner string, r attach.Request, taken func(string) bool) (string, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	given := n.given[pod]
-	for name, holder := range given {
-		if holder == owner && !r.Fixed && !taken(name) {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if given[name] == owner && !r.Fixed && !taken(name) {
 			return name, true
 		}
 	}

@@ -118,10 +118,11 @@ func (r *PodReconciler) create(ctx context.Context, asked asked, plan podPlan) e
 	}
 	taken := asked.takenBy(plan.create)
 	var all []error
-	for i, request := range plan.create {
-		owner := fmt.Sprintf("%s#%d", request.Entry, i)
-		if name, free := r.names.choose(asked.pod.UID, owner, request, taken); free {
+	for _, request := range plan.create {
+		name, free := r.names.choose(asked.pod.UID, "entry "+request.Entry, request, func(name string) bool { return taken[name] })
+		if free {
 			request.Interface = name
+			taken[name] = true // an equal entry has another
 		}
 		all = append(all, r.attach(ctx, asked.pod, request))
 	}
