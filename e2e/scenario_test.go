@@ -46,7 +46,7 @@ func (s *scenario) end() {
 			{"get", "events", "--sort-by=.lastTimestamp"},
 		} {
 			out, _ := lab(append([]string{"kubectl", "-n", s.namespace}, args...)...)
-			s.Logf("%s:\n%s", strings.Join(args, " "), out)
+			s.Logf("%s:\n%s", strings.Join(args, " "), lastLines(20, out))
 		}
 	}
 	if out, err := lab("kubectl", "delete", "namespace", s.namespace, "--timeout=80s"); err != nil {
@@ -54,6 +54,16 @@ func (s *scenario) end() {
 		return
 	}
 	s.expectNoTrace()
+}
+
+// lastLines leaves the reason of a failure in sight: what stood there may be
+// hundreds of objects.
+func lastLines(most int, text string) string {
+	lines := strings.SplitAfter(strings.TrimSpace(text), "\n")
+	if more := len(lines) - most; more > 0 {
+		return fmt.Sprintf("(%d lines before)\n%s", more, strings.Join(lines[more:], ""))
+	}
+	return text
 }
 
 // expectNoTrace looks for what the scenario's namespace may have left: logical
