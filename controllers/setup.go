@@ -108,7 +108,7 @@ func (s *setup) network() error {
 		attachments: s.attachments, networks: s.networks, committed: s.committed, filling: &filling{}, stages: s.stages,
 	}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2network").
-		For(&v1alpha1.L2Network{}). // status too: it may have been judged by one that was out of date
+		For(&v1alpha1.L2Network{}, builder.WithPredicates(networkChanges)).
 		Watches(&v1alpha1.L2Attachment{}, attachmentChanges(s.admission.Allocations, s.names, s.stages)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.networksConcernedBy), builder.WithPredicates(namespaceChanges)).
 		WatchesRawSource(s.networks).

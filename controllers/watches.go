@@ -6,6 +6,7 @@ import (
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -152,6 +153,25 @@ var podLives = predicate.Funcs{
 		was, is := e.ObjectOld.(*corev1.Pod), e.ObjectNew.(*corev1.Pod)
 		return was.UID != is.UID || was.Spec.NodeName != is.Spec.NodeName || ended(was) != ended(is) || asksElse(was, is)
 	},
+}
+
+// networkChanges passes what the network controller acts on, and what it has
+// said itself: when it judged that nothing was to be said, its cache may have
+// been behind. The wording of a condition is not passed: that of an error may
+// differ each time, and would have a network that fails tried again at once.
+var networkChanges = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		was, is := e.ObjectOld.(*v1alpha1.L2Network), e.ObjectNew.(*v1alpha1.L2Network)
+		return was.UID != is.UID || was.Generation != is.Generation || !equality.Semantic.DeepEqual(unworded(was.Status), unworded(is.Status))
+	},
+}
+
+func unworded(status v1alpha1.L2NetworkStatus) v1alpha1.L2NetworkStatus {
+	status.Conditions = slices.Clone(status.Conditions)
+	for i := range status.Conditions {
+		status.Conditions[i].Message = ""
+	}
+	return status
 }
 
 // networksConcernedBy are the networks that select namespaces by label, and
