@@ -154,11 +154,12 @@ func (a *Admission) Pod(ctx context.Context, attachment *v1alpha1.L2Attachment) 
 	return live, nil
 }
 
-// Alive says whether a pod of the cache still is. One that has started had its
-// attachments made before: where they are missing, they may have gone with it,
-// and the cache has yet to hear of its end. Then the API itself is asked.
-func (a *Admission) Alive(ctx context.Context, pod *corev1.Pod) (bool, error) {
-	if pod.Status.Phase != corev1.PodRunning {
+// Alive says whether a pod of the cache still is. One that has started, or was
+// served, had its attachments made before: where they are missing, they may
+// have gone with it, and the cache has yet to hear of its end. Then the API
+// itself is asked.
+func (a *Admission) Alive(ctx context.Context, pod *corev1.Pod, served bool) (bool, error) {
+	if pod.Status.Phase != corev1.PodRunning && !served {
 		return true, nil
 	}
 	key, live := client.ObjectKeyFromObject(pod), &corev1.Pod{}

@@ -132,19 +132,21 @@ func TestAlive(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		cached corev1.Pod
+		served bool
 		live   []corev1.Pod
 		want   bool
 	}{
-		"Runs":     {"a running pod may lack an attachment: its annotation was edited", pod, []corev1.Pod{pod}, true},
-		"Gone":     {"a running pod's attachments were made once: that they are missing may be its end", pod, nil, false},
-		"Replaced": {"another pod of its name is not it", pod, []corev1.Pod{other}, false},
-		"Going":    {"nor is it for long", pod, []corev1.Pod{going}, false},
-		"Fresh":    {"a pod that is about to start need not be asked for: that would cost a request each", fresh, nil, true},
+		"Runs":     {"a running pod may lack an attachment: its annotation was edited", pod, false, []corev1.Pod{pod}, true},
+		"Gone":     {"a running pod's attachments were made once: that they are missing may be its end", pod, false, nil, false},
+		"Replaced": {"another pod of its name is not it", pod, false, []corev1.Pod{other}, false},
+		"Going":    {"nor is it for long", pod, false, []corev1.Pod{going}, false},
+		"Fresh":    {"a pod that is about to start need not be asked for: that would cost a request each", fresh, false, nil, true},
+		"Served":   {"but for one that had its attachments: they may have gone with it", fresh, true, nil, false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			a := &Admission{Live: &records{pods: tc.live}}
-			got, err := a.Alive(t.Context(), &tc.cached)
+			got, err := a.Alive(t.Context(), &tc.cached, tc.served)
 			if err != nil || got != tc.want {
 				t.Errorf("%s: got %v, %v, want %v", tc.reason, got, err, tc.want)
 			}

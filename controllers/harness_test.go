@@ -205,6 +205,7 @@ func (w *world) run() {
 		w.t.Fatal(err)
 	}
 	config := rest.CopyConfig(w.api.controller)
+	config.ContentType = runtime.ContentTypeJSON // an event is a line, for the lag
 	config.Wrap(w.lag.wrap)
 	mgr, err := ctrl.NewManager(config, w.managerOptions())
 	if err != nil {

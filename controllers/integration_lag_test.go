@@ -62,3 +62,21 @@ func TestLateWatchOfANetworksStatus(t *testing.T) {
 	release()
 	counts(1)
 }
+
+// A pod that is gone gets nothing any more, although the controller sees last
+// that it is.
+func TestLateWatchOfAPodsEnd(t *testing.T) {
+	w := start(t)
+	w.network("n", v1alpha1.L2NetworkSpec{})
+	pod := w.pod("p", "n")
+	a := w.attached("p", 1)[0]
+	release := w.lag.hold(func(event string) bool {
+		return strings.Contains(event, `"kind":"Pod"`) && strings.Contains(event, "deletionTimestamp")
+	})
+	w.remove(pod)
+	w.remove(&a) // as Kubernetes' garbage collector does
+	none := func(g Gomega) { g.Expect(w.attachments("p")).To(BeEmpty()) }
+	w.consistently(none)
+	release()
+	w.consistently(none)
+}

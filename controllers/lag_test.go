@@ -19,7 +19,7 @@ type lag struct {
 	done chan struct{} // closed when nothing is late any more
 }
 
-// hold keeps back events of our kinds, from the first on that is late, until
+// hold keeps back events, in each watch from the first on that is late, until
 // release is called.
 func (l *lag) hold(late func(event string) bool) (release func()) {
 	l.mu.Lock()
@@ -38,8 +38,7 @@ func (l *lag) hold(late func(event string) bool) (release func()) {
 func (l *lag) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(r)
-		watches := strings.Contains(r.URL.Path, "/l2sm.io/") && r.URL.Query().Get("watch") != ""
-		if err == nil && watches {
+		if err == nil && r.URL.Query().Get("watch") != "" && strings.Contains(response.Header.Get("Content-Type"), "json") {
 			response.Body = &lateBody{lag: l, body: response.Body, events: bufio.NewReader(response.Body), closed: make(chan struct{})}
 		}
 		return response, err

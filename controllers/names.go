@@ -48,6 +48,14 @@ func (n *interfaceNames) choose(pod types.UID, owner string, r attach.Request, t
 	return name, true
 }
 
+// served says whether anybody was given a name in the pod, be it free by now.
+func (n *interfaceNames) served(pod types.UID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, was := n.given[pod]
+	return was
+}
+
 // free gives a name back: whoever had it is gone.
 func (n *interfaceNames) free(pod types.UID, name string) {
 	n.mu.Lock()

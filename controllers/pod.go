@@ -111,7 +111,7 @@ func (r *PodReconciler) remove(ctx context.Context, plan podPlan) error {
 
 func (r *PodReconciler) create(ctx context.Context, asked asked, plan podPlan) error {
 	if len(plan.create) > 0 {
-		alive, err := r.Admission.Alive(ctx, asked.pod)
+		alive, err := r.Admission.Alive(ctx, asked.pod, r.names.served(asked.pod.UID))
 		if err != nil || !alive {
 			return err
 		}
