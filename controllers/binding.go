@@ -162,7 +162,7 @@ func (k asked) servedBy(a *v1alpha1.L2Attachment) int {
 
 // takenBut says which interface names the pod has, or is to get, beside that
 // of the attachment and of the entry that it serves.
-func (k asked) takenBut(a *v1alpha1.L2Attachment) func(string) bool {
+func (k asked) takenBut(a *v1alpha1.L2Attachment) map[string]bool {
 	mine := k.servedBy(a)
 	taken := map[string]bool{}
 	for i, request := range k.requests {
@@ -174,7 +174,7 @@ func (k asked) takenBut(a *v1alpha1.L2Attachment) func(string) bool {
 		taken[name] = mine < 0 || name != k.requests[mine].Interface
 	}
 	k.addInterfaces(taken, a.UID)
-	return func(name string) bool { return taken[name] }
+	return taken
 }
 
 // takenBy says which interface names the pod has, or is to get, beside those

@@ -71,8 +71,8 @@ func TestLifeFor(t *testing.T) {
 
 func TestInterfaceNames(t *testing.T) {
 	n := &interfaceNames{}
-	none := func(string) bool { return false }
-	choose := func(pod, owner string, r attach.Request, taken func(string) bool) string {
+	none := map[string]bool{}
+	choose := func(pod, owner string, r attach.Request, taken map[string]bool) string {
 		name, _ := n.choose(types.UID(pod), owner, r, taken)
 		return name
 	}
@@ -82,7 +82,7 @@ func TestInterfaceNames(t *testing.T) {
 		{"the first", choose("p", "a", any, none), "net1"},
 		{"given, though no cache shows it", choose("p", "b", any, none), "net2"},
 		{"the same for who asks again", choose("p", "a", any, none), "net1"},
-		{"unless somebody has it after all", choose("p", "a", any, func(name string) bool { return name == "net1" }), "net3"},
+		{"unless somebody has it after all", choose("p", "a", any, map[string]bool{"net1": true}), "net3"},
 		{"another pod has names of its own", choose("q", "b", any, none), "net1"},
 		{"a name that is asked for", choose("p", "c", data, none), "data0"},
 		{"is given once", choose("p", "d", data, none), ""},

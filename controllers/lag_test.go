@@ -26,12 +26,12 @@ func (l *lag) hold(late func(event string) bool) (release func()) {
 	defer l.mu.Unlock()
 	done := make(chan struct{})
 	l.late, l.done = late, done
-	return sync.OnceFunc(func() {
+	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.late = nil
 		close(done)
-	})
+	}
 }
 
 // wrap puts the lag into a client's transport.

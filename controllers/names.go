@@ -21,18 +21,18 @@ type interfaceNames struct {
 // choose is the interface's name that a request gets in a pod: none of those
 // that are taken, or given to another owner. It is one that the owner was given
 // before, until that is taken or freed.
-func (n *interfaceNames) choose(pod types.UID, owner string, r attach.Request, taken func(string) bool) (string, bool) {
+func (n *interfaceNames) choose(pod types.UID, owner string, r attach.Request, taken map[string]bool) (string, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	given := n.given[pod]
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if given[name] == owner && !r.Fixed && !taken(name) {
+		if given[name] == owner && !r.Fixed && !taken[name] {
 			return name, true
 		}
 	}
 	name, free := attach.FreeInterface(r, func(name string) bool {
 		holder, is := given[name]
-		return taken(name) || is && holder != owner
+		return taken[name] || is && holder != owner
 	})
 	if !free {
 		return "", false

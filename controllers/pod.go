@@ -119,7 +119,7 @@ func (r *PodReconciler) create(ctx context.Context, asked asked, plan podPlan) e
 	taken := asked.takenBy(plan.create)
 	var all []error
 	for _, request := range plan.create {
-		name, free := r.names.choose(asked.pod.UID, "entry "+request.Entry, request, func(name string) bool { return taken[name] })
+		name, free := r.names.choose(asked.pod.UID, "entry "+request.Entry, request, taken)
 		if free {
 			request.Interface = name
 			taken[name] = true // an equal entry has another
