@@ -135,7 +135,7 @@ func (a *Admission) Detaches(ctx context.Context, network *v1alpha1.L2Network) (
 // Pod reads the pod that an attachment names, nil where there is none. It asks
 // the API itself before it says that a binding is false: a cache may lag.
 func (a *Admission) Pod(ctx context.Context, attachment *v1alpha1.L2Attachment) (*corev1.Pod, error) {
-	key, pod := podOf(attachment), &corev1.Pod{}
+	key, pod := attachment.PodKey(), &corev1.Pod{}
 	err := a.Cached.Get(ctx, key, pod)
 	if err == nil && !forged(attachment, pod) {
 		return pod, nil

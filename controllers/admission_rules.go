@@ -77,7 +77,7 @@ func mayJoin(network *v1alpha1.L2Network, security v1alpha1.PortSecurity, underl
 	if c := specCondition(network, underlayMTU); c.Status == metav1.ConditionFalse {
 		return refuse(v1alpha1.NetworkNotAccepted(key, c.Message))
 	}
-	override := security != "" && security != networkSecurity(network)
+	override := security != "" && security != network.NetworkSecurity()
 	if override && !network.Spec.AllowPortSecurityOverride {
 		return refuse(v1alpha1.OverrideNotAllowed(key, security))
 	}

@@ -202,7 +202,7 @@ func (a *Allocations) Adopt(ctx context.Context, network *v1alpha1.L2Network, at
 		return refuseLease(err)
 	}
 	h = h.on(key)
-	h.pod, h.uid = podOf(attachment), attachment.UID
+	h.pod, h.uid = attachment.PodKey(), attachment.UID
 	a.holders[owner] = h
 	return nil
 }

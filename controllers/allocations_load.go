@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/ipam"
 )
@@ -30,24 +31,16 @@ func (a *Allocations) load(ctx context.Context) error {
 	a.holders = map[types.NamespacedName]holder{}
 	sorted := a.byPrecedence(ctx, list.Items)
 	for _, attachment := range sorted {
-		a.take(standsOn(attachment), attachment)
+		a.take(admission.LeaseNetwork(attachment), attachment)
 	}
 	// What moves takes the address that it asks for on its new network, before
 	// anybody else can.
 	for _, attachment := range sorted {
-		if standsOn(attachment) != attachment.NetworkKey() {
+		if admission.LeaseNetwork(attachment) != attachment.NetworkKey() {
 			a.take(attachment.NetworkKey(), attachment)
 		}
 	}
 	return nil
-}
-
-// standsOn is the network that the attachment's port is on, or will be.
-func standsOn(attachment *v1alpha1.L2Attachment) types.NamespacedName {
-	if network, has := attachment.PortNetwork(); has && attachment.Bound() {
-		return network
-	}
-	return attachment.NetworkKey()
 }
 
 // take holds what the attachment records on a network. What can't be read, or
@@ -68,7 +61,7 @@ func (a *Allocations) take(network types.NamespacedName, attachment *v1alpha1.L2
 		return
 	}
 	h := a.holders[owner].on(network)
-	h.pod, h.uid = podOf(attachment), attachment.UID
+	h.pod, h.uid = attachment.PodKey(), attachment.UID
 	a.holders[owner] = h
 }
 
@@ -95,7 +88,7 @@ func (a *Allocations) byPrecedence(ctx context.Context, all []v1alpha1.L2Attachm
 func (a *Allocations) rank(ctx context.Context, attachment *v1alpha1.L2Attachment) int {
 	const granted, asking, forged = 0, 1, 2
 	pod := &corev1.Pod{}
-	bound := a.cached.Get(ctx, podOf(attachment), pod) == nil && checkBinding(attachment, pod) == nil
+	bound := a.cached.Get(ctx, attachment.PodKey(), pod) == nil && checkBinding(attachment, pod) == nil
 	userMade := attach.UserMade(attachment)
 	switch {
 	case !bound && (!userMade || attachment.Bound()):
@@ -184,7 +177,3 @@ func leaseOf(attachment *v1alpha1.L2Attachment) (ipam.Lease, error) {
 }
 
 func same(a, b ipam.Lease) bool { return a.MAC == b.MAC && slices.Equal(a.Addresses, b.Addresses) }
-
-func podOf(attachment *v1alpha1.L2Attachment) types.NamespacedName {
-	return types.NamespacedName{Namespace: attachment.Namespace, Name: attachment.Spec.PodName}
-}

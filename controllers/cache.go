@@ -71,7 +71,11 @@ func indexFields(ctx context.Context, indexer client.FieldIndexer) error {
 			return []string{o.(*v1alpha1.L2Attachment).Spec.PodName}
 		}},
 		{&v1alpha1.L2Attachment{}, networkIndex, func(o client.Object) []string {
-			return networksOf(o.(*v1alpha1.L2Attachment))
+			var names []string
+			for _, network := range o.(*v1alpha1.L2Attachment).Networks() {
+				names = append(names, network.String())
+			}
+			return names
 		}},
 		{&corev1.Pod{}, definitionIndex, func(o client.Object) []string {
 			return multusNetworks(o.(*corev1.Pod))
@@ -96,14 +100,4 @@ func multusNetworks(pod *corev1.Pod) []string {
 		names = append(names, request.Network.String())
 	}
 	return names
-}
-
-// networksOf are the networks that an attachment names, and is on: two while it
-// moves.
-func networksOf(a *v1alpha1.L2Attachment) []string {
-	names := a.NetworkKey().String()
-	if on, has := a.PortNetwork(); has && on.String() != names {
-		return []string{names, on.String()}
-	}
-	return []string{names}
 }

@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -16,6 +15,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
+	"l2sm.io/l2sm/internal/multus"
 )
 
 // DefinitionReconciler keeps the NetworkAttachmentDefinitions by which Multus
@@ -45,7 +45,7 @@ func (r *DefinitionReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("get NetworkAttachmentDefinition %q: %w", req.NamespacedName, err)
 	}
-	if !isOurs(stands) {
+	if !multus.Keeps(stands) {
 		if network != nil {
 			emit(r.Recorder, network, v1alpha1.DefinitionTakenEvent(req.NamespacedName))
 		}
@@ -65,8 +65,8 @@ func (r *DefinitionReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 // wanted is the definition that shall stand under the key, nil for none, and
 // the network that it is for.
 func (r *DefinitionReconciler) wanted(ctx context.Context, key types.NamespacedName) (*v1alpha1.L2Network, *nadv1.NetworkAttachmentDefinition, error) {
-	if key == podNetworks {
-		return nil, podNetworksDefinition(), nil
+	if key == multus.PodNetworks {
+		return nil, multus.PodNetworksDefinition(), nil
 	}
 	network := &v1alpha1.L2Network{}
 	err := r.Get(ctx, key, network)
@@ -76,7 +76,7 @@ func (r *DefinitionReconciler) wanted(ctx context.Context, key types.NamespacedN
 	if err != nil {
 		return nil, nil, fmt.Errorf("get network %q: %w", key, err)
 	}
-	return network, networkDefinition(network), nil
+	return network, multus.NetworkDefinition(network), nil
 }
 
 func (r *DefinitionReconciler) create(ctx context.Context, want *nadv1.NetworkAttachmentDefinition) error {
@@ -88,37 +88,6 @@ func (r *DefinitionReconciler) create(ctx context.Context, want *nadv1.NetworkAt
 		return fmt.Errorf("create NetworkAttachmentDefinition %q: %w", client.ObjectKeyFromObject(want), err)
 	}
 	return nil
-}
-
-// podNetworks is the definition whose one ADD wires all interfaces of a pod
-// that carries our annotation.
-var podNetworks = types.NamespacedName{Namespace: v1alpha1.SystemNamespace, Name: v1alpha1.PodNetworksNAD}
-
-func podNetworksDefinition() *nadv1.NetworkAttachmentDefinition {
-	d := definition(podNetworks)
-	d.Spec.Config = fmt.Sprintf(`{"cniVersion":"1.0.0","name":%q,"type":%q}`, podNetworks.Name, v1alpha1.CNIType)
-	return d
-}
-
-func networkDefinition(network *v1alpha1.L2Network) *nadv1.NetworkAttachmentDefinition {
-	yes := true
-	d := definition(client.ObjectKeyFromObject(network))
-	d.OwnerReferences = []metav1.OwnerReference{{
-		APIVersion: v1alpha1.GroupVersion.String(), Kind: "L2Network", Name: network.Name, UID: network.UID, Controller: &yes,
-	}}
-	d.Spec.Config = fmt.Sprintf(`{"cniVersion":"1.0.0","name":%q,"type":%q,"network":{"namespace":%q,"name":%q}}`,
-		network.Name, v1alpha1.CNIType, network.Namespace, network.Name)
-	return d
-}
-
-func definition(key types.NamespacedName) *nadv1.NetworkAttachmentDefinition {
-	return &nadv1.NetworkAttachmentDefinition{ObjectMeta: metav1.ObjectMeta{
-		Namespace: key.Namespace, Name: key.Name, Labels: map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy},
-	}}
-}
-
-func isOurs(d *nadv1.NetworkAttachmentDefinition) bool {
-	return d.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedBy
 }
 
 // wanted are the pod's requests that are ours to serve: all of our own
@@ -153,5 +122,5 @@ func keepsDefinition(ctx context.Context, reader client.Reader, key types.Namesp
 	if err != nil {
 		return false, fmt.Errorf("get NetworkAttachmentDefinition %q: %w", key, err)
 	}
-	return isOurs(d) && key != podNetworks, nil
+	return multus.Keeps(d) && key != multus.PodNetworks, nil
 }

@@ -125,7 +125,7 @@ func (r *L2AttachmentReconciler) grant(ctx context.Context, a *v1alpha1.L2Attach
 	if err != nil {
 		return err
 	}
-	lease, err := r.Admission.Grant(ctx, client.ObjectKeyFromObject(a), a.UID, podOf(a), request)
+	lease, err := r.Admission.Grant(ctx, client.ObjectKeyFromObject(a), a.UID, a.PodKey(), request)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
-	"l2sm.io/l2sm/ovn"
 )
 
 // fieldOwner is the controller's name in managedFields. The agent has its own:
@@ -25,7 +24,7 @@ func portStatus(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, underlayM
 	return v1alpha1.L2AttachmentStatus{
 		Conditions: []metav1.Condition{v1alpha1.AttachmentAccepted()},
 		Network:    &v1alpha1.NetworkReference{Namespace: network.Namespace, Name: network.Name},
-		PortName:   ovn.PortName(a.Namespace, a.Name),
+		PortName:   a.PortName(),
 		MTU:        network.EffectiveMTU(underlayMTU),
 	}
 }

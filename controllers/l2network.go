@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/topology"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -215,7 +216,7 @@ func (r *L2NetworkReconciler) program(ctx context.Context, network *v1alpha1.L2N
 	if !r.Northbound.Connected() {
 		return ovn.ErrNotConnected
 	}
-	result, err := r.Northbound.Apply(ctx, topology(network, facts.accepted, facts.leaving, r.Admission.UnderlayMTU))
+	result, err := r.Northbound.Apply(ctx, topology.For(network, facts.accepted, facts.leaving, r.Admission.UnderlayMTU))
 	key := client.ObjectKeyFromObject(network)
 	if errors.Is(err, ovn.ErrNotConnected) {
 		return err

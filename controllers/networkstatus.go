@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/multus"
 )
 
 // NetworkStatusReconciler keeps what pods say of our interfaces in annotation
@@ -47,51 +48,43 @@ func (r *NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 		return ctrl.Result{}, err
 	}
 
-	merged := mergeNetworkStatus(stands, ours)
+	merged := multus.MergeStatus(stands, ours)
 	if merged == nil {
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{}, r.patch(ctx, pod, text, merged)
 }
 
-// ourStatus is what we have to say of a pod's interfaces.
-type ourStatus struct {
-	// ready are the interfaces that are wired.
-	ready []nadv1.NetworkStatus
-	// names are those of entries that are ours to replace.
-	names map[string]bool
-}
-
-func (r *NetworkStatusReconciler) ours(ctx context.Context, pod *corev1.Pod, stands []nadv1.NetworkStatus) (ourStatus, error) {
+func (r *NetworkStatusReconciler) ours(ctx context.Context, pod *corev1.Pod, stands []nadv1.NetworkStatus) (multus.Ours, error) {
 	list := &v1alpha1.L2AttachmentList{}
 	if err := r.List(ctx, list, client.InNamespace(pod.Namespace), client.MatchingFields{podIndex: pod.Name}); err != nil {
-		return ourStatus{}, fmt.Errorf("list attachments of pod %q: %w", client.ObjectKeyFromObject(pod), err)
+		return multus.Ours{}, fmt.Errorf("list attachments of pod %q: %w", client.ObjectKeyFromObject(pod), err)
 	}
-	ours := ourStatus{names: map[string]bool{podNetworks.String(): true}}
+	ours := multus.Ours{Names: map[string]bool{multus.PodNetworks.String(): true}}
 	for i := range list.Items {
 		a := &list.Items[i]
 		if a.Spec.PodUID != pod.UID {
 			continue
 		}
-		for _, name := range networksOf(a) {
-			ours.names[name] = true
+		for _, network := range a.Networks() {
+			ours.Names[network.String()] = true
 		}
-		if s, ready := attachmentStatus(a); ready {
-			ours.ready = append(ours.ready, s)
+		if s, ready := multus.StatusEntry(a); ready {
+			ours.Ready = append(ours.Ready, s)
 		}
 	}
 	for _, s := range stands {
-		key, named := definitionOf(s.Name)
+		key, named := multus.StatusDefinition(s.Name)
 		if !named {
 			continue
 		}
 		kept, err := keepsDefinition(ctx, r, key)
 		if err != nil {
-			return ourStatus{}, err
+			return multus.Ours{}, err
 		}
-		ours.names[s.Name] = ours.names[s.Name] || kept
+		ours.Names[s.Name] = ours.Names[s.Name] || kept
 	}
-	slices.SortFunc(ours.ready, func(a, b nadv1.NetworkStatus) int { return compareInterfaces(a.Interface, b.Interface) })
+	slices.SortFunc(ours.Ready, func(a, b nadv1.NetworkStatus) int { return multus.CompareInterfaces(a.Interface, b.Interface) })
 	return ours, nil
 }
 

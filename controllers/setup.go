@@ -17,6 +17,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/inventory"
+	"l2sm.io/l2sm/internal/multus"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -178,7 +179,7 @@ func (s *setup) definitions(pods controller.Controller) error {
 		For(&nadv1.NetworkAttachmentDefinition{}).
 		Watches(&v1alpha1.L2Network{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Func(func(_ context.Context, q queue) error {
-			q.Add(ctrl.Request{NamespacedName: podNetworks})
+			q.Add(ctrl.Request{NamespacedName: multus.PodNetworks})
 			return nil
 		})).
 		WithOptions(options(1)).

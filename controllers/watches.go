@@ -107,7 +107,7 @@ func attachmentChanges(allocations *Allocations, names *interfaceNames, s *stage
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
 			was, is := e.ObjectOld.(*v1alpha1.L2Attachment), e.ObjectNew.(*v1alpha1.L2Attachment)
-			if was.Generation == is.Generation && was.UID == is.UID && slices.Equal(networksOf(was), networksOf(is)) {
+			if was.Generation == is.Generation && was.UID == is.UID && slices.Equal(was.Networks(), is.Networks()) {
 				return
 			}
 			if was.UID != is.UID {
@@ -278,12 +278,12 @@ var readyChanges = predicate.Funcs{
 		ready := func(a *v1alpha1.L2Attachment) bool {
 			return meta.IsStatusConditionTrue(a.Status.Conditions, v1alpha1.ConditionReady)
 		}
-		return ready(was) != ready(is) || was.Status.MTU != is.Status.MTU || was.Generation != is.Generation || !slices.Equal(networksOf(was), networksOf(is))
+		return ready(was) != ready(is) || was.Status.MTU != is.Status.MTU || was.Generation != is.Generation || !slices.Equal(was.Networks(), is.Networks())
 	},
 }
 
 func podOfAttachment(_ context.Context, o client.Object) []reconcile.Request {
-	return []reconcile.Request{request(podOf(o.(*v1alpha1.L2Attachment)))}
+	return []reconcile.Request{request(o.(*v1alpha1.L2Attachment).PodKey())}
 }
 
 func request(key types.NamespacedName) reconcile.Request {

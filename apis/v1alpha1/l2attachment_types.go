@@ -92,9 +92,13 @@ type L2AttachmentStatus struct {
 	// PortName is the logical switch port in OVN's northbound database.
 	// +optional
 	PortName string `json:"portName,omitempty"`
-	// MTU of the interface, in bytes.
+	// MTU of the interface, in bytes: what its network has in force. It is
+	// written before the port, and the node waits for it.
 	// +optional
 	MTU int32 `json:"mtu,omitempty"`
+	// Addresses are those of the spec, for people: one text with commas.
+	// +optional
+	Addresses string `json:"addresses,omitempty"`
 }
 
 // L2Attachment is one interface of one pod on one L2Network, and the one
@@ -109,7 +113,7 @@ type L2AttachmentStatus struct {
 // +kubebuilder:printcolumn:name="Network",type=string,JSONPath=`.spec.network.name`
 // +kubebuilder:printcolumn:name="Interface",type=string,JSONPath=`.spec.interface`
 // +kubebuilder:printcolumn:name="MAC",type=string,JSONPath=`.spec.macAddress`
-// +kubebuilder:printcolumn:name="Addresses",type=string,JSONPath=`.spec.addresses`
+// +kubebuilder:printcolumn:name="Addresses",type=string,JSONPath=`.status.addresses`
 // +kubebuilder:printcolumn:name="Node",type=string,JSONPath=`.spec.nodeName`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].reason`,priority=1
@@ -122,30 +126,6 @@ type L2Attachment struct {
 	// +optional
 	Status L2AttachmentStatus `json:"status,omitempty"`
 }
-
-// NetworkKey is the namespace and name of the attachment's network.
-func (a *L2Attachment) NetworkKey() types.NamespacedName {
-	if a.Spec.Network.Namespace == "" {
-		return types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.Network.Name}
-	}
-	return types.NamespacedName{Namespace: a.Spec.Network.Namespace, Name: a.Spec.Network.Name}
-}
-
-// PortNetwork is the namespace and name of the network that the attachment's
-// port is on, and whether it has a port.
-func (a *L2Attachment) PortNetwork() (types.NamespacedName, bool) {
-	if a.Status.Network == nil {
-		return types.NamespacedName{}, false
-	}
-	return types.NamespacedName{Namespace: a.Status.Network.Namespace, Name: a.Status.Network.Name}, true
-}
-
-// Complete says whether everything is assigned that a node needs to wire the
-// attachment.
-func (a *L2Attachment) Complete() bool { return a.Spec.MACAddress != "" }
-
-// Bound says whether the attachment belongs to a running life of its pod.
-func (a *L2Attachment) Bound() bool { return a.Spec.PodUID != "" && a.Spec.NodeName != "" }
 
 // L2AttachmentList is a list of L2Attachment.
 // +kubebuilder:object:root=true

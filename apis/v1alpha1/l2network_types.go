@@ -140,7 +140,8 @@ type AllowedNamespaces struct {
 // L2NetworkStatus is what is in force.
 type L2NetworkStatus struct {
 	// Conditions: Accepted (the spec is valid), Programmed (this generation is
-	// in OVN's northbound database), Deleting (what a deletion waits for).
+	// in OVN's northbound database), Ready (both), Deleting (what a deletion
+	// waits for).
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -153,9 +154,19 @@ type L2NetworkStatus struct {
 	// MTU in force, in bytes.
 	// +optional
 	MTU int32 `json:"mtu,omitempty"`
-	// IPAM in force.
+	// Subnets are those of the spec in force, for people: one text with commas.
+	// +optional
+	Subnets string `json:"subnets,omitempty"`
+	// IPAM in force, with its defaults.
 	// +optional
 	IPAM *IPAMStatus `json:"ipam,omitempty"`
+	// InForce is the spec that ports, addresses, DHCP and MTUs follow: the last
+	// one that was accepted. It has the fields of spec.
+	// +kubebuilder:validation:Schemaless
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	// +optional
+	InForce *L2NetworkSpec `json:"inForce,omitempty"`
 }
 
 // IPAMStatus is the address management in force. It differs from the spec
@@ -178,11 +189,11 @@ type IPAMStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=l2net,categories=l2sm
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
-// +kubebuilder:printcolumn:name="Subnets",type=string,JSONPath=`.spec.ipam.subnets`
+// +kubebuilder:printcolumn:name="Subnets",type=string,JSONPath=`.status.subnets`
 // +kubebuilder:printcolumn:name="Attachments",type=integer,JSONPath=`.status.attachments`
 // +kubebuilder:printcolumn:name="MTU",type=integer,JSONPath=`.status.mtu`,priority=1
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Programmed")].status`
-// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Programmed")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type L2Network struct {
 	metav1.TypeMeta   `json:",inline"`

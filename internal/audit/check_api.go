@@ -12,8 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
-	"l2sm.io/l2sm/controllers"
+	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/inventory"
+	"l2sm.io/l2sm/internal/multus"
 )
 
 // pods compares what pods are told in annotation network-status with their
@@ -55,7 +56,7 @@ func (c *check) statusOf(pod *corev1.Pod) ([]nadv1.NetworkStatus, map[string]boo
 		if a.Namespace != pod.Namespace || a.Spec.PodUID != pod.UID {
 			continue
 		}
-		if s, ready := controllers.StatusEntry(a); ready {
+		if s, ready := multus.StatusEntry(a); ready {
 			want = append(want, s)
 			ours[s.Name] = true
 		}
@@ -103,7 +104,7 @@ func leaseName(l inventory.Lease) string { return fmt.Sprintf("of %s on %s", l.O
 
 func leaseOf(a *v1alpha1.L2Attachment) inventory.Lease {
 	l := inventory.Lease{
-		Network: controllers.LeaseNetwork(a).String(),
+		Network: admission.LeaseNetwork(a).String(),
 		Owner:   client.ObjectKeyFromObject(a).String(),
 		MAC:     strings.ToLower(a.Spec.MACAddress),
 	}

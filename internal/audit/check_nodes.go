@@ -8,7 +8,6 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/inventory"
-	"l2sm.io/l2sm/ovn"
 )
 
 // nodes compares, on each node whose agent was reached, Open vSwitch's ports
@@ -43,7 +42,7 @@ func (c *check) nodes() {
 func (c *check) wantedPort(a *v1alpha1.L2Attachment) inventory.Port {
 	mac := strings.ToLower(a.Spec.MACAddress)
 	p := inventory.Port{
-		LogicalPort:  ovn.PortName(a.Namespace, a.Name),
+		LogicalPort:  a.PortName(),
 		Attachment:   string(a.UID),
 		MAC:          mac,
 		Interface:    a.Spec.Interface,

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
-	"l2sm.io/l2sm/controllers"
+	"l2sm.io/l2sm/internal/topology"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -15,7 +15,7 @@ import (
 func (c *check) northbound() {
 	var want ovn.Contents
 	for key, network := range c.networks {
-		rows := controllers.Topology(network, c.ported[key], c.UnderlayMTU).Listed()
+		rows := topology.For(network, c.ported[key], nil, c.UnderlayMTU).Listed()
 		want.Switches = append(want.Switches, rows.Switches...)
 		want.Ports = append(want.Ports, rows.Ports...)
 		want.DHCP = append(want.DHCP, rows.DHCP...)
@@ -70,7 +70,7 @@ func set(values []string) []string { return slices.Compact(slices.Sorted(slices.
 func (c *check) southbound() {
 	var want []ovn.Binding
 	c.eachPorted(func(a *v1alpha1.L2Attachment) {
-		want = append(want, ovn.Binding{Port: ovn.PortName(a.Namespace, a.Name), Chassis: a.Spec.NodeName, Up: true})
+		want = append(want, ovn.Binding{Port: a.PortName(), Chassis: a.Spec.NodeName, Up: true})
 	})
 	compare(c, things[ovn.Binding]{
 		kind: "southbound port binding", owner: "L2Attachment",

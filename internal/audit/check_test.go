@@ -12,8 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
-	"l2sm.io/l2sm/controllers"
 	"l2sm.io/l2sm/internal/inventory"
+	"l2sm.io/l2sm/internal/multus"
+	"l2sm.io/l2sm/internal/topology"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -54,8 +55,8 @@ func tidy() Facts {
 		}}},
 	}
 	for _, rows := range []ovn.Contents{
-		controllers.Topology(&network, []*v1alpha1.L2Attachment{&a, &b}, underlayMTU).Listed(),
-		controllers.Topology(&other, nil, underlayMTU).Listed(),
+		topology.For(&network, []*v1alpha1.L2Attachment{&a, &b}, nil, underlayMTU).Listed(),
+		topology.For(&other, nil, nil, underlayMTU).Listed(),
 	} {
 		f.Northbound.Switches = append(f.Northbound.Switches, rows.Switches...)
 		f.Northbound.Ports = append(f.Northbound.Ports, rows.Ports...)
@@ -81,7 +82,7 @@ func wired(name, node, mac string, addresses ...string) v1alpha1.L2Attachment {
 
 // podOf is the attachment's pod, with what it is told.
 func podOf(a *v1alpha1.L2Attachment) corev1.Pod {
-	entry, _ := controllers.StatusEntry(a)
+	entry, _ := multus.StatusEntry(a)
 	p := corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Spec.PodName, UID: a.Spec.PodUID},
 		Spec:       corev1.PodSpec{NodeName: a.Spec.NodeName},
@@ -430,7 +431,7 @@ func TestCheck(t *testing.T) {
 		"StatusStale": {
 			reason: "and of none that it has not",
 			spoil: func(f *Facts) {
-				s, _ := controllers.StatusEntry(&f.Attachments[0])
+				s, _ := multus.StatusEntry(&f.Attachments[0])
 				gone := s
 				gone.Interface = "net2"
 				f.Pods[0] = tell(f.Pods[0], s, gone, nadv1.NetworkStatus{Name: "l2sm-system/l2sm", Interface: "net3"}, nadv1.NetworkStatus{Name: "default/theirs"})

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
-	"l2sm.io/l2sm/controllers"
 	"l2sm.io/l2sm/internal/inventory"
+	"l2sm.io/l2sm/internal/multus"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -94,7 +94,7 @@ func (s Sources) api(ctx context.Context, f *Facts) error {
 		f.Nodes = append(f.Nodes, node.Name)
 	}
 	for i := range definitions.Items {
-		if d := &definitions.Items[i]; controllers.KeepsDefinition(d) {
+		if d := &definitions.Items[i]; multus.Keeps(d) {
 			f.Definitions = append(f.Definitions, client.ObjectKeyFromObject(d).String())
 		}
 	}

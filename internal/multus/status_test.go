@@ -1,4 +1,4 @@
-package controllers
+package multus
 
 import (
 	"testing"
@@ -9,6 +9,8 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 )
+
+const mac = "0a:58:0a:65:02:0a"
 
 func TestMergeNetworkStatus(t *testing.T) {
 	eth0 := nadv1.NetworkStatus{Name: "cluster", Interface: "eth0", Default: true}
@@ -21,44 +23,44 @@ func TestMergeNetworkStatus(t *testing.T) {
 	cases := map[string]struct {
 		reason       string
 		stands, want []nadv1.NetworkStatus
-		ours         ourStatus
+		ours         Ours
 	}{
 		"Replaced": {
 			"Multus' entry gives way to one for each interface, in its place",
 			[]nadv1.NetworkStatus{eth0, multus, macvlan}, []nadv1.NetworkStatus{eth0, lab, more, macvlan},
-			ourStatus{[]nadv1.NetworkStatus{lab, more}, names},
+			Ours{[]nadv1.NetworkStatus{lab, more}, names},
 		},
 		"Several": {
 			"Multus lists an entry for each interface of one ADD",
 			[]nadv1.NetworkStatus{eth0, multus, multus, macvlan}, []nadv1.NetworkStatus{eth0, lab, more, macvlan},
-			ourStatus{[]nadv1.NetworkStatus{lab, more}, names},
+			Ours{[]nadv1.NetworkStatus{lab, more}, names},
 		},
 		"PerNetwork": {
 			"an entry of a network's own definition has our name and not our facts",
 			[]nadv1.NetworkStatus{eth0, {Name: "default/lab", Interface: "net1"}}, []nadv1.NetworkStatus{eth0, lab},
-			ourStatus{[]nadv1.NetworkStatus{lab}, names},
+			Ours{[]nadv1.NetworkStatus{lab}, names},
 		},
 		"NotReady": {
 			"what is not wired is not listed",
 			[]nadv1.NetworkStatus{eth0, multus}, []nadv1.NetworkStatus{eth0},
-			ourStatus{nil, names},
+			Ours{nil, names},
 		},
 		"Attached": {
 			"what was attached later comes last",
 			[]nadv1.NetworkStatus{eth0, macvlan}, []nadv1.NetworkStatus{eth0, macvlan, lab},
-			ourStatus{[]nadv1.NetworkStatus{lab}, names},
+			Ours{[]nadv1.NetworkStatus{lab}, names},
 		},
 		"Default": {
 			"the cluster's own network is never ours, whatever it is called",
 			[]nadv1.NetworkStatus{{Name: "default/lab", Default: true}}, nil,
-			ourStatus{nil, names},
+			Ours{nil, names},
 		},
-		"Same":    {"no difference is no write", []nadv1.NetworkStatus{eth0, lab}, nil, ourStatus{[]nadv1.NetworkStatus{lab}, names}},
-		"Nothing": {"a pod that has nothing of ours is left alone", []nadv1.NetworkStatus{eth0, macvlan}, nil, ourStatus{nil, names}},
+		"Same":    {"no difference is no write", []nadv1.NetworkStatus{eth0, lab}, nil, Ours{[]nadv1.NetworkStatus{lab}, names}},
+		"Nothing": {"a pod that has nothing of ours is left alone", []nadv1.NetworkStatus{eth0, macvlan}, nil, Ours{nil, names}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, mergeNetworkStatus(tc.stands, tc.ours)); diff != "" {
+			if diff := cmp.Diff(tc.want, MergeStatus(tc.stands, tc.ours)); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
 			}
 		})
@@ -74,11 +76,11 @@ func TestAttachmentStatus(t *testing.T) {
 		},
 		Status: v1alpha1.L2AttachmentStatus{MTU: 1442},
 	}
-	if _, ready := attachmentStatus(a); ready {
+	if _, ready := StatusEntry(a); ready {
 		t.Error("an attachment without condition Ready is listed")
 	}
 	a.Status.Conditions = []metav1.Condition{v1alpha1.AttachmentReady("net1")}
-	got, _ := attachmentStatus(a)
+	got, _ := StatusEntry(a)
 	want := nadv1.NetworkStatus{Name: "other/lab", Interface: "net1", IPs: []string{"10.0.0.1", "fd00::1"}, Mac: mac, Mtu: 1442}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("an entry names the network, and addresses without lengths: -want +got\n%s", diff)
@@ -86,7 +88,7 @@ func TestAttachmentStatus(t *testing.T) {
 }
 
 func TestCompareInterfaces(t *testing.T) {
-	if compareInterfaces("net2", "net10") >= 0 || compareInterfaces("net10", "net2") <= 0 || compareInterfaces("net1", "net1") != 0 {
+	if CompareInterfaces("net2", "net10") >= 0 || CompareInterfaces("net10", "net2") <= 0 || CompareInterfaces("net1", "net1") != 0 {
 		t.Error("net2 comes before net10")
 	}
 }

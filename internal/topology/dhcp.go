@@ -1,4 +1,4 @@
-package controllers
+package topology
 
 import (
 	"net/netip"
@@ -17,7 +17,7 @@ const dhcpMAC = "02:6c:32:73:6d:01"
 // outside the network's subnet, so that no pod can have it. Both can't be
 // somebody else's: one is link-local (RFC 3927), the other the dummy address of
 // RFC 7600, which no host has; only a /1 would hold both. A client that renews
-// its lease asks the server by this address, in vain, and later everybody,
+// its lease asks the server by this address, without effect, and later by broadcast,
 // which OVN answers (RFC 2131 section 4.4.5).
 var dhcpAddresses = []netip.Addr{
 	netip.AddrFrom4([4]byte{169, 254, 1, 1}),
@@ -28,7 +28,7 @@ var dhcpAddresses = []netip.Addr{
 // Addresses do not change while an attachment lives.
 const dhcpLease = 3600
 
-// dhcpSets is what OVN shall answer to the network's ports that ask for their
+// dhcpSets is what OVN answers to the network's ports that ask for their
 // addresses. It names no router and no DNS server: the pod's main interface
 // has those.
 func dhcpSets(network *v1alpha1.L2Network, underlayMTU int32) []ovn.DHCP {

@@ -1,4 +1,4 @@
-package controllers
+package topology
 
 import (
 	"testing"
@@ -88,7 +88,7 @@ func TestTopology(t *testing.T) {
 			tc.want.Name, tc.want.Owner = "l2sm/default/ping-net1-4f2a9c1e", "a-uid"
 			want := ovn.Network{Key: ovn.Key{Namespace: "lab", Name: "net"}, UID: "n-uid", Ports: []ovn.Port{tc.want}, DHCP: dhcpSets(network, 1500)}
 
-			got := topology(network, []*v1alpha1.L2Attachment{attachment}, nil, 1500)
+			got := For(network, []*v1alpha1.L2Attachment{attachment}, nil, 1500)
 
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)

@@ -1,4 +1,7 @@
-package controllers
+// Package topology is the pure mapping from a network with the spec in force,
+// and its attachments, to what OVN's northbound database holds of them. It reads
+// nothing and keeps nothing.
+package topology
 
 import (
 	"net/netip"
@@ -12,28 +15,43 @@ import (
 // port is known to have (ovn-nb(5), Logical_Switch_Port addresses).
 const unknown = "unknown"
 
-// topology is what the northbound database shall hold of a network with the
-// given attachments, all of them bound, complete and accepted, beside those
-// that another network takes over, on an underlay of the given MTU.
-func topology(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachment, underlayMTU int32) ovn.Network {
-	n := ovn.Network{
+// For is what the northbound database holds of a network, which is one with the
+// spec in force, and of the given attachments, all of them bound, complete and
+// accepted, on an underlay of the given MTU in bytes. Another network takes over
+// the ports of those that are leaving.
+func For(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachment, underlayMTU int32) ovn.Network {
+	n := Switch(network, underlayMTU)
+	for _, a := range attachments {
+		n.Ports = append(n.Ports, Port(network, a))
+	}
+	for _, a := range leaving {
+		n.Leaving = append(n.Leaving, a.PortName())
+	}
+	return n
+}
+
+// Switch is For without attachments: the logical switch and what serves it as a
+// whole.
+func Switch(network *v1alpha1.L2Network, underlayMTU int32) ovn.Network {
+	return ovn.Network{
 		Key:  ovn.Key{Namespace: network.Namespace, Name: network.Name},
 		UID:  string(network.UID),
 		DHCP: dhcpSets(network, underlayMTU),
 	}
-	for _, a := range attachments {
-		security := effectiveSecurity(network, a)
-		n.Ports = append(n.Ports, ovn.Port{
-			Name:         ovn.PortName(a.Namespace, a.Name),
-			Owner:        string(a.UID),
-			Addresses:    portAddresses(network, a, security),
-			PortSecurity: portSecurity(a, security),
-		})
+}
+
+// Port is an attachment's logical switch port. It belongs to one node and to
+// one life of a pod: an interface of another node, or of another pod, that
+// claims its name is not given the port (requested-chassis in ovn-nb(5),
+// iface-id-ver in ovn-controller(8)).
+func Port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) ovn.Port {
+	security := effectiveSecurity(network, a)
+	return ovn.Port{
+		Name:         a.PortName(),
+		Owner:        string(a.UID),
+		Addresses:    portAddresses(network, a, security),
+		PortSecurity: portSecurity(a, security),
 	}
-	for _, a := range leaving {
-		n.Leaving = append(n.Leaving, ovn.PortName(a.Namespace, a.Name))
-	}
-	return n
 }
 
 // effectiveSecurity is the attachment's own port security where the network
@@ -42,17 +60,7 @@ func effectiveSecurity(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) v1
 	if a.Spec.PortSecurity != "" && network.Spec.AllowPortSecurityOverride {
 		return a.Spec.PortSecurity
 	}
-	return networkSecurity(network)
-}
-
-func networkSecurity(network *v1alpha1.L2Network) v1alpha1.PortSecurity {
-	if network.Spec.PortSecurity != "" {
-		return network.Spec.PortSecurity
-	}
-	if network.Spec.IPAM == nil {
-		return v1alpha1.PortSecurityMAC
-	}
-	return v1alpha1.PortSecurityStrict
+	return network.NetworkSecurity()
 }
 
 // portAddresses is the port's column addresses: where OVN knows all that the

@@ -1,0 +1,37 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// NetworkSecurity is the port security of attachments that choose none: what
+// the spec says, else Strict with ipam and MAC without.
+func (n *L2Network) NetworkSecurity() PortSecurity {
+	switch {
+	case n.Spec.PortSecurity != "":
+		return n.Spec.PortSecurity
+	case n.Spec.IPAM == nil:
+		return PortSecurityMAC
+	default:
+		return PortSecurityStrict
+	}
+}
+
+// InForce is the network with the spec that is in force in place of the one
+// that is asked for. Where the status records none, a spec that was accepted in
+// its present generation is in force. It is nil where no spec is: then the one
+// asked for is to be judged as a new one. The result shares what it does not
+// replace with n: it is for reading.
+func (n *L2Network) InForce() *L2Network {
+	network := *n
+	if n.Status.InForce != nil {
+		network.Spec = *n.Status.InForce
+		return &network
+	}
+	accepted := meta.FindStatusCondition(n.Status.Conditions, ConditionAccepted)
+	if accepted == nil || accepted.Status != metav1.ConditionTrue || accepted.ObservedGeneration != n.Generation {
+		return nil
+	}
+	return &network
+}

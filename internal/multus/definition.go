@@ -1,0 +1,52 @@
+// Package multus is what Multus reads and writes of ours: the
+// NetworkAttachmentDefinitions that have it call our CNI plugin, and the entries
+// of pods' annotation network-status (Network Plumbing Working Group,
+// Multi-Network Spec v1.3, sections 4 and 5). It is pure.
+package multus
+
+import (
+	"fmt"
+
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+)
+
+// PodNetworks is the definition whose one ADD wires all interfaces of a pod
+// that carries our annotation.
+var PodNetworks = types.NamespacedName{Namespace: v1alpha1.SystemNamespace, Name: v1alpha1.PodNetworksNAD}
+
+// PodNetworksDefinition is what PodNetworks names.
+func PodNetworksDefinition() *nadv1.NetworkAttachmentDefinition {
+	d := definition(PodNetworks)
+	d.Spec.Config = fmt.Sprintf(`{"cniVersion":"1.0.0","name":%q,"type":%q}`, PodNetworks.Name, v1alpha1.CNIType)
+	return d
+}
+
+// NetworkDefinition is the definition whose ADD wires the one interface of a pod
+// on the network.
+func NetworkDefinition(network *v1alpha1.L2Network) *nadv1.NetworkAttachmentDefinition {
+	yes := true
+	d := definition(client.ObjectKeyFromObject(network))
+	d.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: "L2Network", Name: network.Name, UID: network.UID, Controller: &yes,
+	}}
+	d.Spec.Config = fmt.Sprintf(`{"cniVersion":"1.0.0","name":%q,"type":%q,"network":{"namespace":%q,"name":%q}}`,
+		network.Name, v1alpha1.CNIType, network.Namespace, network.Name)
+	return d
+}
+
+func definition(key types.NamespacedName) *nadv1.NetworkAttachmentDefinition {
+	return &nadv1.NetworkAttachmentDefinition{ObjectMeta: metav1.ObjectMeta{
+		Namespace: key.Namespace, Name: key.Name, Labels: map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy},
+	}}
+}
+
+// Keeps says whether the definition is one that the controller keeps: an entry
+// of network-status that names it is the controller's to write.
+func Keeps(d *nadv1.NetworkAttachmentDefinition) bool {
+	return d.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedBy
+}
