@@ -53,6 +53,11 @@ type Network struct {
 	// DHCP are the sets of options that OVN's DHCP server answers with: at most
 	// one of each family. Every port of the network refers to them.
 	DHCP []DHCP
+
+	// TunnelKey is other_config:requested-tnl-key of the switch (ovn-nb(5)).
+	// Zero leaves the choice to northd. Other keys of that column stay as they
+	// are.
+	TunnelKey int
 }
 
 // Port is one logical switch port. Order and repetition mean nothing in its
@@ -65,6 +70,10 @@ type Port struct {
 	// Owner is the UID of the L2Attachment that the port is for.
 	Owner string
 
+	// Type is the column of that name in ovn-nb(5): empty for the interface of
+	// a pod or a virtual machine.
+	Type string
+
 	// Addresses is the column of that name in ovn-nb(5): elements
 	// "MAC [IP...]", and "unknown".
 	Addresses []string
@@ -72,6 +81,14 @@ type Port struct {
 	// PortSecurity is the column port_security of ovn-nb(5): elements
 	// "MAC [IP[/LEN]...]". Empty lets every frame pass.
 	PortSecurity []string
+
+	// Options is the column of that name in ovn-nb(5): requested-chassis,
+	// iface-id-ver and so on. The whole column is written: keys that are not
+	// here are removed.
+	Options map[string]string
+
+	// TunnelKey is options:requested-tnl-key. Zero leaves the choice to northd.
+	TunnelKey int
 }
 
 // validate reports input that no database could hold.
