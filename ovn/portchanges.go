@@ -52,9 +52,25 @@ func (c PortChanges) network() Network {
 // ApplyPorts changes some ports of a network and leaves its other ports as they
 // are. Its work depends on the number of these changes only, not on the size of
 // the network or of the database. Apart from that it is like [Client.Apply].
+//
+// A port that it takes from another network is no longer expected there, so
+// nothing has to be applied to that one.
+//
+// When it finds that all ports have to change, because a set of DHCP options
+// came or went or the network's UID is another, it changes these ones only and
+// reports the network in [Client.Changes], to be applied as a whole.
 func (c *Client) ApplyPorts(ctx context.Context, ch PortChanges) (Result, error) {
 	if err := ch.validate(); err != nil {
 		return Result{}, fmt.Errorf("apply ports: %w", err)
 	}
-	return c.applyPorts(ctx, ch)
+
+	defer c.changes.expectPorts(ch)()
+	result, wide, err := c.converge(ctx, target{Network: ch.network(), partial: true, gone: ch.Remove})
+	if err != nil {
+		return Result{}, fmt.Errorf("apply ports of network %q: %w", ch.Key, err)
+	}
+	if wide {
+		c.changes.doubt(ch.Key)
+	}
+	return result, nil
 }
