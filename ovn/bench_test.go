@@ -29,7 +29,7 @@ func BenchmarkDiff(b *testing.B) {
 			n := benchmarkNetwork(ports)
 			actual := holding(n)
 			for b.Loop() {
-				if plan, err := Diff(n, actual); err != nil || !plan.Empty() {
+				if plan, err := diff(n, actual); err != nil || !plan.Empty() {
 					b.Fatalf("plan %+v, error %v", plan, err)
 				}
 			}

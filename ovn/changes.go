@@ -1,8 +1,6 @@
 package ovn
 
 import (
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/ovn-kubernetes/libovsdb/cache"
@@ -23,65 +21,82 @@ type Change struct {
 }
 
 // changes finds out which networks are no longer as they were applied. Events
-// only say where to look: [Diff] decides, so that a client's own writes do not
-// come back to it as news.
+// only say which rows to look at: [Diff] compares these, and no others, with
+// what was applied, so that a client's own writes do not come back to it as
+// changes, and cost as much as they changed.
 type changes struct {
 	out chan Change
 
 	mu       sync.Mutex
-	expected map[Key]*Network // what was last applied
-	writes   map[Key]int      // how many are under way
-	suspects map[Key]bool     // to be looked at
-	all      bool             // a connection was made
-	wake     chan struct{}    // has room for one
+	expected expected
+	writes   map[Key]int       // how many are under way
+	suspects map[Key]suspicion // to be looked at
+	all      bool              // a connection was made
+	wake     chan struct{}     // has room for one
 }
 
 func newChanges() *changes {
 	return &changes{
 		out:      make(chan Change),
-		expected: map[Key]*Network{},
+		expected: newExpected(),
 		writes:   map[Key]int{},
-		suspects: map[Key]bool{},
+		suspects: map[Key]suspicion{},
 		wake:     make(chan struct{}, 1),
 	}
 }
 
-// expect notes what the network shall be like from now on. The caller calls the
+// expect notes what the network must be like from now on. The caller calls the
 // returned function when that is written: it is not looked at before.
 func (c *changes) expect(n Network) func() {
-	n.Ports, n.DHCP = slices.Clone(n.Ports), slices.Clone(n.DHCP)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.expected[n.Key] = &n
-	return c.begin(n.Key)
+	return c.begin(c.expected.replace(n))
 }
 
-// forget is expect for a network that shall be gone.
+// expectPorts is expect for some of a network's ports.
+func (c *changes) expectPorts(ch PortChanges) func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.begin(c.expected.change(ch))
+}
+
+// forget is expect for a network that must be gone.
 func (c *changes) forget(key Key) func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.expected, key)
-	return c.begin(key)
+	c.expected.forget(key)
+	return c.begin([]Key{key})
 }
 
-func (c *changes) begin(key Key) func() {
-	c.writes[key]++
+func (c *changes) begin(keys []Key) func() {
+	for _, key := range keys {
+		c.writes[key]++
+	}
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.writes[key]--; c.writes[key] == 0 {
-			delete(c.writes, key)
+		for _, key := range keys {
+			if c.writes[key]--; c.writes[key] == 0 {
+				delete(c.writes, key)
+			}
 		}
 		c.signal()
 	}
 }
 
+// doubt has the network reported.
+func (c *changes) doubt(key Key) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.suspect(key, suspicion{certain: true})
+}
+
 // watch listens to what happens in a new session.
 func (c *changes) watch(s *session) {
 	s.cache.AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc:    func(_ string, row model.Model) { c.suspect(row) },
-		UpdateFunc: func(_ string, old, row model.Model) { c.suspect(old, row) },
-		DeleteFunc: func(_ string, row model.Model) { c.suspect(row) },
+		AddFunc:    func(table string, row model.Model) { c.event(table, row) },
+		UpdateFunc: func(table string, old, row model.Model) { c.event(table, old, row) },
+		DeleteFunc: func(table string, row model.Model) { c.event(table, row) },
 	})
 
 	c.mu.Lock()
@@ -91,47 +106,41 @@ func (c *changes) watch(s *session) {
 	c.signal()
 }
 
-// suspect has the networks looked at that the rows concern.
-func (c *changes) suspect(rows ...model.Model) {
+// event has the networks looked at that the rows, before and after, concern.
+func (c *changes) event(table string, rows ...model.Model) {
+	k := kindOf[table]
+	if k == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, row := range rows {
-		if key, ok := c.concerns(row); ok {
-			c.suspects[key] = true
-			c.signal()
+		ids, name := k.labels(row)
+		key, ok := ownerKey(ids, name)
+		switch row := row.(type) {
+		case *nb.LogicalSwitchPort:
+			port := suspicion{ports: map[string]string{row.UUID: row.Name}}
+			if isOurs(ids) && ok {
+				c.suspect(key, port)
+			}
+			if key, ok := c.expected.owner(row.Name); ok {
+				c.suspect(key, port)
+			}
+		case *switchRow:
+			if ok {
+				c.suspect(key, suspicion{ports: namesOf(row.Ports)})
+			}
+		default:
+			if ok {
+				c.suspect(key, suspicion{})
+			}
 		}
 	}
 }
 
-// concerns returns the network that the row serves or, when it is somebody
-// else's, stands in the way of.
-func (c *changes) concerns(row model.Model) (Key, bool) {
-	switch row := row.(type) {
-	case *nb.LogicalSwitch:
-		return ownerKey(row.ExternalIDs, row.Name)
-	case *nb.LogicalSwitchPort:
-		if isOurs(row.ExternalIDs) {
-			return ownerKey(row.ExternalIDs, row.Name)
-		}
-		return c.expectedOn(row.Name)
-	case *nb.DHCPOptions:
-		return ownerKey(row.ExternalIDs, "")
-	default:
-		return Key{}, false
-	}
-}
-
-// expectedOn returns the network that has a port of that name.
-func (c *changes) expectedOn(port string) (Key, bool) {
-	if !strings.HasPrefix(port, namePrefix) {
-		return Key{}, false
-	}
-	for key, n := range c.expected {
-		if slices.ContainsFunc(n.Ports, func(p Port) bool { return p.Name == port }) {
-			return key, true
-		}
-	}
-	return Key{}, false
+func (c *changes) suspect(key Key, s suspicion) {
+	c.suspects[key] = c.suspects[key].with(s)
+	c.signal()
 }
 
 func (c *changes) signal() {
@@ -145,7 +154,7 @@ func (c *changes) signal() {
 func (c *changes) report(conn *connection) {
 	defer close(c.out)
 	for {
-		change, want, ok := c.next()
+		change, suspicion, ok := c.next()
 		switch {
 		case !ok:
 			select {
@@ -153,7 +162,7 @@ func (c *changes) report(conn *connection) {
 			case <-conn.done:
 				return
 			}
-		case change.All || c.differs(conn, change.Key, want):
+		case change.All || c.differs(conn, change.Key, suspicion):
 			select {
 			case c.out <- change:
 			case <-conn.done:
@@ -163,33 +172,20 @@ func (c *changes) report(conn *connection) {
 	}
 }
 
-// next takes one thing to look at from what is pending, and with it what is
-// expected. It says whether there was any.
-func (c *changes) next() (Change, *Network, bool) {
+// next takes one thing to look at from what is pending. It says whether there
+// was any.
+func (c *changes) next() (Change, suspicion, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all {
 		c.all = false
-		return Change{All: true}, nil, true
+		return Change{All: true}, suspicion{}, true
 	}
-	for key := range c.suspects {
+	for key, s := range c.suspects {
 		if c.writes[key] == 0 {
 			delete(c.suspects, key)
-			return Change{Key: key}, c.expected[key], true
+			return Change{Key: key}, s, true
 		}
 	}
-	return Change{}, nil, false
-}
-
-// differs says whether the network's rows are other than expected. It is of no
-// interest without a session, because the next one reports all, and when a
-// write has begun meanwhile, because that brings events of its own.
-func (c *changes) differs(conn *connection, key Key, want *Network) bool {
-	s, err := conn.now()
-	if err != nil || replicaOf(s).holds(key, want) {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.expected[key] == want
+	return Change{}, suspicion{}, false
 }

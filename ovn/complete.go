@@ -26,7 +26,7 @@ func (c *Client) Complete(ctx context.Context, networks []Key) (bool, error) {
 	err := c.commit(ctx, func(r replica) ([]ovsdb.Operation, error) {
 		complete = false
 		for _, key := range networks {
-			if owned, err := r.owned(key); err != nil || len(owned) == 0 {
+			if owned, _, err := r.switchesOf(key); err != nil || len(owned) == 0 {
 				return nil, err
 			}
 		}

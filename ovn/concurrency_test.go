@@ -58,8 +58,9 @@ func TestApplyDifferentNetworksAtOnce(t *testing.T) {
 	}
 }
 
-// Two controllers may both believe that they lead. The schema lets them make
-// two switches of one name; the guards do not.
+// Two controllers may both believe that they lead. The schema lets them create
+// two switches of one name; a switch's UUID, which follows from its network,
+// does not.
 func TestApplySameNetworkByTwoClients(t *testing.T) {
 	server := ovntest.NewNorthbound(t)
 	clients := []*ovn.Client{dial(t, server), dial(t, server), dial(t, server)}
@@ -78,6 +79,31 @@ func TestApplySameNetworkByTwoClients(t *testing.T) {
 
 	if got := switches(server); len(got) != 20 {
 		t.Errorf("want 20 switches, got %d: %v", len(got), got)
+	}
+}
+
+// A writer of another version may choose another UUID. Then there are two
+// switches, which are found and become one that has all ports.
+func TestSwitchCreatedTwice(t *testing.T) {
+	server := ovntest.NewNorthbound(t)
+	client := dial(t, server)
+	want := network("ping", port(1), port(2), port(3))
+	apply(t, client, network("ping", port(1), port(2)))
+	awaitChange(t, client, ovn.Change{All: true})
+
+	server.Ctl("--id=@p", "create", "Logical_Switch_Port", `name="`+port(3).Name+`"`, `external_ids:"l2sm.io/network"="default/ping"`, "--",
+		"create", "Logical_Switch", `name="l2sm/default/ping"`, `external_ids:"l2sm.io/network"="default/ping"`, "ports=@p")
+	row := server.Get("Logical_Switch_Port", port(3).Name, "_uuid")
+	awaitChange(t, client, ovn.Change{Key: want.Key})
+
+	if diff := cmp.Diff(ovn.Result{Committed: true, Moved: names(port(3))}, apply(t, client, want)); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(names(want.Ports...), portsOn(server, "l2sm/default/ping")); diff != "" {
+		t.Errorf("ports on the only switch (-want +got):\n%s", diff)
+	}
+	if got := server.Get("Logical_Switch_Port", port(3).Name, "_uuid"); got != row {
+		t.Errorf("row of the port: was %s, is %s", row, got)
 	}
 }
 

@@ -7,10 +7,14 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/ovn-kubernetes/libovsdb/model"
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
 	"l2sm.io/l2sm/ovn/nb"
 )
+
+// dhcpKind is the network's sets of DHCP options.
+type dhcpKind struct{}
 
 // DHCP is what OVN answers to a network's ports that ask for their addresses
 // of one family: a row of DHCP_Options (ovn-nb(5)). The address itself is the
@@ -69,123 +73,6 @@ func validateDHCP(sets []DHCP) error {
 	return nil
 }
 
-// dhcpPlan is the part of a [Plan] about DHCP_Options.
-type dhcpPlan struct {
-	sets   [2]*dhcpSet // by family; nil where the network has none
-	remove []dhcpRow
-}
-
-// dhcpSet is a desired set and the row that becomes it.
-type dhcpSet struct {
-	DHCP
-	row   *dhcpRow // nil: to be made
-	write bool     // row is not as it should be
-}
-
-// diffDHCP finds a row for each set that the network, which is valid, shall
-// have. One row of a family is enough, whatever it says by now: ports refer to
-// it, and it is rewritten in place.
-func diffDHCP(n Network, rows []dhcpRow) dhcpPlan {
-	var p dhcpPlan
-	for _, set := range n.DHCP {
-		if f, err := familyOf(set.CIDR); err == nil {
-			p.sets[f] = &dhcpSet{DHCP: set}
-		}
-	}
-
-	rows = slices.SortedFunc(slices.Values(rows), func(a, b dhcpRow) int { return cmp.Compare(a.uuid, b.uuid) })
-	for _, row := range rows {
-		f, err := familyOf(row.cidr)
-		if err != nil || p.sets[f] == nil || p.sets[f].row != nil {
-			p.remove = append(p.remove, row)
-			continue
-		}
-		p.sets[f].row, p.sets[f].write = &row, !row.is(n, p.sets[f].DHCP)
-	}
-	return p
-}
-
-// empty says that nothing differs.
-func (p dhcpPlan) empty() bool {
-	return len(p.remove) == 0 && !slices.ContainsFunc(p.sets[:], func(s *dhcpSet) bool {
-		return s != nil && (s.row == nil || s.write)
-	})
-}
-
-// refs are what the network's ports shall refer to: for a set that is still to
-// be made its name inside the transaction.
-func (p dhcpPlan) refs() refs {
-	var r refs
-	for f, set := range p.sets {
-		switch {
-		case set == nil:
-		case set.row == nil:
-			r[f] = newDHCP(family(f))
-		default:
-			r[f] = set.row.uuid
-		}
-	}
-	return r
-}
-
-// guards fail the transaction when a set it makes has been made by now, or a
-// row it keeps has gone: a port's reference to no row is dropped without a
-// word.
-func (p dhcpPlan) guards(n Network) []ovsdb.Operation {
-	var guards []ovsdb.Operation
-	for _, set := range p.sets {
-		switch {
-		case set == nil:
-		case set.row == nil:
-			guards = append(guards, wait(nb.DHCPOptionsTable, "cidr", ovsdb.WaitConditionNotEqual, set.CIDR,
-				ovsdb.NewCondition("external_ids", ovsdb.ConditionIncludes, stringMap(map[string]string{networkID: n.String()})),
-				ovsdb.NewCondition("cidr", ovsdb.ConditionEqual, set.CIDR)))
-		default:
-			guards = append(guards, wait(nb.DHCPOptionsTable, "cidr", ovsdb.WaitConditionEqual, set.row.cidr, row(set.row.uuid)...))
-		}
-	}
-	return guards
-}
-
-func (p dhcpPlan) operations(n Network) []ovsdb.Operation {
-	var ops []ovsdb.Operation
-	for f, set := range p.sets {
-		switch {
-		case set == nil:
-		case set.row == nil:
-			ops = append(ops, ovsdb.Operation{
-				Op: ovsdb.OperationInsert, Table: nb.DHCPOptionsTable, UUIDName: newDHCP(family(f)),
-				Row: ovsdb.Row{
-					"cidr":         set.CIDR,
-					"options":      stringMap(set.Options),
-					"external_ids": stringMap(networkIDs(n)),
-				},
-			})
-		case set.write:
-			ops = append(ops, ovsdb.Operation{
-				Op: ovsdb.OperationUpdate, Table: nb.DHCPOptionsTable, Where: row(set.row.uuid),
-				Row: ovsdb.Row{"cidr": set.CIDR, "options": stringMap(set.Options)},
-			}, label(nb.DHCPOptionsTable, set.row.uuid, networkIDs(n)))
-		}
-	}
-	return append(ops, deleteDHCP(p.remove)...)
-}
-
-// deleteDHCP deletes sets: no other row keeps them, nor takes them along when
-// it goes. The references to them are cleared by the server.
-func deleteDHCP(rows []dhcpRow) []ovsdb.Operation {
-	var ops []ovsdb.Operation
-	for _, r := range rows {
-		ops = append(ops, ovsdb.Operation{Op: ovsdb.OperationDelete, Table: nb.DHCPOptionsTable, Where: row(r.uuid)})
-	}
-	return ops
-}
-
-// newDHCP is the name, inside a transaction, of the set it makes of a family.
-func newDHCP(f family) string {
-	return [...]string{v4: "dhcpv4", v6: "dhcpv6"}[f]
-}
-
 // dhcpRow is a row of DHCP_Options, as far as it is ours.
 type dhcpRow struct {
 	uuid    string
@@ -194,11 +81,186 @@ type dhcpRow struct {
 	ids     map[string]string
 }
 
-// is says whether the row is what the network's set shall be.
+func (dhcpKind) replicated() replicated {
+	m := &nb.DHCPOptions{}
+	return replicated{
+		table: nb.DHCPOptionsTable, model: m,
+		columns: []any{&m.Cidr, &m.Options, &m.ExternalIDs},
+		indexes: []model.ClientIndex{byNetwork},
+	}
+}
+
+func (dhcpKind) labels(row model.Model) (map[string]string, string) {
+	return row.(*nb.DHCPOptions).ExternalIDs, ""
+}
+
+// dhcpRows are the sets that a database has of a network.
+type dhcpRows struct {
+	rows []dhcpRow
+	uuid [2]string // what to create sets with, by family
+}
+
+func (dhcpKind) read(r replica, t target) (rows, error) {
+	rows, err := r.dhcpOf(t.Key)
+	found := dhcpRows{rows: rows}
+	for _, set := range t.DHCP {
+		if f, err := familyOf(set.CIDR); err == nil {
+			found.uuid[f] = r.identity(nb.DHCPOptionsTable, t.Key, f.column())
+		}
+	}
+	return found, err
+}
+
+// dhcpOf returns the sets of DHCP options of a network.
+func (r replica) dhcpOf(key Key) ([]dhcpRow, error) {
+	rows, err := r.table(nb.DHCPOptionsTable).RowsByModels([]model.Model{
+		&nb.DHCPOptions{ExternalIDs: map[string]string{networkID: key.String()}},
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	var sets []dhcpRow
+	for _, row := range rows {
+		set := row.(*nb.DHCPOptions)
+		sets = append(sets, dhcpRow{uuid: set.UUID, cidr: set.Cidr, options: set.Options, ids: set.ExternalIDs})
+	}
+	return sets, nil
+}
+
+// dhcpSteps are what must be done to the sets.
+type dhcpSteps struct {
+	sets   [2]*dhcpSet // by family; nil where the network has none
+	remove []dhcpRow
+}
+
+// dhcpSet is a desired set and the row that becomes it.
+type dhcpSet struct {
+	DHCP
+	row    dhcpRow
+	create bool // the row must be created
+	write  bool // it is not as it should be
+}
+
+// diff finds a row for each set that the network, which is valid, must have.
+// One row of a family is enough, whatever it says by now: ports refer to it,
+// and it is rewritten in place.
+func (r dhcpRows) diff(n Network, p *Plan) (steps, error) {
+	var s dhcpSteps
+	for _, set := range n.DHCP {
+		if f, err := familyOf(set.CIDR); err == nil {
+			s.sets[f] = &dhcpSet{DHCP: set, create: true, row: dhcpRow{uuid: r.uuid[f]}}
+		}
+	}
+
+	rows := slices.SortedFunc(slices.Values(r.rows), func(a, b dhcpRow) int { return cmp.Compare(a.uuid, b.uuid) })
+	for _, row := range rows {
+		f, err := r.family(row)
+		if err != nil || s.sets[f] == nil || !s.sets[f].create {
+			s.remove = append(s.remove, row)
+			continue
+		}
+		set := s.sets[f]
+		set.row, set.create, set.write = row, false, !row.is(n, set.DHCP)
+	}
+	p.refs = s.refs()
+	p.wide = p.wide || len(s.remove) > 0 || slices.ContainsFunc(s.sets[:], func(s *dhcpSet) bool { return s != nil && s.create })
+	return s, nil
+}
+
+// family is what the row serves: by its UUID, whatever somebody made of its
+// subnet, otherwise by its subnet.
+func (r dhcpRows) family(row dhcpRow) (family, error) {
+	if f := slices.Index(r.uuid[:], row.uuid); f >= 0 {
+		return family(f), nil
+	}
+	return familyOf(row.cidr)
+}
+
+// refs are what the network's ports must refer to.
+func (s dhcpSteps) refs() refs {
+	var r refs
+	for f, set := range s.sets {
+		if set != nil {
+			r[f] = set.row.uuid
+		}
+	}
+	return r
+}
+
+func (s dhcpSteps) empty() bool {
+	return len(s.remove) == 0 && !slices.ContainsFunc(s.sets[:], func(s *dhcpSet) bool {
+		return s != nil && (s.create || s.write)
+	})
+}
+
+// guards fail the transaction when a row it keeps has gone: a port's reference
+// to no row is dropped silently.
+func (s dhcpSteps) guards(Plan) []ovsdb.Operation {
+	var guards []ovsdb.Operation
+	for _, set := range s.sets {
+		if set != nil && !set.create {
+			guards = append(guards, wait(nb.DHCPOptionsTable, "cidr", set.row.cidr, row(set.row.uuid)...))
+		}
+	}
+	return guards
+}
+
+// operations delete sets that are not wanted: no other row keeps them, nor
+// takes them along when it goes. The server clears the references to them.
+func (s dhcpSteps) operations(p Plan) []ovsdb.Operation {
+	var ops []ovsdb.Operation
+	ids := networkIDs(p.network)
+	for _, set := range s.sets {
+		switch {
+		case set == nil:
+		case set.create:
+			ops = append(ops, ovsdb.Operation{
+				Op: ovsdb.OperationInsert, Table: nb.DHCPOptionsTable, UUID: set.row.uuid,
+				Row: ovsdb.Row{
+					"cidr":         set.CIDR,
+					"options":      stringMap(set.Options),
+					"external_ids": stringMap(ids),
+				},
+			})
+		case set.write:
+			ops = append(ops, ovsdb.Operation{
+				Op: ovsdb.OperationUpdate, Table: nb.DHCPOptionsTable, Where: row(set.row.uuid),
+				Row: ovsdb.Row{"cidr": set.CIDR, "options": stringMap(set.Options)},
+			}, label(nb.DHCPOptionsTable, set.row.uuid, ids))
+		}
+	}
+	for _, r := range s.remove {
+		ops = append(ops, deleteRows(nb.DHCPOptionsTable, r.uuid)...)
+	}
+	return ops
+}
+
+func (dhcpKind) deletion(r replica, key Key) ([]ovsdb.Operation, error) {
+	rows, err := r.dhcpOf(key)
+	return dhcpSteps{remove: rows}.operations(Plan{}), err
+}
+
+// is says whether the row is what the network's set must be.
 func (r dhcpRow) is(n Network, set DHCP) bool {
 	return r.cidr == set.CIDR && maps.Equal(r.options, set.Options) && carries(r.ids, networkIDs(n))
 }
 
-func dhcpRowOf(row *nb.DHCPOptions) dhcpRow {
-	return dhcpRow{uuid: row.UUID, cidr: row.Cidr, options: row.Options, ids: row.ExternalIDs}
+func (dhcpKind) list(r replica, c *Contents) {
+	for _, row := range r.table(nb.DHCPOptionsTable).RowsShallow() {
+		set := row.(*nb.DHCPOptions)
+		if !isOurs(set.ExternalIDs) {
+			continue
+		}
+		key, _ := parseKey(set.ExternalIDs[networkID])
+		c.DHCP = append(c.DHCP, ListedDHCP{
+			DHCP: DHCP{CIDR: set.Cidr, Options: set.Options}, Network: key, UID: set.ExternalIDs[networkUIDID],
+		})
+	}
+}
+
+func (dhcpKind) listed(n Network, c *Contents) {
+	for _, set := range n.DHCP {
+		c.DHCP = append(c.DHCP, ListedDHCP{DHCP: set, Network: n.Key, UID: n.UID})
+	}
 }

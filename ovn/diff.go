@@ -1,13 +1,14 @@
 package ovn
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 )
 
 // ForeignError says that a row has a name of ours but not our external_ids:
-// somebody else made it. It is left alone, and nothing of the network is
+// somebody else created it. It is left alone, and nothing of the network is
 // written until it is gone.
 type ForeignError struct {
 	// Kind is "logical switch" or "logical switch port".
@@ -22,86 +23,79 @@ func (e *ForeignError) Error() string {
 	return fmt.Sprintf("%s %q was not made by l2sm: remove or rename it", e.Kind, e.Name)
 }
 
+// State is what a northbound database holds of one network: the input of
+// [Diff]. A [Client] makes it from its replica.
+type State struct {
+	rows []rows // by kind, in the order of kinds
+}
+
 // Plan is what must be done to a database to make it hold a network. It is
 // made by [Diff]; its zero value does nothing.
 type Plan struct {
 	network Network
-	create  bool        // the switch must be made
-	sw      switchRow   // the switch, unless create
-	relabel bool        // the switch's name or external_ids must be written
-	surplus []switchRow // further switches of the network, to be removed
-	dhcp    dhcpPlan
+	steps   []steps // by kind, in the order of kinds
 
-	// All in the order of names, so that equal input makes equal transactions.
-	add    []Port
-	move   []placement
-	change []placement
-	remove []portRow
-}
-
-// placement is a desired port and the row that becomes it.
-type placement struct {
-	Port
-	row portRow
-}
-
-// Empty says that nothing differs.
-func (p Plan) Empty() bool {
-	return !p.create && !p.relabel && p.dhcp.empty() &&
-		len(p.surplus)+len(p.add)+len(p.move)+len(p.change)+len(p.remove) == 0
+	// What the kinds tell each other.
+	sw   switchRow // the network's switch; its row may not exist yet
+	refs refs      // what ports refer to
+	wide bool      // what every port carries has changed
 }
 
 // Diff finds what must be done so that a database that holds actual holds
 // desired. It is pure. A [ForeignError] says that another's row is in the way.
 func Diff(desired Network, actual State) (Plan, error) {
-	if actual.sw == nil && actual.foreign {
-		return Plan{}, &ForeignError{Kind: "logical switch", Name: desired.Switch()}
-	}
-
-	p := Plan{network: desired, create: actual.sw == nil, surplus: actual.surplus, dhcp: diffDHCP(desired, actual.dhcp)}
-	if !p.create {
-		p.sw = *actual.sw
-		p.relabel = p.sw.name != desired.Switch() || !carries(p.sw.ids, networkIDs(desired))
-	}
-
-	rows := make(map[string]portRow, len(actual.ports))
-	for _, row := range actual.ports {
-		rows[row.name] = row
-	}
-
-	dhcp := p.dhcp.refs()
-	for _, port := range desired.Ports {
-		row, found := rows[port.Name]
-		delete(rows, port.Name)
-		switch {
-		case !found:
-			p.add = append(p.add, port)
-		case !isOurs(row.ids):
-			return Plan{}, &ForeignError{Kind: "logical switch port", Name: port.Name}
-		case len(row.elsewhere) > 0:
-			p.move = append(p.move, placement{port, row})
-		case !row.is(desired, port, dhcp):
-			p.change = append(p.change, placement{port, row})
+	p := Plan{network: desired}
+	for _, r := range actual.rows {
+		s, err := r.diff(desired, &p)
+		if err != nil {
+			return Plan{}, err
 		}
+		p.steps = append(p.steps, s)
 	}
-
-	for _, row := range rows {
-		leaving := slices.Contains(desired.Leaving, row.name)
-		if isOurs(row.ids) && len(row.elsewhere) == 0 && !leaving {
-			p.remove = append(p.remove, row)
-		}
-	}
-
-	p.sort()
 	return p, nil
 }
 
-func (p Plan) sort() {
-	byName := func(a, b placement) int { return cmp.Compare(a.Name, b.Name) }
-	slices.SortFunc(p.add, func(a, b Port) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(p.move, byName)
-	slices.SortFunc(p.change, byName)
-	slices.SortFunc(p.remove, func(a, b portRow) int { return cmp.Compare(a.name, b.name) })
+// Empty says that nothing differs.
+func (p Plan) Empty() bool {
+	return !slices.ContainsFunc(p.steps, func(s steps) bool { return !s.empty() })
+}
+
+// operations returns the plan as one transaction. It opens with guards, so
+// that it commits only while the database still is what the plan was made
+// from: without them an operation on a row that has gone does nothing and
+// reports nothing.
+//
+// The operations are written out, not built by libovsdb's conditional API:
+// that one swaps every condition for a plain _uuid where its cache has a
+// match, and so takes the teeth out of the guards.
+//
+// Every condition names a row by its _uuid. ovsdb-server has no other index
+// here: to look for a name it would read the whole table.
+//
+// An empty plan needs none.
+func (p Plan) operations() []ovsdb.Operation {
+	if p.Empty() {
+		return nil
+	}
+	var guards, ops []ovsdb.Operation
+	for _, s := range p.steps {
+		guards = append(guards, s.guards(p)...)
+		ops = append(ops, s.operations(p)...)
+	}
+	return append(guards, ops...)
+}
+
+// limit cuts the plan down to about so many ports, and says whether some are
+// left for another transaction. What all of them need stays in this one.
+func (p Plan) limit(ports int) (Plan, bool) {
+	more := false
+	p.steps = slices.Clone(p.steps)
+	for i, s := range p.steps {
+		if s, is := s.(portSteps); is {
+			p.steps[i], more = s.limit(ports)
+		}
+	}
+	return p, more
 }
 
 // Result says what an Apply did, with the ports' names in order.
@@ -109,25 +103,24 @@ type Result struct {
 	// Committed says that a transaction was needed.
 	Committed bool
 
-	Added   []string // ports made
+	Added   []string // ports created
 	Moved   []string // ports taken over from another switch, their rows kept
 	Changed []string // ports rewritten in place
 	Removed []string // ports deleted
 }
 
+// addTo adds to the result what the plan did.
+func (p Plan) addTo(r *Result) {
+	r.Committed = r.Committed || !p.Empty()
+	for _, s := range p.steps {
+		if s, is := s.(portSteps); is {
+			s.addTo(r)
+		}
+	}
+}
+
 func (p Plan) result() Result {
-	r := Result{Committed: !p.Empty()}
-	for _, port := range p.add {
-		r.Added = append(r.Added, port.Name)
-	}
-	for _, m := range p.move {
-		r.Moved = append(r.Moved, m.Name)
-	}
-	for _, c := range p.change {
-		r.Changed = append(r.Changed, c.Name)
-	}
-	for _, row := range p.remove {
-		r.Removed = append(r.Removed, row.name)
-	}
+	var r Result
+	p.addTo(&r)
 	return r
 }

@@ -29,6 +29,9 @@ func drawPort(t *rapid.T) Port {
 		Owner:        someUIDs.Draw(t, "owner"),
 		Addresses:    someAddresses.Draw(t, "addresses"),
 		PortSecurity: someAddresses.Draw(t, "security"),
+		Type:         rapid.SampledFrom([]string{"", "localnet"}).Draw(t, "type"),
+		Options:      rapid.MapOfN(rapid.Just("requested-chassis"), rapid.SampledFrom([]string{"n1", "n2"}), 0, 1).Draw(t, "options"),
+		TunnelKey:    rapid.IntRange(0, 2).Draw(t, "key"),
 	}
 }
 
@@ -41,28 +44,30 @@ func drawDHCP(t *rapid.T) DHCP {
 
 func drawNetwork(t *rapid.T) Network {
 	return Network{
-		Key:   Key{Namespace: "default", Name: "ping"},
-		UID:   someUIDs.Draw(t, "uid"),
-		Ports: rapid.SliceOfDistinct(somePort, func(p Port) string { return p.Name }).Draw(t, "ports"),
-		DHCP:  rapid.SliceOfNDistinct(someDHCP, 0, 2, func(d DHCP) family { return must(familyOf(d.CIDR)) }).Draw(t, "dhcp"),
+		Key: Key{Namespace: "default", Name: "ping"},
+		UID: someUIDs.Draw(t, "uid"),
+
+		TunnelKey: rapid.IntRange(0, 2).Draw(t, "key"),
+		Ports:     rapid.SliceOfDistinct(somePort, func(p Port) string { return p.Name }).Draw(t, "ports"),
+		DHCP:      rapid.SliceOfNDistinct(someDHCP, 0, 2, func(d DHCP) family { return must(familyOf(d.CIDR)) }).Draw(t, "dhcp"),
 	}
 }
 
 // drawState returns what a database may hold: what some network wanted at some
 // time, and what people made of it.
-func drawState(t *rapid.T) State {
+func drawState(t *rapid.T) held {
 	before := someNetwork.Draw(t, "before")
-	s := holding(before, func(s *State) {
+	s := holding(before, func(s *held) {
 		if rapid.Bool().Draw(t, "renamed") {
-			s.sw.name = "renamed"
+			s.sw.Name = "renamed"
 		}
 		if rapid.Bool().Draw(t, "doubled") {
-			s.surplus = []switchRow{{uuid: "surplus"}}
+			s.surplus = []switchRow{{UUID: "surplus"}}
 		}
 	})
 	for i := range s.ports {
 		if rapid.Bool().Draw(t, "elsewhere") {
-			s.ports[i].elsewhere = []switchRow{{uuid: "other"}}
+			s.ports[i].elsewhere = []switchRow{{UUID: "other"}}
 		}
 	}
 	for i := range s.dhcp {
@@ -92,22 +97,25 @@ func drawState(t *rapid.T) State {
 }
 
 // carriedOut returns the state of a database after the plan.
-func carriedOut(p Plan, s State) State {
-	after := State{sw: s.sw, foreign: s.foreign}
-	if p.create || p.relabel {
-		after.sw = &switchRow{uuid: p.sw.uuid, name: p.network.Switch(), ids: networkIDs(p.network)}
+func carriedOut(p Plan, s held) held {
+	sw, dhcp, ports := p.steps[0].(switchSteps), p.steps[1].(dhcpSteps), p.steps[2].(portSteps)
+	after := held{sw: s.sw, foreign: s.foreign}
+	if !sw.empty() {
+		after.sw = &switchRow{
+			UUID: p.sw.UUID, Name: p.network.Switch(), OtherConfig: tunnelKeyOf(p.network.TunnelKey), ExternalIDs: networkIDs(p.network),
+		}
 	}
 
 	sets := map[string]dhcpRow{}
 	for _, r := range s.dhcp {
 		sets[r.uuid] = r
 	}
-	for _, r := range p.dhcp.remove {
+	for _, r := range dhcp.remove {
 		delete(sets, r.uuid)
 	}
-	for f, set := range p.dhcp.sets {
-		if set != nil && (set.row == nil || set.write) {
-			uuid := p.dhcp.refs()[f]
+	for f, set := range dhcp.sets {
+		if set != nil && (set.create || set.write) {
+			uuid := dhcp.refs()[f]
 			sets[uuid] = setFor(p.network, set.DHCP, uuid)
 		}
 	}
@@ -122,21 +130,21 @@ func carriedOut(p Plan, s State) State {
 		}
 		rows[r.uuid] = r
 	}
-	for _, r := range p.remove {
+	for _, r := range ports.remove {
 		delete(rows, r.uuid)
 	}
-	for _, m := range slices.Concat(p.move, p.change) {
-		rows[m.row.uuid] = rowFor(p.network, m.Port, m.row.uuid, p.dhcp.refs())
+	for _, m := range slices.Concat(ports.move, ports.change) {
+		rows[m.row.uuid] = rowFor(p.network, m.Port, m.row.uuid, dhcp.refs())
 	}
-	for _, a := range p.add {
-		rows["new row of "+a.Name] = rowFor(p.network, a, "new row of "+a.Name, p.dhcp.refs())
+	for _, a := range ports.add {
+		rows["new row of "+a.Name] = rowFor(p.network, a, "new row of "+a.Name, dhcp.refs())
 	}
 	after.ports = slices.Collect(maps.Values(rows))
 	return after
 }
 
 func rowFor(n Network, p Port, uuid string, dhcp refs) portRow {
-	return portRow{uuid: uuid, name: p.Name, ids: portIDs(n, p), addresses: p.Addresses, security: p.PortSecurity, dhcp: dhcp}
+	return portRow{uuid: uuid, name: p.Name, kind: p.Type, ids: portIDs(n, p), options: optionsOf(p), addresses: p.Addresses, security: p.PortSecurity, dhcp: dhcp}
 }
 
 func setFor(n Network, set DHCP, uuid string) dhcpRow {
@@ -157,7 +165,7 @@ func TestDiffReachesDesired(t *testing.T) {
 		want := someNetwork.Draw(t, "desired")
 		actual := someState.Draw(t, "actual")
 
-		plan, err := Diff(want, actual)
+		plan, err := diff(want, actual)
 		var foreign *ForeignError
 		if blocked := isBlocked(want, actual); blocked || err != nil {
 			if !blocked || !errors.As(err, &foreign) {
@@ -167,12 +175,12 @@ func TestDiffReachesDesired(t *testing.T) {
 		}
 
 		after := carriedOut(plan, actual)
-		if again, err := Diff(want, after); err != nil || !again.Empty() {
+		if again, err := diff(want, after); err != nil || !again.Empty() {
 			t.Fatalf("a second Diff finds %+v, error %v", again, err)
 		}
 		byUUID := cmpopts.SortSlices(func(a, b portRow) bool { return a.uuid < b.uuid })
-		rows := cmp.AllowUnexported(portRow{}, switchRow{})
-		if diff := cmp.Diff(foreignRows(actual), foreignRows(after), byUUID, rows, cmpopts.EquateEmpty()); diff != "" {
+		exported := cmp.AllowUnexported(portRow{}, switchRow{})
+		if diff := cmp.Diff(foreignRows(actual), foreignRows(after), byUUID, exported, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("foreign rows (-before +after):\n%s", diff)
 		}
 		if diff := cmp.Diff(portNames(want), ourNames(after), cmpopts.EquateEmpty()); diff != "" {
@@ -184,7 +192,7 @@ func TestDiffReachesDesired(t *testing.T) {
 
 // checkDHCP fails the test unless the state has the network's sets, no other,
 // and its ports refer to them.
-func checkDHCP(t *rapid.T, want Network, got State) {
+func checkDHCP(t *rapid.T, want Network, got held) {
 	t.Helper()
 	var wantRefs refs
 	var wantSets []dhcpRow
@@ -214,7 +222,7 @@ func TestDiffIsStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := someNetwork.Draw(t, "desired")
 		actual := someState.Draw(t, "actual")
-		one, err := Diff(want, actual)
+		one, err := diff(want, actual)
 		if err != nil {
 			return // TestDiffReachesDesired says when that is right
 		}
@@ -223,7 +231,7 @@ func TestDiffIsStable(t *testing.T) {
 		want.DHCP = rapid.Permutation(want.DHCP).Draw(t, "desired sets, shuffled")
 		actual.ports = rapid.Permutation(actual.ports).Draw(t, "actual, shuffled")
 		actual.dhcp = rapid.Permutation(actual.dhcp).Draw(t, "actual sets, shuffled")
-		two, err := Diff(want, actual)
+		two, err := diff(want, actual)
 		if err != nil {
 			t.Fatalf("Diff of the same, shuffled: %v", err)
 		}
@@ -233,14 +241,14 @@ func TestDiffIsStable(t *testing.T) {
 	})
 }
 
-func isBlocked(n Network, s State) bool {
+func isBlocked(n Network, s held) bool {
 	if s.sw == nil && s.foreign {
 		return true
 	}
 	return slices.ContainsFunc(foreignRows(s), func(r portRow) bool { return slices.Contains(portNames(n), r.name) })
 }
 
-func foreignRows(s State) []portRow {
+func foreignRows(s held) []portRow {
 	return slices.DeleteFunc(slices.Clone(s.ports), func(r portRow) bool { return isOurs(r.ids) })
 }
 
@@ -254,7 +262,7 @@ func portNames(n Network) []string {
 }
 
 // ourNames returns the names of our ports on the network's switch.
-func ourNames(s State) []string {
+func ourNames(s held) []string {
 	var names []string
 	for _, r := range s.ports {
 		if isOurs(r.ids) && len(r.elsewhere) == 0 {

@@ -11,6 +11,17 @@ import (
 	"l2sm.io/l2sm/ovn/ovntest"
 )
 
+// dialServer returns a client of the server that ends with the test.
+func dialServer(t testing.TB, server *ovntest.Server) *Client {
+	t.Helper()
+	client, err := Dial(context.Background(), Config{Endpoints: []string{server.Endpoint()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}
+
 // What was decided must not be done when the database has changed meanwhile,
 // in a way that would make it do something else or nothing at all.
 func TestGuards(t *testing.T) {
@@ -24,6 +35,7 @@ func TestGuards(t *testing.T) {
 		}
 	}
 	with := func(ports ...Port) Network { return Network{Key: key, UID: "uid", Ports: ports} }
+	others := served("1300", a)
 	move := func(from, to string) []string {
 		return []string{
 			"--id=@p", "get", "Logical_Switch_Port", a.Name, "--",
@@ -35,12 +47,13 @@ func TestGuards(t *testing.T) {
 		reason    string
 		before    []Network
 		desired   Network
-		meanwhile []string
+		meanwhile []string // by hand
+		other     *Network // by another client
 	}{
 		"MakeSwitch": {
-			reason:    "nobody else made the switch",
-			desired:   with(),
-			meanwhile: []string{"ls-add", key.Switch()},
+			reason:  "no other client created the switch",
+			desired: with(),
+			other:   &Network{Key: key, UID: "uid", Ports: []Port{a}},
 		},
 		"AddPort": {
 			reason:    "the switch that gets the port is there: a port on no switch is dropped without a word",
@@ -85,10 +98,10 @@ func TestGuards(t *testing.T) {
 			meanwhile: move("l2sm/default/pong", "third"),
 		},
 		"MakeDHCP": {
-			reason:    "nobody else made the set",
-			before:    []Network{with(a)},
-			desired:   served("1400", a),
-			meanwhile: []string{"create", "DHCP_Options", "cidr=10.0.0.0/24", `external_ids:"l2sm.io/network"="default/ping"`},
+			reason:  "no other client created the set",
+			before:  []Network{with(a)},
+			desired: served("1400", a),
+			other:   &others,
 		},
 		"ChangeDHCP": {
 			reason:    "the set is there",
@@ -110,11 +123,7 @@ func TestGuards(t *testing.T) {
 			defer cancel()
 			server := ovntest.NewNorthbound(t)
 			server.Ctl("ls-add", "third")
-			client, err := Dial(ctx, Config{Endpoints: []string{server.Endpoint()}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer client.Close()
+			client, other := dialServer(t, server), dialServer(t, server)
 			for _, n := range tc.before {
 				if _, err := client.Apply(ctx, n); err != nil {
 					t.Fatal(err)
@@ -124,7 +133,7 @@ func TestGuards(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			actual, err := replicaOf(s).state(tc.desired)
+			actual, err := replicaOf(s).state(target{Network: tc.desired})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +142,14 @@ func TestGuards(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			server.Ctl(tc.meanwhile...)
+			if tc.meanwhile != nil {
+				server.Ctl(tc.meanwhile...)
+			}
+			if tc.other != nil {
+				if _, err := other.Apply(ctx, *tc.other); err != nil {
+					t.Fatal(err)
+				}
+			}
 			before := server.Ctl("show") + server.Ctl("list", "DHCP_Options")
 
 			if err := s.transact(ctx, plan.operations()); !errors.Is(err, errConflict) {

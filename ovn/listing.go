@@ -9,7 +9,6 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/model"
 
-	"l2sm.io/l2sm/ovn/nb"
 	"l2sm.io/l2sm/ovn/sb"
 )
 
@@ -27,6 +26,8 @@ type ListedSwitch struct {
 	Name    string
 	Network Key
 	UID     string
+	// TunnelKey is the one that is requested, zero for none.
+	TunnelKey int
 }
 
 // ListedPort is a port on one switch: a row of Logical_Switch_Port, listed once
@@ -49,14 +50,9 @@ type ListedDHCP struct {
 
 // Listed are the rows that make up the network.
 func (n Network) Listed() Contents {
-	c := Contents{Switches: []ListedSwitch{{Name: n.Switch(), Network: n.Key, UID: n.UID}}}
-	var subnets []string
-	for _, set := range n.DHCP {
-		c.DHCP = append(c.DHCP, ListedDHCP{DHCP: set, Network: n.Key, UID: n.UID})
-		subnets = append(subnets, set.CIDR)
-	}
-	for _, p := range n.Ports {
-		c.Ports = append(c.Ports, ListedPort{Port: p, Switch: n.Switch(), Network: n.Key, UID: n.UID, DHCP: subnets})
+	var c Contents
+	for _, k := range kinds {
+		k.listed(n, &c)
 	}
 	return c
 }
@@ -97,28 +93,8 @@ func read(ctx context.Context, cfg Config, db database, look func(*session)) err
 
 func (r replica) contents() Contents {
 	var c Contents
-	subnets := map[string]string{}
-	for uuid, row := range r.dhcp.RowsShallow() {
-		set := row.(*nb.DHCPOptions)
-		subnets[uuid] = set.Cidr
-		if isOurs(set.ExternalIDs) {
-			key, _ := parseKey(set.ExternalIDs[networkID])
-			c.DHCP = append(c.DHCP, ListedDHCP{
-				DHCP: DHCP{CIDR: set.Cidr, Options: set.Options}, Network: key, UID: set.ExternalIDs[networkUIDID],
-			})
-		}
-	}
-	for _, row := range r.switches.RowsShallow() {
-		sw := row.(*nb.LogicalSwitch)
-		if listed(sw.ExternalIDs, sw.Name) {
-			key, _ := parseKey(sw.ExternalIDs[networkID])
-			c.Switches = append(c.Switches, ListedSwitch{Name: sw.Name, Network: key, UID: sw.ExternalIDs[networkUIDID]})
-		}
-		for _, uuid := range sw.Ports {
-			if p, ok := r.ports.Row(uuid).(*nb.LogicalSwitchPort); ok && listed(p.ExternalIDs, p.Name) {
-				c.Ports = append(c.Ports, listedPort(p, sw.Name, subnets))
-			}
-		}
+	for _, k := range kinds {
+		k.list(r, &c)
 	}
 	return c
 }
@@ -126,27 +102,6 @@ func (r replica) contents() Contents {
 // listed says whether a row is ours, or looks so.
 func listed(ids map[string]string, name string) bool {
 	return isOurs(ids) || strings.HasPrefix(name, namePrefix)
-}
-
-func listedPort(row *nb.LogicalSwitchPort, sw string, subnets map[string]string) ListedPort {
-	key, _ := parseKey(row.ExternalIDs[networkID])
-	p := ListedPort{
-		Port: Port{
-			Name:         row.Name,
-			Owner:        row.ExternalIDs[attachmentUIDID],
-			Addresses:    row.Addresses,
-			PortSecurity: row.PortSecurity,
-		},
-		Switch:  sw,
-		Network: key,
-		UID:     row.ExternalIDs[networkUIDID],
-	}
-	for _, uuid := range []string{refOf(row.Dhcpv4Options), refOf(row.Dhcpv6Options)} {
-		if uuid != "" {
-			p.DHCP = append(p.DHCP, subnets[uuid])
-		}
-	}
-	return p
 }
 
 // Bindings are what a southbound database tells of our ports and nodes.

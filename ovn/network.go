@@ -8,6 +8,12 @@ import (
 // namePrefix begins every name that we give to a row.
 const namePrefix = "l2sm/"
 
+// The largest tunnel keys that can be requested (ovn-nb(5)).
+const (
+	maxSwitchKey = 1<<24 - 1
+	maxPortKey   = 1<<15 - 1
+)
+
 // Key identifies an l2sm network: the namespace and the name of its
 // L2Network.
 type Key struct {
@@ -33,7 +39,7 @@ func PortName(namespace, attachment string) string {
 	return namePrefix + namespace + "/" + attachment
 }
 
-// Network is all that one northbound database shall hold of one network: its
+// Network is all that one northbound database must hold of one network: its
 // logical switch and every port on it.
 type Network struct {
 	Key
@@ -42,7 +48,7 @@ type Network struct {
 	// network, so that a row tells which incarnation of a name it serves.
 	UID string
 
-	// Ports are the ports the switch shall have, in any order. Our ports that
+	// Ports are the ports the switch must have, in any order. Our ports that
 	// are on the switch but not here are removed.
 	Ports []Port
 
@@ -53,6 +59,11 @@ type Network struct {
 	// DHCP are the sets of options that OVN's DHCP server answers with: at most
 	// one of each family. Every port of the network refers to them.
 	DHCP []DHCP
+
+	// TunnelKey is other_config:requested-tnl-key of the switch (ovn-nb(5)),
+	// 1-16777215. Zero leaves the choice to northd. Other keys of that column stay as they
+	// are.
+	TunnelKey int
 }
 
 // Port is one logical switch port. Order and repetition mean nothing in its
@@ -65,6 +76,10 @@ type Port struct {
 	// Owner is the UID of the L2Attachment that the port is for.
 	Owner string
 
+	// Type is the column of that name in ovn-nb(5): empty for the interface of
+	// a pod or a virtual machine.
+	Type string
+
 	// Addresses is the column of that name in ovn-nb(5): elements
 	// "MAC [IP...]", and "unknown".
 	Addresses []string
@@ -72,6 +87,15 @@ type Port struct {
 	// PortSecurity is the column port_security of ovn-nb(5): elements
 	// "MAC [IP[/LEN]...]". Empty lets every frame pass.
 	PortSecurity []string
+
+	// Options is the column of that name in ovn-nb(5): requested-chassis,
+	// iface-id-ver and so on. The whole column is written: keys that are not
+	// here are removed.
+	Options map[string]string
+
+	// TunnelKey is options:requested-tnl-key, 1-32767. Zero leaves the choice to
+	// northd.
+	TunnelKey int
 }
 
 // validate reports input that no database could hold.
@@ -89,9 +113,25 @@ func (n Network) validate() error {
 			return fmt.Errorf("network %q has port %q twice", n.Key, p.Name)
 		}
 		seen[p.Name] = true
+		if err := p.validate(); err != nil {
+			return fmt.Errorf("network %q: %w", n.Key, err)
+		}
+	}
+	if n.TunnelKey < 0 || n.TunnelKey > maxSwitchKey {
+		return fmt.Errorf("network %q: tunnel key %d is not in 1-%d", n.Key, n.TunnelKey, maxSwitchKey)
 	}
 	if err := validateDHCP(n.DHCP); err != nil {
 		return fmt.Errorf("network %q: %w", n.Key, err)
+	}
+	return nil
+}
+
+func (p Port) validate() error {
+	if p.TunnelKey < 0 || p.TunnelKey > maxPortKey {
+		return fmt.Errorf("port %q: tunnel key %d is not in 1-%d", p.Name, p.TunnelKey, maxPortKey)
+	}
+	if _, has := p.Options[tunnelKey]; has {
+		return fmt.Errorf("port %q: option %s is TunnelKey", p.Name, tunnelKey)
 	}
 	return nil
 }

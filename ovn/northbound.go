@@ -8,30 +8,23 @@ import (
 )
 
 // northboundDatabase is the part of the northbound database that is replicated:
-// the columns that this package writes, of the tables that it writes. Columns
-// that others keep changing, such as up, cost a wake-up a change; columns that
-// the models lack, because the server is newer, break libovsdb's replica.
+// that of the kinds, and the mark of [Client.Complete].
 func northboundDatabase() (database, error) {
-	sw, port, dhcp, global := &nb.LogicalSwitch{}, &nb.LogicalSwitchPort{}, &nb.DHCPOptions{}, &nb.NBGlobal{}
-	db, err := model.NewClientDBModel("OVN_Northbound", map[string]model.Model{
-		nb.LogicalSwitchTable:     sw,
-		nb.LogicalSwitchPortTable: port,
-		nb.DHCPOptionsTable:       dhcp,
-		nb.NBGlobalTable:          global,
-	})
+	global := &nb.NBGlobal{}
+	models := map[string]model.Model{nb.NBGlobalTable: global}
+	indexes := map[string][]model.ClientIndex{}
+	tables := []client.MonitorOption{client.WithTable(global, &global.NbCfg)}
+	for _, k := range kinds {
+		r := k.replicated()
+		models[r.table] = r.model
+		indexes[r.table] = r.indexes
+		tables = append(tables, client.WithTable(r.model, r.columns...))
+	}
+
+	db, err := model.NewClientDBModel("OVN_Northbound", models)
 	if err != nil {
 		return database{}, err
 	}
-
-	ofNetwork := []model.ClientIndex{{Columns: []model.ColumnKey{{Column: "external_ids", Key: networkID}}}}
-	db.SetIndexes(map[string][]model.ClientIndex{
-		nb.LogicalSwitchTable: ofNetwork,
-		nb.DHCPOptionsTable:   ofNetwork,
-	})
-	return database{model: db, tables: []client.MonitorOption{
-		client.WithTable(sw, &sw.Name, &sw.Ports, &sw.ExternalIDs),
-		client.WithTable(port, &port.Name, &port.Addresses, &port.PortSecurity, &port.Dhcpv4Options, &port.Dhcpv6Options, &port.ExternalIDs),
-		client.WithTable(dhcp, &dhcp.Cidr, &dhcp.Options, &dhcp.ExternalIDs),
-		client.WithTable(global, &global.NbCfg),
-	}}, nil
+	db.SetIndexes(indexes)
+	return database{model: db, tables: tables}, nil
 }

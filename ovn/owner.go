@@ -1,6 +1,10 @@
 package ovn
 
-import "strings"
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+)
 
 // The keys in external_ids that make a row ours. A row without networkID
 // belongs to somebody else and is never touched.
@@ -8,6 +12,13 @@ const (
 	networkID       = "l2sm.io/network"        // Key.String of the network the row serves
 	networkUIDID    = "l2sm.io/network-uid"    // UID of its L2Network
 	attachmentUIDID = "l2sm.io/attachment-uid" // ports: UID of the L2Attachment
+	ownerKindID     = "l2sm.io/kind"           // kind of the object that the row is for
+)
+
+// The kinds of objects that rows are for.
+const (
+	kindNetwork    = "L2Network"
+	kindAttachment = "L2Attachment"
 )
 
 // networkIDs returns what the external_ids of the rows that serve a network as
@@ -16,6 +27,7 @@ func networkIDs(n Network) map[string]string {
 	return map[string]string{
 		networkID:    n.String(),
 		networkUIDID: n.UID,
+		ownerKindID:  kindNetwork,
 	}
 }
 
@@ -25,6 +37,7 @@ func portIDs(n Network, p Port) map[string]string {
 		networkID:       n.String(),
 		networkUIDID:    n.UID,
 		attachmentUIDID: p.Owner,
+		ownerKindID:     kindAttachment,
 	}
 }
 
@@ -55,4 +68,12 @@ func ownerKey(ids map[string]string, name string) (Key, bool) {
 		return Key{}, false
 	}
 	return parseKey(rest)
+}
+
+// derivedUUID returns the UUID that follows from what a row of a network is,
+// version 8 of RFC 9562.
+func derivedUUID(table string, key Key, what string, attempt int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "l2sm.io/%s/%s/%s/%d", table, key, what, attempt))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }

@@ -6,36 +6,41 @@ import (
 
 	"github.com/ovn-kubernetes/libovsdb/cache"
 	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
 	"l2sm.io/l2sm/ovn/nb"
 )
 
 // replica reads what a session has of the northbound database.
 type replica struct {
-	switches *cache.RowCache
-	ports    *cache.RowCache
-	dhcp     *cache.RowCache
-	globals  *cache.RowCache
+	cache *cache.TableCache
 }
 
-// replicaOf returns the tables once the transaction that is just arriving, if
-// any, is in them as a whole: libovsdb holds for it the lock that Table takes.
-// A later one may still come in between two reads; the guards of a transaction
-// are what makes that safe.
 func replicaOf(s *session) replica {
-	return replica{
-		switches: s.cache.Table(nb.LogicalSwitchTable),
-		ports:    s.cache.Table(nb.LogicalSwitchPortTable),
-		dhcp:     s.cache.Table(nb.DHCPOptionsTable),
-		globals:  s.cache.Table(nb.NBGlobalTable),
-	}
+	return replica{s.cache}
 }
 
-// networks returns the networks that have a switch or DHCP_Options, in order.
+// table returns a table once the transaction that is just arriving, if any, is
+// in the replica as a whole: libovsdb holds for it the lock that Table takes. A
+// later one may still come in between two reads; the guards of a transaction
+// are what makes that safe.
+//
+// Of its methods RowsShallow copies a map of the whole table, the others copy
+// the rows that they return.
+func (r replica) table(name string) *cache.RowCache {
+	return r.cache.Table(name)
+}
+
+// networks returns the networks that have rows of a kind that is found by
+// network, in order.
 func (r replica) networks() ([]Key, error) {
 	var keys []Key
-	for _, table := range []*cache.RowCache{r.switches, r.dhcp} {
-		index, err := table.Index("external_ids|" + networkID)
+	for _, k := range kinds {
+		table := k.replicated()
+		if len(table.indexes) == 0 {
+			continue
+		}
+		index, err := r.table(table.table).Index("external_ids|" + networkID)
 		if err != nil {
 			return nil, err
 		}
@@ -49,174 +54,122 @@ func (r replica) networks() ([]Key, error) {
 	return slices.Compact(keys), nil
 }
 
-// state gathers what [Diff] needs to know of a network.
-func (r replica) state(n Network) (State, error) {
-	owned, err := r.owned(n.Key)
-	if err != nil {
-		return State{}, err
-	}
-	dhcp, err := r.dhcpOf(n.Key)
-	if err != nil {
-		return State{}, err
-	}
-	if len(owned) == 0 {
-		strays, err := r.strays(n, nil)
-		return State{foreign: r.hasForeign(n.Switch()), ports: strays, dhcp: dhcp}, err
-	}
-
-	rows := rowsOf(owned)
-	st := State{sw: &rows[0], surplus: rows[1:], dhcp: dhcp}
-	at := make(map[string]bool, len(owned[0].Ports))
-	for _, uuid := range owned[0].Ports {
-		if row, ok := r.ports.Row(uuid).(*nb.LogicalSwitchPort); ok {
-			st.ports = append(st.ports, portRowOf(row))
-			at[row.Name] = true
-		}
-	}
-	strays, err := r.strays(n, at)
-	st.ports = append(st.ports, strays...)
-	return st, err
-}
-
-// holds says whether the network is as wanted: gone, when want is nil.
-func (r replica) holds(key Key, want *Network) bool {
-	if want == nil {
-		owned, err := r.owned(key)
+// state gathers what [Diff] needs to know for the target.
+func (r replica) state(t target) (State, error) {
+	var s State
+	for _, k := range kinds {
+		found, err := k.read(r, t)
 		if err != nil {
-			return false
+			return State{}, err
 		}
-		dhcp, err := r.dhcpOf(key)
-		return err == nil && len(owned)+len(dhcp) == 0
+		s.rows = append(s.rows, found)
 	}
-	actual, err := r.state(*want)
-	if err != nil {
-		return false
-	}
-	plan, err := Diff(*want, actual)
-	return err == nil && plan.Empty()
+	return s, nil
 }
 
-// owned returns the switches of a network. More than one is somebody's
-// mistake; the one with the most ports comes first.
-func (r replica) owned(key Key) ([]*nb.LogicalSwitch, error) {
-	rows, err := r.switches.RowsByModels([]model.Model{
-		&nb.LogicalSwitch{ExternalIDs: map[string]string{networkID: key.String()}},
-	})
-	if err != nil {
-		return nil, err
+// deletion returns the operations that remove what there is of a network.
+func (r replica) deletion(key Key) ([]ovsdb.Operation, error) {
+	var ops []ovsdb.Operation
+	for _, k := range kinds {
+		deletion, err := k.deletion(r, key)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, deletion...)
 	}
-
-	var owned []*nb.LogicalSwitch
-	for _, row := range rows {
-		owned = append(owned, row.(*nb.LogicalSwitch))
-	}
-	slices.SortFunc(owned, func(a, b *nb.LogicalSwitch) int {
-		return cmp.Or(cmp.Compare(len(b.Ports), len(a.Ports)), cmp.Compare(a.UUID, b.UUID))
-	})
-	return owned, nil
-}
-
-// dhcpOf returns the sets of DHCP options of a network.
-func (r replica) dhcpOf(key Key) ([]dhcpRow, error) {
-	rows, err := r.dhcp.RowsByModels([]model.Model{
-		&nb.DHCPOptions{ExternalIDs: map[string]string{networkID: key.String()}},
-	})
-	if err != nil {
-		return nil, err
-	}
-
-	var sets []dhcpRow
-	for _, row := range rows {
-		sets = append(sets, dhcpRowOf(row.(*nb.DHCPOptions)))
-	}
-	return sets, nil
+	return ops, nil
 }
 
 // global returns the only row of NB_Global, nil while there is none.
 func (r replica) global() *nb.NBGlobal {
-	for _, row := range r.globals.RowsShallow() {
+	for _, row := range r.table(nb.NBGlobalTable).RowsShallow() {
 		return row.(*nb.NBGlobal)
 	}
 	return nil
 }
 
-// hasForeign says whether somebody else has a switch of that name. One of ours
-// may have arrived since the caller looked.
-func (r replica) hasForeign(name string) bool {
-	for _, row := range r.switches.RowsShallow() {
-		if sw := row.(*nb.LogicalSwitch); sw.Name == name && !isOurs(sw.ExternalIDs) {
-			return true
+// identity returns the UUID that a row of a network must be created with. It is
+// always the same for what the row is, so that of two clients that both find no
+// row only one can create it: ovsdb-server refuses a UUID that is there, at the
+// price of one look-up. Only where the row with that UUID has become somebody
+// else's it is a further one.
+func (r replica) identity(table string, key Key, what string) string {
+	for attempt := 0; ; attempt++ {
+		uuid := derivedUUID(table, key, what, attempt)
+		row := r.table(table).Row(uuid)
+		if row == nil {
+			return uuid
+		}
+		if ids, _ := kindOf[table].labels(row); ids[networkID] == key.String() {
+			return uuid // it has just arrived
 		}
 	}
-	return false
 }
 
-// strays returns the ports that the network wants and that are on another
-// switch; at holds the names on its own. A port that seems to be on no switch
-// is left out: such rows do not exist, so its switch is still arriving, and
-// the database will refuse to make the port anew.
-func (r replica) strays(n Network, at map[string]bool) ([]portRow, error) {
-	strays := map[string]portRow{}
-	for _, p := range n.Ports {
-		if at[p.Name] {
-			continue
-		}
-		uuid, row, err := r.ports.RowByModel(&nb.LogicalSwitchPort{Name: p.Name})
-		if err != nil {
-			return nil, err
-		}
-		if row != nil {
-			strays[uuid] = portRowOf(row.(*nb.LogicalSwitchPort))
-		}
-	}
-	if len(strays) == 0 {
-		return nil, nil
-	}
+// port returns the port of that name, nil when there is none.
+func (r replica) port(name string) (*nb.LogicalSwitchPort, error) {
+	_, row, err := r.table(nb.LogicalSwitchPortTable).RowByModel(&nb.LogicalSwitchPort{Name: name})
+	port, _ := row.(*nb.LogicalSwitchPort)
+	return port, err
+}
 
-	var found []portRow
-	for _, row := range r.switches.RowsShallow() {
-		sw := row.(*nb.LogicalSwitch)
-		for _, uuid := range sw.Ports {
-			if stray, ok := strays[uuid]; ok {
-				stray.elsewhere = append(stray.elsewhere, switchRowOf(sw))
-				strays[uuid] = stray
-			}
+// placed returns the port of that name and where it is, if not here. A port
+// that seems to be on no switch is left out: such rows do not exist, so its
+// switch is still arriving, and the database will refuse to create the port
+// again.
+func (r replica) placed(name string, here *members) (*portRow, error) {
+	row, err := r.port(name)
+	if row == nil || err != nil {
+		return nil, err
+	}
+	port := portRowOf(row)
+	if here.has(row.UUID) {
+		return &port, nil
+	}
+	if port.elsewhere, err = r.switchesWith(row); len(port.elsewhere) == 0 || err != nil {
+		return nil, err
+	}
+	return &port, nil
+}
+
+// switchesWith returns the switches that have the port: that of the network
+// which the port names, as a rule. Only for a port that is not there all
+// switches are looked at.
+func (r replica) switchesWith(port *nb.LogicalSwitchPort) ([]switchRow, error) {
+	if key, ok := parseKey(port.ExternalIDs[networkID]); ok {
+		owned, _, err := r.switchesOf(key)
+		owned = slices.DeleteFunc(owned, func(sw switchRow) bool { return !sw.members.has(port.UUID) })
+		if len(owned) > 0 || err != nil {
+			return owned, err
 		}
 	}
-	for _, stray := range strays {
-		if len(stray.elsewhere) > 0 {
-			found = append(found, stray)
+	var found []switchRow
+	for _, row := range r.table(nb.LogicalSwitchTable).RowsShallow() {
+		if sw := row.(*switchRow); sw.members.has(port.UUID) {
+			found = append(found, *sw)
 		}
 	}
 	return found, nil
 }
 
-func rowsOf(switches []*nb.LogicalSwitch) []switchRow {
-	rows := make([]switchRow, 0, len(switches))
-	for _, sw := range switches {
-		rows = append(rows, switchRowOf(sw))
+// portsIn returns the rows of the members. Many are read at once, from a list
+// of the whole table, whose rows are not copied.
+func (r replica) portsIn(m *members) []*nb.LogicalSwitchPort {
+	var rows map[string]model.Model
+	table, uuids := r.table(nb.LogicalSwitchPortTable), m.all()
+	if len(uuids) > table.Len()/16 {
+		rows = table.RowsShallow()
 	}
-	return rows
-}
 
-func switchRowOf(row *nb.LogicalSwitch) switchRow {
-	return switchRow{uuid: row.UUID, name: row.Name, ids: row.ExternalIDs}
-}
-
-func portRowOf(row *nb.LogicalSwitchPort) portRow {
-	return portRow{
-		uuid:      row.UUID,
-		name:      row.Name,
-		ids:       row.ExternalIDs,
-		addresses: row.Addresses,
-		security:  row.PortSecurity,
-		dhcp:      refs{v4: refOf(row.Dhcpv4Options), v6: refOf(row.Dhcpv6Options)},
+	var ports []*nb.LogicalSwitchPort
+	for _, uuid := range uuids {
+		row := rows[uuid]
+		if rows == nil {
+			row = table.Row(uuid)
+		}
+		if port, ok := row.(*nb.LogicalSwitchPort); ok {
+			ports = append(ports, port)
+		}
 	}
-}
-
-func refOf(uuid *string) string {
-	if uuid == nil {
-		return ""
-	}
-	return *uuid
+	return ports
 }

@@ -18,6 +18,14 @@ const (
 	monitorTimeout = 30 * time.Second
 )
 
+// operationPatience is how much longer a server may take to answer for each
+// operation of a transaction.
+const operationPatience = 5 * time.Millisecond
+
+// duplicateUUID is ovsdb-server's error for a row that was created with a UUID
+// that is there. libovsdb has no type for it.
+const duplicateUUID = "duplicate uuid"
+
 // errConflict says that the database refused a transaction because it is not
 // as the cache said. The cache has caught up by then: ovsdb-server sends what
 // others changed before it answers.
@@ -103,7 +111,7 @@ func (s *session) echo() error {
 func (s *session) transact(ctx context.Context, ops []ovsdb.Operation) error {
 	// A call under way holds the lock that closing the client takes: it has to
 	// end with the session.
-	calling, cancel := context.WithTimeout(ctx, s.patience)
+	calling, cancel := context.WithTimeout(ctx, s.patience+time.Duration(len(ops))*operationPatience)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
 
@@ -120,6 +128,11 @@ func (s *session) transact(ctx context.Context, ops []ovsdb.Operation) error {
 
 // check turns the results of a transaction into one error.
 func check(results []ovsdb.OperationResult, ops []ovsdb.Operation) error {
+	for _, r := range results {
+		if r.Error == duplicateUUID {
+			return fmt.Errorf("%w: %s", errConflict, r.Details)
+		}
+	}
 	failed, err := ovsdb.CheckOperationResults(results, ops)
 	if err == nil {
 		return nil

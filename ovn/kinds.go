@@ -1,0 +1,89 @@
+package ovn
+
+import (
+	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+)
+
+// kinds are what a network consists of. A kind may use what those before it
+// have left in the [Plan]. A new kind is one file and one element here.
+var kinds = []kind{switchKind{}, dhcpKind{}, portKind{}}
+
+// kind is one kind of rows that a network consists of: one table of the
+// northbound database.
+type kind interface {
+	// replicated says what the client keeps a copy of.
+	replicated() replicated
+
+	// labels returns what tells whose a row of the table is: its external_ids
+	// and its name, if rows of the kind have one.
+	labels(row model.Model) (ids map[string]string, name string)
+
+	// read gathers what the replica has of it for the target.
+	read(r replica, t target) (rows, error)
+
+	// deletion returns the operations that remove what the replica has of it for
+	// a network, nil when that is nothing or goes with another kind's rows.
+	deletion(r replica, key Key) ([]ovsdb.Operation, error)
+
+	// list adds to the contents what the replica has of it that is ours, or
+	// looks so.
+	list(r replica, c *Contents)
+
+	// listed adds what list must find for the network.
+	listed(n Network, c *Contents)
+}
+
+// replicated is the part of a table that is replicated: the columns that this
+// package reads or writes. Columns that others keep changing, such as up, cost
+// a wake-up per change; columns that the model lacks, because the server is
+// newer, break libovsdb's replica.
+type replicated struct {
+	table   string
+	model   model.Model
+	columns []any // pointers to the model's fields
+	indexes []model.ClientIndex
+}
+
+// rows are the rows of one kind that concern a target.
+type rows interface {
+	// diff finds the steps that make the database hold the network. It is pure.
+	diff(n Network, p *Plan) (steps, error)
+}
+
+// steps are what must be done to the rows of one kind.
+type steps interface {
+	empty() bool
+
+	// guards are operations that fail the transaction unless the database still
+	// is what the steps were made from.
+	guards(p Plan) []ovsdb.Operation
+
+	// operations are the steps themselves.
+	operations(p Plan) []ovsdb.Operation
+}
+
+// target is what is to be compared with the database: a whole network, or some
+// of its ports.
+type target struct {
+	Network
+
+	// partial says that the network may have further ports, which are neither
+	// read nor compared.
+	partial bool
+
+	// gone are names of ports that must not be on the switch, when partial.
+	gone []string
+}
+
+// kindOf finds the kind whose rows a table has.
+var kindOf = func() map[string]kind {
+	all := map[string]kind{}
+	for _, k := range kinds {
+		all[k.replicated().table] = k
+	}
+	return all
+}()
+
+// byNetwork finds the rows of a network by its key.
+var byNetwork = model.ClientIndex{Columns: []model.ColumnKey{{Column: "external_ids", Key: networkID}}}

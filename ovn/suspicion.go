@@ -1,0 +1,101 @@
+package ovn
+
+import (
+	"l2sm.io/l2sm/ovn/nb"
+)
+
+// suspicion is what may be wrong with a network: its switch and what serves it
+// as a whole, and some of its ports.
+type suspicion struct {
+	ports   map[string]string // names by UUID, empty where not known yet
+	certain bool              // it is to be reported without a look
+}
+
+// namesOf are ports that only their UUIDs are known of.
+func namesOf(uuids []string) map[string]string {
+	names := make(map[string]string, len(uuids))
+	for _, uuid := range uuids {
+		names[uuid] = ""
+	}
+	return names
+}
+
+// with returns both suspicions as one.
+func (s suspicion) with(other suspicion) suspicion {
+	if s.ports == nil {
+		s.ports = make(map[string]string, len(other.ports))
+	}
+	for uuid, name := range other.ports {
+		if name != "" || s.ports[uuid] == "" {
+			s.ports[uuid] = name
+		}
+	}
+	s.certain = s.certain || other.certain
+	return s
+}
+
+// names returns the names of the ports. A port that has gone is named by the
+// event of that.
+func (s suspicion) names(r replica) map[string]struct{} {
+	names := make(map[string]struct{}, len(s.ports))
+	for uuid, name := range s.ports {
+		if name == "" {
+			if row, ok := r.table(nb.LogicalSwitchPortTable).Row(uuid).(*nb.LogicalSwitchPort); ok {
+				name = row.Name
+			}
+		}
+		if name != "" {
+			names[name] = struct{}{}
+		}
+	}
+	return names
+}
+
+// differs says whether rows of the network are other than expected. It is of no
+// interest without a session, because the next one reports all. When a write has
+// begun meanwhile, the rows are looked at again once it has ended.
+func (c *changes) differs(conn *connection, key Key, s suspicion) bool {
+	session, err := conn.now()
+	if err != nil {
+		return false
+	}
+	r := replicaOf(session)
+	names := s.names(r)
+
+	c.mu.Lock()
+	x := c.expected.networks[key]
+	var version int
+	var t target
+	if x != nil {
+		version, t = x.version, x.target(c.expected, names)
+	}
+	c.mu.Unlock()
+	if !s.certain && r.holds(key, t, x == nil) {
+		return false
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := c.expected.networks[key]; now != x || now != nil && now.version != version {
+		c.suspect(key, s)
+		return false
+	}
+	return true
+}
+
+// holds says whether the network is as the target says, or gone.
+func (r replica) holds(key Key, t target, gone bool) bool {
+	if gone {
+		ops, err := r.deletion(key)
+		return err == nil && len(ops) == 0
+	}
+	if owned, _, err := r.switchesOf(key); err != nil || len(owned) > 1 {
+		return false
+	}
+	actual, err := r.state(t)
+	if err != nil {
+		return false
+	}
+	plan, err := Diff(t.Network, actual)
+	return err == nil && plan.Empty()
+}

@@ -1,0 +1,225 @@
+package ovn
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+
+	"l2sm.io/l2sm/ovn/nb"
+)
+
+// tunnelKey is the key of the columns other_config and options that asks northd
+// for a tunnel key.
+const tunnelKey = "requested-tnl-key"
+
+// switchKind is the network's logical switch.
+type switchKind struct{}
+
+// switchRow is a row of Logical_Switch.
+type switchRow struct {
+	UUID        string            `ovsdb:"_uuid"`
+	Name        string            `ovsdb:"name"`
+	OtherConfig map[string]string `ovsdb:"other_config"`
+	ExternalIDs map[string]string `ovsdb:"external_ids"`
+
+	// Ports is the column of that name only in a row that has just arrived: all
+	// ports of a new row, in a changed one those that were added or removed. A
+	// copy has none, and the replica keeps copies. So libovsdb, which applies
+	// the difference that the server sends to what it has, finds nothing there
+	// and takes the difference as it is.
+	Ports   []string `ovsdb:"ports"`
+	members *members // the ports of a row in the replica
+}
+
+// CloneModel copies the row, as libovsdb does to keep what has arrived.
+func (r *switchRow) CloneModel() model.Model {
+	clone := &switchRow{}
+	r.CloneModelInto(clone)
+	return clone
+}
+
+// CloneModelInto is CloneModel into a row that is there.
+func (r *switchRow) CloneModelInto(into model.Model) {
+	clone := into.(*switchRow)
+	*clone = *r
+	clone.OtherConfig, clone.ExternalIDs = maps.Clone(r.OtherConfig), maps.Clone(r.ExternalIDs)
+	clone.Ports = nil
+	if clone.members == nil {
+		clone.members = &members{}
+	}
+	clone.members.toggle(r.Ports)
+}
+
+func (switchKind) replicated() replicated {
+	m := &switchRow{}
+	return replicated{
+		table: nb.LogicalSwitchTable, model: m,
+		columns: []any{&m.Name, &m.OtherConfig, &m.ExternalIDs, &m.Ports},
+		indexes: []model.ClientIndex{byNetwork, {Columns: []model.ColumnKey{{Column: "name"}}}},
+	}
+}
+
+func (switchKind) labels(row model.Model) (map[string]string, string) {
+	sw := row.(*switchRow)
+	return sw.ExternalIDs, sw.Name
+}
+
+// switchRows are what a database has of a network's switch.
+type switchRows struct {
+	sw      *switchRow  // the network's switch; nil when there is none
+	surplus []switchRow // further switches of the same network
+	foreign bool        // somebody else's switch has the network's name
+	uuid    string      // what to create the switch with
+}
+
+func (switchKind) read(r replica, t target) (rows, error) {
+	owned, foreign, err := r.switchesOf(t.Key)
+	if err != nil {
+		return nil, err
+	}
+	if len(owned) == 0 {
+		return switchRows{foreign: foreign, uuid: r.identity(nb.LogicalSwitchTable, t.Key, "")}, nil
+	}
+	found := switchRows{sw: &owned[0]}
+	if !t.partial { // surplus switches go with those ports that have been moved, which needs all of them
+		found.surplus = owned[1:]
+	}
+	return found, nil
+}
+
+// switchSteps are what must be done to the switch.
+type switchSteps struct {
+	rename, retunnel, relabel bool
+	create                    bool
+	surplus                   []switchRow
+}
+
+func (s switchRows) diff(n Network, p *Plan) (steps, error) {
+	if s.sw == nil {
+		if s.foreign {
+			return nil, &ForeignError{Kind: "logical switch", Name: n.Switch()}
+		}
+		p.sw = switchRow{UUID: s.uuid, Name: n.Switch()}
+		return switchSteps{create: true}, nil
+	}
+	p.sw = *s.sw
+	found := switchSteps{
+		rename:   s.sw.Name != n.Switch(),
+		retunnel: s.sw.OtherConfig[tunnelKey] != tunnelKeyOf(n.TunnelKey)[tunnelKey],
+		relabel:  !carries(s.sw.ExternalIDs, networkIDs(n)),
+		surplus:  s.surplus,
+	}
+	p.wide = p.wide || found.relabel
+	return found, nil
+}
+
+func (s switchSteps) empty() bool {
+	return !s.create && !s.rename && !s.retunnel && !s.relabel && len(s.surplus) == 0
+}
+
+// guards: a switch that is created needs none, since no two rows can be created
+// with its UUID. See [replica.identity].
+func (s switchSteps) guards(p Plan) []ovsdb.Operation {
+	if s.create {
+		return nil
+	}
+	return []ovsdb.Operation{present(p.sw, nil)}
+}
+
+func (s switchSteps) operations(p Plan) []ovsdb.Operation {
+	var ops []ovsdb.Operation
+	ids := networkIDs(p.network)
+	if s.create {
+		ops = append(ops, ovsdb.Operation{
+			Op: ovsdb.OperationInsert, Table: nb.LogicalSwitchTable, UUID: p.sw.UUID,
+			Row: ovsdb.Row{
+				"name":         p.network.Switch(),
+				"external_ids": stringMap(ids),
+				"other_config": stringMap(tunnelKeyOf(p.network.TunnelKey)),
+			},
+		})
+	}
+	if s.rename {
+		ops = append(ops, ovsdb.Operation{
+			Op: ovsdb.OperationUpdate, Table: nb.LogicalSwitchTable, Where: row(p.sw.UUID),
+			Row: ovsdb.Row{"name": p.network.Switch()},
+		})
+	}
+	if s.retunnel {
+		ops = append(ops, setKeys(nb.LogicalSwitchTable, p.sw.UUID, "other_config", []string{tunnelKey}, tunnelKeyOf(p.network.TunnelKey)))
+	}
+	if s.relabel {
+		ops = append(ops, label(nb.LogicalSwitchTable, p.sw.UUID, ids))
+	}
+	return append(ops, deleteRows(nb.LogicalSwitchTable, uuidsOf(s.surplus)...)...)
+}
+
+// deletion takes along the ports that no other switch has.
+func (switchKind) deletion(r replica, key Key) ([]ovsdb.Operation, error) {
+	owned, _, err := r.switchesOf(key)
+	return deleteRows(nb.LogicalSwitchTable, uuidsOf(owned)...), err
+}
+
+func (switchKind) list(r replica, c *Contents) {
+	for _, row := range r.table(nb.LogicalSwitchTable).RowsShallow() {
+		sw := row.(*switchRow)
+		if !listed(sw.ExternalIDs, sw.Name) {
+			continue
+		}
+		key, _ := parseKey(sw.ExternalIDs[networkID])
+		requested, _ := strconv.Atoi(sw.OtherConfig[tunnelKey])
+		c.Switches = append(c.Switches, ListedSwitch{
+			Name: sw.Name, Network: key, UID: sw.ExternalIDs[networkUIDID], TunnelKey: requested,
+		})
+	}
+}
+
+func (switchKind) listed(n Network, c *Contents) {
+	c.Switches = append(c.Switches, ListedSwitch{Name: n.Switch(), Network: n.Key, UID: n.UID, TunnelKey: n.TunnelKey})
+}
+
+// switchesOf returns the switches of a network, and whether somebody else has
+// one of its name while it has none. More than one is somebody's mistake; the
+// one with the most ports comes first.
+func (r replica) switchesOf(key Key) (owned []switchRow, foreign bool, err error) {
+	// By the network if there are such rows, otherwise by the name.
+	found, err := r.table(nb.LogicalSwitchTable).RowsByModels([]model.Model{
+		&switchRow{Name: key.Switch(), ExternalIDs: map[string]string{networkID: key.String()}},
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	for _, row := range found {
+		sw := row.(*switchRow)
+		switch {
+		case sw.ExternalIDs[networkID] == key.String():
+			owned = append(owned, *sw)
+		case !isOurs(sw.ExternalIDs):
+			foreign = true
+		}
+	}
+	slices.SortFunc(owned, func(a, b switchRow) int {
+		return cmp.Or(cmp.Compare(b.members.len(), a.members.len()), cmp.Compare(a.UUID, b.UUID))
+	})
+	return owned, foreign, nil
+}
+
+func uuidsOf(switches []switchRow) []string {
+	var uuids []string
+	for _, sw := range switches {
+		uuids = append(uuids, sw.UUID)
+	}
+	return uuids
+}
+
+// tunnelKeyOf returns the column's part that asks for the key: none for zero.
+func tunnelKeyOf(key int) map[string]string {
+	if key == 0 {
+		return nil
+	}
+	return map[string]string{tunnelKey: strconv.Itoa(key)}
+}
