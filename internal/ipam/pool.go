@@ -107,6 +107,9 @@ func (p *Pool) Allocate(owner string, r Request) (Lease, error) {
 	if lease, ok := p.leases[owner]; ok {
 		return lease, nil
 	}
+	if r.MAC != (MAC{}) && !r.MAC.unicast() {
+		return Lease{}, &RequestError{fmt.Sprintf("MAC address %s is no unicast address", r.MAC)}
+	}
 	asked, err := p.asked(r)
 	if err != nil {
 		return Lease{}, err
@@ -147,6 +150,9 @@ func (p *Pool) asked(r Request) ([]netip.Prefix, error) {
 		}
 		if a.Bits() < 0 {
 			return nil, &RequestError{fmt.Sprintf("address %s needs a prefix length on a network without ipam, such as %s/24", a.Addr(), a.Addr())}
+		}
+		if err := CheckHost(a); i < 0 && err != nil {
+			return nil, err
 		}
 		if slices.ContainsFunc(addresses, func(o netip.Prefix) bool { return sameFamily(o.Addr(), a.Addr()) }) {
 			return nil, &RequestError{fmt.Sprintf("address %s is the second one of its family", a.Addr())}
