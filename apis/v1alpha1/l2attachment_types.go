@@ -11,34 +11,38 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.podName == oldSelf.podName",message="podName cannot be changed; create another L2Attachment"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.interface) || has(self.interface) && self.interface == oldSelf.interface",message="interface is set once; create another L2Attachment"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.macAddress) || has(self.macAddress) && self.macAddress == oldSelf.macAddress",message="macAddress is set once; create another L2Attachment"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.addresses) || has(self.addresses) && self.addresses == oldSelf.addresses",message="addresses are set once; create another L2Attachment"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.addresses) || oldSelf.addresses.size() == 0 || has(self.addresses) && self.addresses == oldSelf.addresses",message="addresses are set once; create another L2Attachment"
 // +kubebuilder:validation:XValidation:rule="!has(self.nodeName) || has(self.podUID)",message="nodeName goes with podUID: the controller writes both"
 type L2AttachmentSpec struct {
 	// PodName is the pod, in the attachment's namespace. It cannot be changed.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$`
 	PodName string `json:"podName"`
 
 	// PodUID binds the attachment to one life of the pod. The controller
 	// writes it, together with nodeName, and again for each next pod of the
 	// name. An attachment created with it belongs to that pod and goes with it.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	PodUID types.UID `json:"podUID,omitempty"`
 
 	// NodeName is the node that the pod runs on. The controller writes it.
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-.a-z0-9]*[a-z0-9])?)?$`
 	// +optional
 	NodeName string `json:"nodeName,omitempty"`
 
 	// Network to attach to.
 	Network NetworkReference `json:"network"`
 
-	// Interface is the interface's name in the pod, such as net1. Assigned
-	// when empty; then set once.
+	// Interface is the interface's name in the pod, such as net1: at most 15
+	// ASCII characters that Linux takes. Assigned when empty; then set once.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=15
-	// +kubebuilder:validation:Pattern=`^[^/:\s]+$`
-	// +kubebuilder:validation:XValidation:rule="!(self in ['lo', 'eth0', '.', '..'])",message="interface may be neither lo nor eth0: they belong to the pod and its cluster network"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-$&-.0-9;-~]*$')",message="interface must be of ASCII characters without white space, slash, colon and percent"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['lo', 'eth0', '.', '..', 'all', 'default', 'bonding_masters'])",message="interface may be neither lo nor eth0, which belong to the pod and its cluster network, nor ., .., all, default or bonding_masters, which belong to the kernel"
 	// +optional
 	Interface string `json:"interface,omitempty"`
 
@@ -47,16 +51,20 @@ type L2AttachmentSpec struct {
 	// node wires it.
 	// +kubebuilder:validation:MaxLength=17
 	// +kubebuilder:validation:Pattern=`^[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}$`
+	// +kubebuilder:validation:XValidation:rule="self != '00:00:00:00:00:00'",message="macAddress may not be 00:00:00:00:00:00, which is no interface's"
 	// +optional
 	MACAddress string `json:"macAddress,omitempty"`
 
 	// Addresses of the interface with their prefix lengths, such as
-	// 10.101.2.10/16: at most one of each family. Assigned when empty and the
-	// network has ipam; then set once.
+	// 10.101.2.10/16: at most one of each family, and any of the network's
+	// subnets that is not excluded, inside its ranges or not. Assigned when empty
+	// and the network has ipam; then set once.
 	// +kubebuilder:validation:MaxItems=2
 	// +kubebuilder:validation:items:MaxLength=43
 	// +kubebuilder:validation:XValidation:rule="self.all(a, isCIDR(a))",message="each of addresses must carry its prefix length, such as 10.101.2.10/16"
 	// +kubebuilder:validation:XValidation:rule="!self.all(a, isCIDR(a)) || self.size() < 2 || cidr(self[0]).ip().family() != cidr(self[1]).ip().family()",message="addresses may hold one IPv4 and one IPv6 address, not two of one family"
+	// +kubebuilder:validation:XValidation:rule="!self.all(a, isCIDR(a)) || self.all(a, !['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/4', '240.0.0.0/4', '::/8', 'ff00::/8'].exists(b, cidr(b).containsIP(cidr(a).ip())))",message="addresses may hold no multicast, loopback, unspecified or reserved address: these are no host's"
+	// +kubebuilder:validation:XValidation:rule="!self.all(a, isCIDR(a)) || self.all(a, !(cidr(a) == cidr(a).masked()) || cidr(a).prefixLength() >= (cidr(a).ip().family() == 4 ? 31 : 127))",message="addresses may have no zero host part, as 10.0.0.0/8 has: that stands for the subnet, and port security would admit all of it"
 	// +listType=atomic
 	// +optional
 	Addresses []string `json:"addresses,omitempty"`
@@ -71,9 +79,11 @@ type NetworkReference struct {
 	// Name of the L2Network.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$`
 	Name string `json:"name"`
 	// Namespace of the L2Network: the attachment's own by default.
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$`
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 }

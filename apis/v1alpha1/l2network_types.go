@@ -89,18 +89,22 @@ type L2NetworkSpec struct {
 // +kubebuilder:validation:XValidation:rule="!self.subnets.all(s, isCIDR(s)) || !has(self.excluded) || self.excluded.all(r, !(isCIDR(r) || isIP(r) || r.split('-').size() == 2 && r.split('-').all(e, isIP(e))) || self.subnets.exists(s, isCIDR(r) ? cidr(s).containsCIDR(r) : r.split('-').all(e, cidr(s).containsIP(e))))",message="each of excluded must lie inside one of subnets"
 type IPAM struct {
 	// Subnets of the network: at most one of each family, in CIDR notation,
-	// such as 10.101.0.0/16 or fd10:101::/64. They cannot be changed.
+	// such as 10.101.0.0/16 or fd10:101::/64. They hold unicast addresses only,
+	// and no IPv6 link-local ones. They cannot be changed.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=2
 	// +kubebuilder:validation:items:MaxLength=43
 	// +kubebuilder:validation:XValidation:rule="self.all(s, isCIDR(s))",message="each of subnets must be in CIDR notation, such as 10.101.0.0/16 or fd10:101::/64"
 	// +kubebuilder:validation:XValidation:rule="!self.all(s, isCIDR(s)) || self.all(s, cidr(s) == cidr(s).masked())",message="each of subnets must be a network address: no bits may be set behind the prefix, as in 10.101.0.0/16"
 	// +kubebuilder:validation:XValidation:rule="!self.all(s, isCIDR(s)) || self.size() < 2 || cidr(self[0]).ip().family() != cidr(self[1]).ip().family()",message="subnets may hold one IPv4 and one IPv6 subnet, not two of one family"
+	// +kubebuilder:validation:XValidation:rule="!self.all(s, isCIDR(s)) || self.all(s, !['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/4', '240.0.0.0/4', '::/8', 'fe80::/10', 'ff00::/8'].exists(b, cidr(b).containsCIDR(cidr(s).masked()) || cidr(s).containsCIDR(b)))",message="subnets must be of addresses that hosts can have: they may not overlap 0.0.0.0/8, 127.0.0.0/8 (loopback), 224.0.0.0/4 (multicast), 240.0.0.0/4 (reserved), ::/8 (loopback), fe80::/10 (link-local) or ff00::/8 (multicast)"
 	// +listType=atomic
 	Subnets []string `json:"subnets"`
 
 	// Ranges inside the subnets that addresses are assigned from, each a CIDR,
-	// an address, or first-last. Default: the whole subnets. May be changed.
+	// an address, or first-last. Default: the whole subnets. They bound what is
+	// assigned, not what is asked for: a pod may name any address of the subnets
+	// that is not excluded. May be changed.
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MaxLength=87
 	// +kubebuilder:validation:XValidation:rule="self.all(r, isCIDR(r) || isIP(r) || r.split('-').size() == 2 && r.split('-').all(e, isIP(e)))",message="each of ranges must be a CIDR (10.101.2.0/24), an address, or first-last (10.101.2.1-10.101.2.9)"
@@ -132,9 +136,23 @@ type AllowedNamespaces struct {
 	// +kubebuilder:default=Same
 	// +optional
 	From FromNamespaces `json:"from,omitempty"`
-	// Selector picks namespaces by their labels, with from: Selector.
+	// Selector picks namespaces by their labels, with from: Selector. It has at
+	// most 64 labels and 64 expressions of at most 64 values each.
+	// +kubebuilder:validation:XValidation:rule="(!has(self.matchLabels) || self.matchLabels.size() <= 64) && (!has(self.matchExpressions) || self.matchExpressions.size() <= 64 && self.matchExpressions.all(e, !has(e.values) || e.values.size() <= 64))",message="selector may have at most 64 labels and 64 expressions, each with at most 64 values"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist'])",message="each operator of selector must be In, NotIn, Exists or DoesNotExist"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, !(e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist']) || (e.operator in ['In', 'NotIn']) == (has(e.values) && e.values.size() > 0))",message="selector needs values with the operators In and NotIn, and takes none with Exists and DoesNotExist"
+	// +kubebuilder:validation:XValidation:rule="(!has(self.matchLabels) || self.matchLabels.all(k, k.size() <= 317 && self.matchLabels[k].size() <= 63)) && (!has(self.matchExpressions) || self.matchExpressions.all(e, e.key.size() <= 317))",message="selector holds a key or a value that is longer than a label can be"
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+	// MaxAttachments is how many attachments each guest namespace, any but the
+	// network's own, may have on the network: those of its pods, and those that
+	// reserve addresses for pods to come. One more is refused by its condition
+	// Accepted, with reason TooManyAttachments.
+	// +kubebuilder:default=256
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65536
+	// +optional
+	MaxAttachments int32 `json:"maxAttachments,omitempty"`
 }
 
 // L2NetworkStatus is what is in force.

@@ -88,6 +88,65 @@ func TestValidation(t *testing.T) {
 		"MulticastMAC":     {"A port's MAC is unicast.", "L2Attachment", `{podName: p, network: {name: net}, macAddress: "01:00:5e:00:00:01"}`, "", "macAddress"},
 		"NoPrefix":         {"Addresses carry their prefix.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["10.0.0.1"]}`, "", "prefix length"},
 		"Eth0":             {"eth0 is the cluster's.", "L2Attachment", `{podName: p, network: {name: net}, interface: eth0}`, "", "neither lo nor eth0"},
+
+		"SubnetMulticast":   {"Groups have no hosts.", "L2Network", `{ipam: {subnets: ["224.0.0.0/4"]}}`, "", "may not overlap"},
+		"SubnetLoopback":    {"It never leaves a host.", "L2Network", `{ipam: {subnets: ["127.0.0.0/8"]}}`, "", "may not overlap"},
+		"SubnetInLoopback":  {"Nor does a part of it.", "L2Network", `{ipam: {subnets: ["127.5.0.0/16"]}}`, "", "may not overlap"},
+		"SubnetEverything":  {"All other networks are in it.", "L2Network", `{ipam: {subnets: ["0.0.0.0/0"]}}`, "", "may not overlap"},
+		"SubnetHalf":        {"Multicast is in it.", "L2Network", `{ipam: {subnets: ["128.0.0.0/1"]}}`, "", "may not overlap"},
+		"SubnetReserved":    {"Class E.", "L2Network", `{ipam: {subnets: ["240.0.0.0/8"]}}`, "", "may not overlap"},
+		"SubnetBroadcast":   {"The limited broadcast is in it.", "L2Network", `{ipam: {subnets: ["255.255.255.0/24"]}}`, "", "may not overlap"},
+		"SubnetZero":        {"RFC 791.", "L2Network", `{ipam: {subnets: ["0.0.0.0/8"]}}`, "", "may not overlap"},
+		"SubnetEverything6": {"The same in IPv6, beside a good one.", "L2Network", `{ipam: {subnets: ["10.0.0.0/24", "::/0"]}}`, "", "may not overlap"},
+		"SubnetMulticast6":  {"Groups have no hosts.", "L2Network", `{ipam: {subnets: ["ff02::/64"]}}`, "", "may not overlap"},
+		"SubnetLinkLocal6":  {"Every interface has an address there.", "L2Network", `{ipam: {subnets: ["fe80::/64"]}}`, "", "may not overlap"},
+		"SubnetLoopback6":   {"It never leaves a host.", "L2Network", `{ipam: {subnets: ["::1/128"]}}`, "", "may not overlap"},
+		"SubnetMapped":      {"It is no IPv6 subnet.", "L2Network", `{ipam: {subnets: ["::ffff:10.0.0.0/120"]}}`, "", "CIDR notation"},
+		"SubnetZone":        {"A zone means something on one host only.", "L2Network", `{ipam: {subnets: ["fe80::%eth0/64"]}}`, "", "CIDR notation"},
+		"SubnetLinkLocal4":  {"RFC 3927 addresses work.", "L2Network", `{ipam: {subnets: ["169.254.0.0/16"]}}`, "", ""},
+		"SubnetEdges":       {"Those beside the impossible work.", "L2Network", `{ipam: {subnets: ["223.255.255.0/24", "fec0::/10"]}}`, "", ""},
+
+		"SelectorOperator":  {"Operators are written In, NotIn, Exists and DoesNotExist.", "L2Network", `{allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: in, values: [b]}]}}}`, "", "In, NotIn, Exists"},
+		"SelectorNoValues":  {"In needs values.", "L2Network", `{allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: In}]}}}`, "", "values"},
+		"SelectorValues":    {"Exists takes none.", "L2Network", `{allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}}`, "", "values"},
+		"SelectorMany":      {"A selector is read for each namespace.", "L2Network", `{allowedNamespaces: {from: Selector, selector: {matchExpressions: [` + strings.Repeat("{key: a, operator: Exists},", 65) + `]}}}`, "", "at most 64"},
+		"SelectorManyIn":    {"So are the values.", "L2Network", `{allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: In, values: [` + strings.Repeat("x,", 65) + `]}]}}}`, "", "at most 64"},
+		"SelectorLabel":     {"A key that no label can have.", "L2Network", `{allowedNamespaces: {from: Selector, selector: {matchLabels: {` + strings.Repeat("a", 318) + `: c}}}}`, "", "longer than a label"},
+		"SelectorLabelName": {"A value that no label can have.", "L2Network", `{allowedNamespaces: {from: Selector, selector: {matchLabels: {a: ` + strings.Repeat("a", 64) + `}}}}`, "", "longer than a label"},
+		"SelectorKey":       {"A key that no label can have.", "L2Network", `{allowedNamespaces: {from: Selector, selector: {matchExpressions: [{key: ` + strings.Repeat("a", 318) + `, operator: Exists}]}}}`, "", "longer than a label"},
+		"SelectorAll":       {"All that a label selector may say.", "L2Network", `{allowedNamespaces: {from: Selector, selector: {matchLabels: {example.com/team: "", kubernetes.io/metadata.name: lab}, matchExpressions: [{key: a, operator: In, values: [b, ""]}, {key: c, operator: NotIn, values: [d]}, {key: e, operator: Exists}, {key: f, operator: DoesNotExist, values: []}]}}}`, "", ""},
+		"MaxAttachments":    {"A guest namespace may have one.", "L2Network", `{allowedNamespaces: {from: All, maxAttachments: 1}}`, "", ""},
+		"NoAttachments":     {"None is what from says.", "L2Network", `{allowedNamespaces: {from: All, maxAttachments: 0}}`, "", "maxAttachments"},
+		"TooManyAllowed":    {"More than a network of this size has.", "L2Network", `{allowedNamespaces: {from: All, maxAttachments: 65537}}`, "", "maxAttachments"},
+
+		"Dots":             {"They are directories.", "L2Attachment", `{podName: p, network: {name: net}, interface: ".."}`, "", "neither"},
+		"All":              {"It is every interface's settings.", "L2Attachment", `{podName: p, network: {name: net}, interface: all}`, "", "neither"},
+		"Default":          {"It is the next interface's settings.", "L2Attachment", `{podName: p, network: {name: net}, interface: default}`, "", "neither"},
+		"Template":         {"The kernel fills in the number.", "L2Attachment", `{podName: p, network: {name: net}, interface: "x%d"}`, "", "percent"},
+		"SixteenBytes":     {"Eight characters may have sixteen bytes.", "L2Attachment", `{podName: p, network: {name: net}, interface: "éééééééé"}`, "", "ASCII"},
+		"Control":          {"Nobody could type it.", "L2Attachment", `{podName: p, network: {name: net}, interface: "a\u0001b"}`, "", "ASCII"},
+		"Space":            {"The kernel takes no white space.", "L2Attachment", `{podName: p, network: {name: net}, interface: "a b"}`, "", "ASCII"},
+		"OddInterface":     {"All that the kernel takes.", "L2Attachment", `{podName: p, network: {name: net}, interface: "-A_.~!$#@15bytes"}`, "", "15"},
+		"OddInterface15":   {"All that the kernel takes.", "L2Attachment", `{podName: p, network: {name: net}, interface: "-A_.~!$#@&15byt"}`, "", ""},
+		"ZeroMAC":          {"It stands for none.", "L2Attachment", `{podName: p, network: {name: net}, macAddress: "00:00:00:00:00:00"}`, "", "macAddress may not be"},
+		"BroadcastMAC":     {"It is everybody's.", "L2Attachment", `{podName: p, network: {name: net}, macAddress: "ff:ff:ff:ff:ff:ff"}`, "", "macAddress"},
+		"MulticastAddress": {"It is a group's.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["224.0.0.5/4"]}`, "", "no host's"},
+		"LoopbackAddress":  {"It never leaves a host.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["127.0.0.1/8"]}`, "", "no host's"},
+		"NoAddress":        {"It is none.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["0.0.0.0/0"]}`, "", "no host's"},
+		"NoAddress6":       {"The same in IPv6.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["10.0.0.1/8", "::/0"]}`, "", "no host's"},
+		"MappedAddress":    {"It is no IPv6 address.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["::ffff:10.0.0.1/120"]}`, "", "prefix length"},
+		"ZeroHost":         {"It stands for the subnet.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["10.0.0.0/8"]}`, "", "zero host part"},
+		"ZeroHost6":        {"It stands for the subnet.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["fd00::/64"]}`, "", "zero host part"},
+		"PointToPoint":     {"Both addresses of a /31 and a /127 are hosts'.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["10.0.0.0/31", "fd00::/127"]}`, "", ""},
+		"OneAddress":       {"A subnet of one address is a host.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["10.0.0.0/32", "fd00::/128"]}`, "", ""},
+		"LinkLocalAddress": {"A pod may choose one.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["fe80::1/64"]}`, "", ""},
+		"NoAddressesYet":   {"An empty list is none, and is assigned.", "L2Attachment", `{podName: p, network: {name: net}, addresses: []}`, `{podName: p, network: {name: net}, addresses: ["10.0.0.1/24"]}`, ""},
+		"NoAddressesGone":  {"An empty list may go.", "L2Attachment", `{podName: p, network: {name: net}, addresses: []}`, `{podName: p, network: {name: net}}`, ""},
+		"AddressesEmptied": {"Addresses stay.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["10.0.0.1/24"]}`, `{podName: p, network: {name: net}, addresses: []}`, "addresses are set once"},
+		"LongUID":          {"A UID has 36 characters.", "L2Attachment", `{podName: p, podUID: ` + strings.Repeat("x", 65) + `, network: {name: net}}`, "", "podUID"},
+		"NetworkName":      {"What can name no L2Network.", "L2Attachment", `{podName: p, network: {name: "../net"}}`, "", "network.name"},
+		"NetworkNamespace": {"What can name no namespace.", "L2Attachment", `{podName: p, network: {name: net, namespace: "a.b"}}`, "", "network.namespace"},
+		"PodName":          {"What can name no pod.", "L2Attachment", `{podName: "p/q", network: {name: net}}`, "", "podName"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -124,8 +183,8 @@ func TestDefaultsAndSelectableFields(t *testing.T) {
 	if err := c.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "plain"}, &n); err != nil {
 		t.Fatal(err)
 	}
-	if n.Spec.Type != v1alpha1.VNet || n.Spec.AllowedNamespaces.From != v1alpha1.NamespacesFromSame {
-		t.Errorf("want defaults vnet and Same, got %+v", n.Spec)
+	if n.Spec.Type != v1alpha1.VNet || n.Spec.AllowedNamespaces.From != v1alpha1.NamespacesFromSame || n.Spec.AllowedNamespaces.MaxAttachments != 256 {
+		t.Errorf("want defaults vnet, Same and 256, got %+v", n.Spec)
 	}
 	for _, node := range []string{"a", "b"} {
 		spec := fmt.Sprintf(`{podName: p, podUID: u, nodeName: %s, network: {name: net}}`, node)
