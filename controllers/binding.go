@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/attach"
 )
 
@@ -36,10 +37,10 @@ func lifeFor(a *v1alpha1.L2Attachment, pod *corev1.Pod) (life, error) {
 		return onlyLife(a, pod)
 	}
 	switch {
-	case pod == nil || ended(pod) || pod.Spec.NodeName == "":
+	case pod == nil || attach.Ended(pod) || pod.Spec.NodeName == "":
 		return life{}, nil
 	case pod.Spec.HostNetwork:
-		return life{}, refuse(v1alpha1.HostNetwork(pod.Name))
+		return life{}, admission.Refuse(v1alpha1.HostNetwork(pod.Name))
 	case !pod.DeletionTimestamp.IsZero() && a.Spec.PodUID != pod.UID:
 		return life{}, nil // it waits for the next one
 	default:
@@ -52,11 +53,11 @@ func onlyLife(a *v1alpha1.L2Attachment, pod *corev1.Pod) (life, error) {
 	stands := life{a.Spec.PodUID, a.Spec.NodeName}
 	switch {
 	case pod == nil || pod.UID != stands.uid || stands.node != "" && stands.node != pod.Spec.NodeName:
-		return stands, refuse(v1alpha1.BindingMismatch(a))
-	case ended(pod):
-		return stands, refuse(v1alpha1.PodEnded(pod.Name))
+		return stands, admission.Refuse(v1alpha1.BindingMismatch(a))
+	case attach.Ended(pod):
+		return stands, admission.Refuse(v1alpha1.PodEnded(pod.Name))
 	case pod.Spec.HostNetwork:
-		return stands, refuse(v1alpha1.HostNetwork(pod.Name))
+		return stands, admission.Refuse(v1alpha1.HostNetwork(pod.Name))
 	default:
 		return life{stands.uid, pod.Spec.NodeName}, nil
 	}
@@ -85,9 +86,9 @@ func (r *L2AttachmentReconciler) bind(ctx context.Context, a *v1alpha1.L2Attachm
 	own := ownLife(a)
 	to, err := lifeFor(a, pod)
 	if err == nil && to.node != "" {
-		err = r.place(ctx, a, pod)
+		err = r.nameInterface(ctx, a, pod)
 	}
-	if _, refused := asRefusal(err); err != nil && !refused {
+	if _, refused := admission.AsRefusal(err); err != nil && !refused {
 		return err
 	}
 	switch {
@@ -102,12 +103,12 @@ func (r *L2AttachmentReconciler) bind(ctx context.Context, a *v1alpha1.L2Attachm
 	return err
 }
 
-// place gives an attachment its interface in the pod: that of the annotation
+// nameInterface gives an attachment its interface in the pod: that of the annotation
 // entry that it serves, its own, or the next that is free.
-func (r *L2AttachmentReconciler) place(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) error {
+func (r *L2AttachmentReconciler) nameInterface(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) error {
 	asked, err := askedOf(ctx, r, pod)
 	if err != nil {
-		return refuse(v1alpha1.AttachmentRefused(v1alpha1.ReasonInvalid, err.Error()))
+		return admission.Refuse(v1alpha1.AttachmentRefused(v1alpha1.ReasonInvalid, err.Error()))
 	}
 	want := attach.Request{Interface: "net1"}
 	if a.Spec.Interface != "" {
@@ -121,7 +122,7 @@ func (r *L2AttachmentReconciler) place(ctx context.Context, a *v1alpha1.L2Attach
 	}
 	name, free := r.names.choose(pod.UID, client.ObjectKeyFromObject(a).String(), want, asked.takenBut(a))
 	if !free {
-		return refuse(v1alpha1.InterfaceTaken(pod.Name, want.Interface))
+		return admission.Refuse(v1alpha1.InterfaceTaken(pod.Name, want.Interface))
 	}
 	a.Spec.Interface = name
 	return nil

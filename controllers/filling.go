@@ -31,7 +31,7 @@ func (f *filling) begin(networks []types.NamespacedName) {
 	}
 }
 
-// settle notes that the database holds a network, or that it shall not or
+// settle notes that the database holds a network, or that it must not or
 // cannot: one network that is refused must not keep the others from the nodes.
 func (f *filling) settle(network types.NamespacedName, written bool) {
 	f.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/inventory"
 )
 
@@ -12,11 +13,11 @@ import (
 
 // serveInventory says what this replica has given out. It is closed when this
 // replica is elected.
-func serveInventory(allocations *Allocations, elected <-chan struct{}) http.Handler {
+func serveInventory(ledger *admission.Ledger, elected <-chan struct{}) http.Handler {
 	return inventory.Handler(func(context.Context) (inventory.Controller, error) {
 		select {
 		case <-elected:
-			return inventory.Controller{Leads: true, Leases: allocations.Snapshot()}, nil
+			return inventory.Controller{Leads: true, Leases: ledger.Snapshot()}, nil
 		default:
 			return inventory.Controller{}, nil
 		}

@@ -7,25 +7,30 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/attach"
+	"l2sm.io/l2sm/internal/ipam"
 )
 
-// L2AttachmentReconciler binds users' attachments to their pods, completes
-// attachments that wait, and says on each whether it is accepted. It speaks
-// only after the port is committed, off the path that a pod waits for.
+// L2AttachmentReconciler finds out where an attachment is, binds users'
+// attachments to their pods, completes what waits, and says on each whether it
+// is accepted. Its work does not depend on how many others its network has.
+//
+//	gather ──> bind, place ──> decide (pure) ──> one write of the spec, or the port and the status
 type L2AttachmentReconciler struct {
 	client.Client
-	Admission *Admission
 	Recorder  events.EventRecorder
+	placement *placement
+	ports     *ports
 	networks  *wakeups
-	committed *committed
 	names     *interfaceNames
 	stages    *stages
 }
@@ -40,191 +45,186 @@ type L2AttachmentReconciler struct {
 
 // Reconcile brings one attachment to its port, or says why it has none.
 func (r *L2AttachmentReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	a := &v1alpha1.L2Attachment{}
-	if err := r.Get(ctx, req.NamespacedName, a); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
-	}
-	if !a.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, nil
-	}
-	pod, err := r.Admission.Pod(ctx, a)
-	if err != nil {
+	if err := r.placement.loaded.wait(ctx, r.placement); err != nil {
 		return ctrl.Result{}, err
 	}
-
-	err = r.settle(ctx, a, pod)
-	if refused, ok := asRefusal(err); ok {
-		return settled(r.refused(ctx, a, pod, refused))
+	s, err := r.settle(ctx, req.NamespacedName)
+	if err != nil || s.attachment == nil {
+		return settled(err)
 	}
-	if err != nil || a.Bound() && !r.committed.has(a.NetworkKey(), a) {
-		return settled(err) // the network's commit brings the attachment here again
-	}
-	return settled(r.reportAccepted(ctx, a))
-}
-
-// settle binds and completes an attachment, in one write, and says whether it
-// is accepted as it then stands.
-func (r *L2AttachmentReconciler) settle(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) error {
-	before := a.DeepCopy()
-	var errs refusalFirst
-	if attach.UserMade(a) {
-		errs.add(r.bind(ctx, a, pod))
-	} else {
-		errs.add(checkBinding(a, pod))
-	}
-	lacks, err := r.lacksLease(ctx, a)
-	errs.add(err)
-	granted := false
-	if lacks && errs.refusal == nil && errs.err == nil {
-		err := r.grant(ctx, a, pod)
-		granted = err == nil
-		errs.add(err)
-	}
-	if errs.err != nil {
-		return errs.err
-	}
-	if err := r.write(ctx, before, a, granted); err != nil {
-		return err
-	}
-	if errs.refusal != nil {
-		return errs.refusal
-	}
-	return r.Admission.Accept(ctx, a, pod)
-}
-
-// refusalFirst keeps the first refusal, which is no reason to stop, and the
-// first error, which is.
-type refusalFirst struct{ refusal, err error }
-
-func (e *refusalFirst) add(err error) {
-	_, refused := asRefusal(err)
 	switch {
-	case refused && e.refusal == nil:
-		e.refusal = err
-	case err != nil && !refused && e.err == nil:
-		e.err = err
+	case s.shutOut():
+		return settled(r.remove(ctx, s.attachment))
+	case s.rewritten():
+		return settled(r.write(ctx, s)) // its event brings the attachment here again
+	default:
+		return settled(r.report(ctx, s))
 	}
 }
 
-// lacksLease says whether the attachment has yet to be given a MAC address, or
-// addresses where its network assigns them.
-func (r *L2AttachmentReconciler) lacksLease(ctx context.Context, a *v1alpha1.L2Attachment) (bool, error) {
-	if !a.Complete() {
-		return true, nil
-	}
-	network, err := r.Admission.network(ctx, a.NetworkKey())
-	if err != nil {
-		return false, err
-	}
-	return network.Spec.IPAM != nil && len(a.Spec.Addresses) == 0, nil
+// settlement is what one look at an attachment has found. The attachment is nil
+// where it is gone.
+type settlement struct {
+	place
+	before, attachment *v1alpha1.L2Attachment
+	pod                *corev1.Pod
+	// granted says that a lease was taken for what the attachment is about to
+	// record.
+	granted bool
+	// committed says that the port is in the database.
+	committed bool
 }
 
-// grant reserves what the attachment asks for and records it.
-func (r *L2AttachmentReconciler) grant(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) error {
-	request, err := r.request(ctx, a, pod)
-	if err != nil {
-		return err
+// settle finds the attachment's place and says what its port is.
+func (r *L2AttachmentReconciler) settle(ctx context.Context, key types.NamespacedName) (settlement, error) {
+	defer r.placement.turns.Take(key)()
+	a := &v1alpha1.L2Attachment{}
+	err := r.Get(ctx, key, a)
+	if apierrors.IsNotFound(err) || err == nil && !a.DeletionTimestamp.IsZero() {
+		r.gone(key, a)
+		return settlement{}, nil
 	}
-	lease, err := r.Admission.Grant(ctx, client.ObjectKeyFromObject(a), a.UID, a.PodKey(), request)
 	if err != nil {
-		return err
+		return settlement{}, fmt.Errorf("get attachment %q: %w", key, err)
 	}
-	record(a, lease)
+	s := settlement{before: a.DeepCopy(), attachment: a}
+	if s.pod, err = r.placement.pod(ctx, a); err != nil {
+		return settlement{}, err
+	}
+	unbound, err := r.rebind(ctx, a, s.pod)
+	if err != nil {
+		return settlement{}, err
+	}
+	if s.place, s.granted, err = r.place(ctx, a, s.pod, unbound); err != nil {
+		return settlement{}, err
+	}
+	if !s.rewritten() {
+		s.committed = r.setPort(s)
+	}
+	return s, nil
+}
+
+// gone releases what an attachment had.
+func (r *L2AttachmentReconciler) gone(key types.NamespacedName, a *v1alpha1.L2Attachment) {
+	r.networks.wake(r.ports.remove(key)...)
+	if a.UID != "" {
+		r.placement.ledger.Withdraw(a)
+	}
+	r.placement.ledger.Gone(key)
+}
+
+// rebind binds a user's attachment to its pod in memory. A refusal says why it
+// is bound to none.
+func (r *L2AttachmentReconciler) rebind(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) (*admission.Refusal, error) {
+	if !attach.UserMade(a) {
+		return nil, nil
+	}
+	err := r.bind(ctx, a, pod)
+	refused, is := admission.AsRefusal(err)
+	if is {
+		return refused, nil
+	}
+	return nil, err
+}
+
+// place takes what the attachment has on its network, and records it where it
+// has none on record. One that could not be bound keeps what it has reserved.
+func (r *L2AttachmentReconciler) place(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod, unbound *admission.Refusal) (place, bool, error) {
+	f, err := r.placement.gather(ctx, a, pod, func() (ipam.Request, error) { return r.asked(ctx, a, pod) })
+	if err != nil {
+		return place{}, false, err
+	}
+	if unbound != nil && f.binding == nil && !a.Complete() {
+		f.binding = unbound
+	}
+	at, err := r.placement.take(f)
+	if err != nil {
+		return place{}, false, err
+	}
+	if unbound != nil {
+		at.refused = unbound
+	}
+	granted := at.on() && at.refused == nil && admission.Lacks(at.Network, a)
+	if granted {
+		admission.Record(a, at.Lease)
+	}
+	return at, granted, nil
+}
+
+// setPort says what the attachment's port is, has its network written where
+// that is new, and says whether the port is in the database. A port waits until
+// the node has been told the MTU.
+func (r *L2AttachmentReconciler) setPort(s settlement) bool {
+	a, key := s.attachment, client.ObjectKeyFromObject(s.attachment)
+	if !s.on() || !a.Bound() || !a.Complete() {
+		r.networks.wake(r.ports.remove(key)...)
+		return false
+	}
+	if a.Status.MTU == 0 {
+		return false
+	}
+	on := client.ObjectKeyFromObject(s.Network)
+	if r.ports.set(s.Network, a) {
+		r.networks.wake(on)
+	}
+	return r.ports.has(on, a)
+}
+
+// rewritten says whether the attachment's spec has something new to record.
+func (s settlement) rewritten() bool { return !equality.Semantic.DeepEqual(s.before, s.attachment) }
+
+// shutOut says whether the attachment was made of an annotation and has a MAC
+// address and addresses on record that it may not have any more, because its
+// namespace was shut out: it is made again without them.
+func (s settlement) shutOut() bool {
+	return !s.on() && s.refused != nil && s.refused.Reason == v1alpha1.ReasonNotAllowed &&
+		!attach.UserMade(s.attachment) && s.attachment.Complete()
+}
+
+// remove deletes an attachment that its pod's reconcile makes again.
+func (r *L2AttachmentReconciler) remove(ctx context.Context, a *v1alpha1.L2Attachment) error {
+	uid := a.UID
+	err := r.Delete(ctx, a, client.Preconditions{UID: &uid})
+	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("delete attachment %q: %w", client.ObjectKeyFromObject(a), err)
+	}
 	return nil
 }
 
-// write patches the attachment if anything differs, and takes a grant back that
-// the API refused to record.
-func (r *L2AttachmentReconciler) write(ctx context.Context, before, a *v1alpha1.L2Attachment, granted bool) error {
-	if equality.Semantic.DeepEqual(before, a) {
-		return nil
-	}
-	err := r.Patch(ctx, a, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.FieldOwner(fieldOwner))
-	if granted && isRejected(err) {
-		r.Admission.Allocations.Cancel(client.ObjectKeyFromObject(a), a.UID)
+// write patches the attachment, and takes a grant back that the API refused to
+// record.
+func (r *L2AttachmentReconciler) write(ctx context.Context, s settlement) error {
+	a, key := s.attachment, client.ObjectKeyFromObject(s.attachment)
+	err := r.Patch(ctx, a, client.MergeFromWithOptions(s.before, client.MergeFromWithOptimisticLock{}), client.FieldOwner(fieldOwner))
+	if s.granted && isRejected(err) {
+		r.placement.ledger.Cancel(key, a.UID)
 	}
 	if err != nil {
-		return fmt.Errorf("complete attachment %q: %w", client.ObjectKeyFromObject(a), err)
+		return fmt.Errorf("complete attachment %q: %w", key, err)
 	}
 	if a.Bound() {
 		r.stages.attachmentWritten(a)
 	}
-	log.FromContext(ctx).Info("Attachment written", "attachment", client.ObjectKeyFromObject(a).String(), "node", a.Spec.NodeName)
+	log.FromContext(ctx).Info("Attachment written", "attachment", key.String(), "node", a.Spec.NodeName)
 	return nil
 }
 
-// request is what an attachment asks for: a user's says so itself, as does one
-// that has a MAC address; one that was born of an annotation entry asks what the
+// asked is what an attachment asks for: a user's says so itself, as does one
+// that has a MAC address; one that was made of an annotation entry asks what the
 // entry asks, on the network that the attachment names by now.
-func (r *L2AttachmentReconciler) request(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) (attach.Request, error) {
+func (r *L2AttachmentReconciler) asked(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) (ipam.Request, error) {
 	if attach.UserMade(a) || a.Complete() {
-		return requestOf(a), nil
+		return admission.RequestOf(requestOf(a))
 	}
 	asked, err := askedOf(ctx, r, pod)
 	if err != nil {
-		return attach.Request{}, refuse(v1alpha1.AttachmentRefused(v1alpha1.ReasonInvalid, err.Error()))
+		return ipam.Request{}, admission.Refuse(v1alpha1.AttachmentRefused(v1alpha1.ReasonInvalid, err.Error()))
 	}
 	i := asked.servedBy(a)
 	if i < 0 {
-		return attach.Request{}, refuse(v1alpha1.EntryGone(pod.Name))
+		return ipam.Request{}, admission.Refuse(v1alpha1.EntryGone(pod.Name))
 	}
-	request := asked.requests[i]
-	request.Network = a.NetworkKey()
-	return request, nil
-}
-
-// refused frees what the attachment has without right, and reports: the
-// refusal, and, where that is of a move, the port that stays.
-func (r *L2AttachmentReconciler) refused(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod, refused *refusal) error {
-	status := v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{refused.Condition}}
-	stays, err := r.Admission.Stays(ctx, a, pod)
-	if err != nil {
-		return err
-	}
-	if stays != nil {
-		status = portStatus(stays, a, r.Admission.UnderlayMTU)
-		status.Conditions = []metav1.Condition{v1alpha1.MoveRefused(refused.Condition, client.ObjectKeyFromObject(stays))}
-	}
-	if stays == nil {
-		r.giveBack(a, refused)
-	}
-	changed, err := r.applyStatus(ctx, a, status)
-	if err != nil || !changed {
-		return err
-	}
-	refusals.WithLabelValues(refused.Reason).Inc()
-	event := v1alpha1.RefusedEvent(a.NetworkKey(), refused.Reason, status.Conditions[0].Message)
-	switch {
-	case pod != nil:
-		emit(r.Recorder, pod, event)
-	case attach.UserMade(a):
-		emit(r.Recorder, a, event)
-	} // what was born of a pod that is gone goes, too
-	return nil
-}
-
-// giveBack frees what an attachment has held since the controller's start that
-// no pod stands behind, and what it had on a network that it does not name any
-// more. It lets those look again who were refused for it.
-func (r *L2AttachmentReconciler) giveBack(a *v1alpha1.L2Attachment, refused *refusal) {
-	hollow := refused.Reason == v1alpha1.ReasonForged || refused.Reason == v1alpha1.ReasonInvalid
-	if hollow && r.Admission.Allocations.Withdraw(a) {
-		r.networks.wake(a.NetworkKey())
-	}
-	r.networks.wake(r.Admission.Allocations.Leave(a)...)
-}
-
-func (r *L2AttachmentReconciler) reportAccepted(ctx context.Context, a *v1alpha1.L2Attachment) error {
-	network, err := r.Admission.network(ctx, a.NetworkKey())
-	if err != nil {
-		return err
-	}
-	status := portStatus(network, a, r.Admission.UnderlayMTU)
-	if !a.Bound() {
-		status = v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{v1alpha1.AttachmentReserved()}}
-	}
-	_, err = r.applyStatus(ctx, a, status)
-	return err
+	return admission.RequestOf(asked.requests[i])
 }
 
 // requestOf is what an attachment asks for by its spec.

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -12,11 +13,60 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/attach"
 )
 
 // fieldOwner is the controller's name in managedFields. The agent has its own:
 // each applies its part of an attachment's status.
 const fieldOwner = "l2sm-controller"
+
+// report applies the attachment's status, if it differs, and tells of a refusal
+// that is new.
+func (r *L2AttachmentReconciler) report(ctx context.Context, s settlement) error {
+	status := attachmentStatus(s, r.placement.underlayMTU)
+	changed, err := r.applyStatus(ctx, s.attachment, status)
+	if err != nil || !changed || s.refused == nil {
+		return err
+	}
+	refusals.WithLabelValues(s.refused.Reason).Inc()
+	event := v1alpha1.RefusedEvent(s.attachment.NetworkKey(), s.refused.Reason, status.Conditions[0].Message)
+	switch {
+	case s.pod != nil:
+		emit(r.Recorder, s.pod, event)
+	case attach.UserMade(s.attachment):
+		emit(r.Recorder, s.attachment, event)
+	} // what was made for a pod that is gone goes, too
+	return nil
+}
+
+// attachmentStatus is the controller's part of the status that an attachment is
+// to have. It is pure.
+func attachmentStatus(s settlement, underlayMTU int32) v1alpha1.L2AttachmentStatus {
+	a := s.attachment
+	switch {
+	case !s.on():
+		return v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{s.refused.Condition}}
+	case !a.Bound():
+		said := v1alpha1.AttachmentReserved()
+		if s.refused != nil {
+			said = s.refused.Condition
+		}
+		return v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{said}, Addresses: joined(a.Spec.Addresses)}
+	case !s.committed:
+		// The node needs the MTU before the port is there; the rest follows it.
+		status := ownStatus(a, false)
+		status.MTU, status.Addresses = s.Network.EffectiveMTU(underlayMTU), joined(a.Spec.Addresses)
+		return status
+	}
+	status := portStatus(s.Network, a, underlayMTU)
+	switch {
+	case s.refused != nil && s.refused.Keeps:
+		status.Conditions = []metav1.Condition{v1alpha1.PortUnchanged(s.refused.Condition)}
+	case s.refused != nil:
+		status.Conditions = []metav1.Condition{v1alpha1.MoveRefused(s.refused.Condition, client.ObjectKeyFromObject(s.Network))}
+	}
+	return status
+}
 
 // portStatus is the controller's part of the status of an attachment that has
 // its port on the network.
@@ -26,13 +76,17 @@ func portStatus(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, underlayM
 		Network:    &v1alpha1.NetworkReference{Namespace: network.Namespace, Name: network.Name},
 		PortName:   a.PortName(),
 		MTU:        network.EffectiveMTU(underlayMTU),
+		Addresses:  joined(a.Spec.Addresses),
 	}
 }
 
+// joined is a list as a person would write it.
+func joined(list []string) string { return strings.Join(list, ", ") }
+
 // ourReady is what the controller says in condition Ready, which belongs to
-// the agent: that no pod runs, and, once one does, that its node has not spoken
-// yet. It goes on saying so until the agent has taken the condition over, since
-// what both have applied can't be withdrawn by one.
+// the agent: that no pod runs, and, once one does, that its node has not
+// reported yet. It goes on saying so until the agent has taken the condition
+// over, since what both have applied can't be withdrawn by one.
 func ourReady(a *v1alpha1.L2Attachment) []metav1.Condition {
 	stands := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionReady)
 	switch {
@@ -50,8 +104,10 @@ func ourReady(a *v1alpha1.L2Attachment) []metav1.Condition {
 func (r *L2AttachmentReconciler) applyStatus(ctx context.Context, a *v1alpha1.L2Attachment, want v1alpha1.L2AttachmentStatus) (bool, error) {
 	ready := ourReady(a)
 	want.Conditions = append(want.Conditions, ready...)
-	for i := range want.Conditions {
-		want.Conditions[i] = dated(a.Status.Conditions, want.Conditions[i], a.Generation)
+	for i, c := range want.Conditions {
+		if stands := meta.FindStatusCondition(a.Status.Conditions, c.Type); stands == nil || *stands != c {
+			want.Conditions[i] = dated(a.Status.Conditions, c, a.Generation)
+		}
 	}
 	if equality.Semantic.DeepEqual(want, ownStatus(a, len(ready) > 0)) {
 		return false, nil
@@ -62,7 +118,7 @@ func (r *L2AttachmentReconciler) applyStatus(ctx context.Context, a *v1alpha1.L2
 	}
 	metadata := map[string]any{"namespace": a.Namespace, "name": a.Name, "uid": string(a.UID)}
 	if len(ready) > 0 {
-		metadata["resourceVersion"] = a.ResourceVersion // the agent may have spoken meanwhile
+		metadata["resourceVersion"] = a.ResourceVersion // the agent may have written meanwhile
 	}
 	apply := &unstructured.Unstructured{Object: map[string]any{"metadata": metadata, "status": status}}
 	apply.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("L2Attachment"))
@@ -76,7 +132,7 @@ func (r *L2AttachmentReconciler) applyStatus(ctx context.Context, a *v1alpha1.L2
 // ownStatus is the controller's part of the status that stands, with condition
 // Ready where that is its own to say.
 func ownStatus(a *v1alpha1.L2Attachment, ready bool) v1alpha1.L2AttachmentStatus {
-	own := v1alpha1.L2AttachmentStatus{Network: a.Status.Network, PortName: a.Status.PortName, MTU: a.Status.MTU}
+	own := v1alpha1.L2AttachmentStatus{Network: a.Status.Network, PortName: a.Status.PortName, MTU: a.Status.MTU, Addresses: a.Status.Addresses}
 	for _, kind := range []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionReady} {
 		if c := meta.FindStatusCondition(a.Status.Conditions, kind); c != nil && (ready || kind != v1alpha1.ConditionReady) {
 			own.Conditions = append(own.Conditions, *c)

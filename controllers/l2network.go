@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -15,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/topology"
 	"l2sm.io/l2sm/ovn"
 )
@@ -22,97 +21,85 @@ import (
 // Northbound is the database that networks are written to.
 type Northbound interface {
 	Apply(ctx context.Context, network ovn.Network) (ovn.Result, error)
+	ApplyPorts(ctx context.Context, changes ovn.PortChanges) (ovn.Result, error)
 	Delete(ctx context.Context, key ovn.Key) error
 	Complete(ctx context.Context, networks []ovn.Key) (bool, error)
 	Connected() bool
 }
 
 // L2NetworkReconciler makes the northbound database hold each network with its
-// attachments' ports. A burst of attachments coalesces: a reconcile says the
-// whole network, and is one transaction.
+// attachments' ports. What it writes is what has changed since the last write;
+// a network is compared as a whole after a connection was made, when its spec
+// comes into force, and when somebody else has changed its rows. A burst of
+// attachments coalesces into one transaction.
 type L2NetworkReconciler struct {
 	client.Client
-	Admission  *Admission
 	Northbound Northbound
 	Recorder   events.EventRecorder
-	// attachments are woken when a commit, or a freed address, concerns them,
-	// networks when a move has freed addresses of theirs.
-	attachments *wakeups
-	networks    *wakeups
-	committed   *committed
-	filling     *filling
-	stages      *stages
-}
-
-// networkFacts are what a reconcile gathers.
-type networkFacts struct {
-	// accepted attachments have their port here, refused ones have none.
-	accepted, refused []*v1alpha1.L2Attachment
-	// leaving attachments have their port here still, or again: their new
-	// network takes it over. Reserving ones wait for their pod.
-	leaving, reserving []*v1alpha1.L2Attachment
-	// users keep the network: whoever has an address or a port on it.
-	users []string
-	// detaches says that the network goes with its namespace, whoever uses it.
-	detaches bool
-	// invalid is why the spec, or its ipam, is not in force.
-	invalid error
-	// programming is why the database does not hold what it shall.
-	programming error
+	placement  *placement
+	ports      *ports
+	programs   *programs
+	filling    *filling
+	stages     *stages
+	// attachments are woken when a commit concerns them, networks when a move has
+	// freed what was held on them, statuses when there is something to say.
+	attachments, networks, statuses *wakeups
 }
 
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=l2sm.io,resources=l2networks,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=l2sm.io,resources=l2networks/status,verbs=patch
 // +kubebuilder:rbac:groups=l2sm.io,resources=l2attachments,verbs=get;list;watch
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
 
-// Reconcile brings one network's logical switch in line with the API, and says
-// so when it was the last one that was missing.
+// Reconcile brings one network's logical switch in line with the API, and marks
+// the database when it was the last one that was missing.
 func (r *L2NetworkReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	result, err := r.reconcile(ctx, req)
+	if err := r.placement.loaded.wait(ctx, r.placement); err != nil {
+		return ctrl.Result{}, err
+	}
+	result, err := settled(retried(r.reconcile(ctx, req.NamespacedName)))
 	return result, errors.Join(err, r.complete(ctx))
 }
 
-func (r *L2NetworkReconciler) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	network := &v1alpha1.L2Network{}
-	err := r.Get(ctx, req.NamespacedName, network)
-	if apierrors.IsNotFound(err) {
-		return ctrl.Result{}, retried(r.gone(ctx, req.NamespacedName))
-	}
+// networkFacts are what a reconcile gathers.
+type networkFacts struct {
+	network *v1alpha1.L2Network
+	admission.Report
+	// goes says that the network goes with its namespace, whatever is attached.
+	goes bool
+}
+
+func (r *L2NetworkReconciler) reconcile(ctx context.Context, key types.NamespacedName) error {
+	network, err := r.placement.network(ctx, key)
 	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("get network %q: %w", req.NamespacedName, err)
+		return err
+	}
+	if network == nil {
+		return r.gone(ctx, key)
 	}
 	if err := r.guard(ctx, network); err != nil {
-		return settled(err)
+		return err
 	}
+	f := networkFacts{network: network, Report: r.placement.ledger.Judge(network)}
+	if f.goes, err = r.placement.goes(ctx, network); err != nil {
+		return err
+	}
+	if f.finished() {
+		return r.finalize(ctx, f)
+	}
+	err = r.write(ctx, f)
+	r.programs.note(key, network.Generation, err)
+	r.statuses.wake(key)
+	return err
+}
 
-	facts, err := r.gather(ctx, network)
-	if err != nil {
-		return settled(err)
-	}
-	goes := !network.DeletionTimestamp.IsZero() && (len(facts.users) == 0 || facts.detaches)
-	if goes {
-		facts.programming = r.finalize(ctx, network)
-	} else {
-		facts.programming = r.program(ctx, network, facts)
-	}
-	if goes && facts.programming == nil {
-		if facts.detaches {
-			r.Admission.Allocations.Drop(req.NamespacedName)
-		}
-		return ctrl.Result{}, nil
-	}
-	r.attachments.wake(concerned(network, facts, r.Admission.UnderlayMTU)...)
-	if err := r.report(ctx, network, facts); err != nil {
-		return ctrl.Result{}, err
-	}
-	return settled(retried(facts.programming))
+// finished says whether a network that is being deleted has nothing to wait for.
+func (f networkFacts) finished() bool {
+	return !f.network.DeletionTimestamp.IsZero() && (f.Members == 0 || f.goes)
 }
 
 // retried are errors that a retry can mend. The return of a lost connection
-// brings every network here.
+// requeues every network.
 func retried(err error) error {
 	if errors.Is(err, ovn.ErrNotConnected) {
 		return nil
@@ -133,135 +120,146 @@ func (r *L2NetworkReconciler) guard(ctx context.Context, network *v1alpha1.L2Net
 	return nil
 }
 
-func (r *L2NetworkReconciler) gather(ctx context.Context, network *v1alpha1.L2Network) (networkFacts, error) {
-	key, facts := client.ObjectKeyFromObject(network), networkFacts{}
-	err := r.Admission.Allocations.Prepare(ctx, network)
-	if refused, ok := asRefusal(err); ok {
-		facts.invalid, err = refused, nil
-	}
-	if err != nil {
-		return networkFacts{}, err
-	}
-
-	if facts.detaches, err = r.Admission.Detaches(ctx, network); err != nil {
-		return networkFacts{}, err
-	}
-	list, err := r.attachmentsOf(ctx, key)
-	if err != nil {
-		return networkFacts{}, err
-	}
-	for i := range list {
-		if err := r.place(ctx, network, &list[i], &facts); err != nil {
-			return networkFacts{}, err
+// write makes the database hold what has changed of the network, or all of it.
+// A network without a spec in force has a switch and no ports.
+func (r *L2NetworkReconciler) write(ctx context.Context, f networkFacts) error {
+	key := client.ObjectKeyFromObject(f.network)
+	if r.ports.stale(key, f.Version) {
+		if err := r.survey(ctx, key); err != nil {
+			return err
 		}
+		r.placement.ledger.Open(key)
 	}
-	if facts.users, err = r.Admission.Allocations.Holders(ctx, key); err != nil {
-		return networkFacts{}, err
-	}
-	return facts, nil
-}
-
-func (r *L2NetworkReconciler) attachmentsOf(ctx context.Context, network types.NamespacedName) ([]v1alpha1.L2Attachment, error) {
-	list := &v1alpha1.L2AttachmentList{}
-	err := r.List(ctx, list, client.MatchingFields{networkIndex: network.String()}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil, fmt.Errorf("list attachments of network %q: %w", network, err)
-	}
-	return list.Items, nil
-}
-
-// place says what an attachment is to the network that it names, or is on.
-func (r *L2NetworkReconciler) place(ctx context.Context, network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, facts *networkFacts) error {
-	into, err := r.placeOf(ctx, network, a, facts)
-	if _, refused := asRefusal(err); refused {
-		into, err = &facts.refused, nil
-	}
-	if err == nil && into != nil {
-		*into = append(*into, a)
-	}
-	return err
-}
-
-func (r *L2NetworkReconciler) placeOf(ctx context.Context, network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, facts *networkFacts) (*[]*v1alpha1.L2Attachment, error) {
-	if !a.Complete() {
-		return &facts.refused, nil
-	}
-	pod, err := r.Admission.Pod(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	if err := mayHavePort(a, pod); err != nil {
-		return nil, err
-	}
-	names := a.NetworkKey() == client.ObjectKeyFromObject(network)
-	switch {
-	case !a.Bound() && names:
-		return &facts.reserving, r.Admission.acceptOn(ctx, network, a)
-	case !a.Bound():
-		return nil, nil
-	case names:
-		return &facts.accepted, r.Admission.acceptOn(ctx, network, a)
-	}
-	// It moves to another network, unless that one refuses it.
-	err = r.Admission.Accept(ctx, a, pod)
-	if _, refused := asRefusal(err); refused {
-		return &facts.accepted, r.Admission.acceptOn(ctx, network, a)
-	}
-	return &facts.leaving, err
-}
-
-// program commits the network, in one transaction, and none where nothing
-// differs.
-func (r *L2NetworkReconciler) program(ctx context.Context, network *v1alpha1.L2Network, facts networkFacts) error {
 	if !r.Northbound.Connected() {
 		return ovn.ErrNotConnected
 	}
-	result, err := r.Northbound.Apply(ctx, topology.For(network, facts.accepted, facts.leaving, r.Admission.UnderlayMTU))
-	key := client.ObjectKeyFromObject(network)
-	if errors.Is(err, ovn.ErrNotConnected) {
-		return err
-	}
-	r.filling.settle(key, err == nil)
-	if err != nil {
-		return err
-	}
-	if result.Committed {
-		transactions.Inc()
-		log.FromContext(ctx).Info("Northbound committed", "switch", ovn.Key{Namespace: network.Namespace, Name: network.Name}.Switch(),
-			"added", result.Added, "moved", result.Moved, "changed", result.Changed, "removed", result.Removed)
-	}
-	changed := r.committed.set(key, facts.accepted)
-	r.stages.portsCommitted(changed)
-	r.attachments.wake(changed...)
-	r.networks.wake(r.Admission.Allocations.Settle(key, facts.accepted)...)
-	return nil
-}
-
-// finalize removes the switch of a network that nobody uses, and lets it go.
-func (r *L2NetworkReconciler) finalize(ctx context.Context, network *v1alpha1.L2Network) error {
-	if err := r.sweep(ctx, client.ObjectKeyFromObject(network)); err != nil {
-		return err
-	}
-	before := network.DeepCopy()
-	if !controllerutil.RemoveFinalizer(network, v1alpha1.NetworkFinalizer) {
+	w := r.ports.begin(key, f.Version)
+	if w.empty() {
 		return nil
 	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Patch(ctx, network, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("remove finalizer of network %q: %w", client.ObjectKeyFromObject(network), err)
+	inForce := f.InForce
+	if inForce == nil {
+		bare := *f.network
+		bare.Spec = v1alpha1.L2NetworkSpec{}
+		inForce = &bare
+	}
+	result, err := w.commit(ctx, r.Northbound, topology.Switch(inForce, r.placement.underlayMTU))
+	if err != nil {
+		r.ports.failed(key, w)
+	}
+	if w.whole && !errors.Is(err, ovn.ErrNotConnected) {
+		r.filling.settle(key, err == nil)
+	}
+	if err != nil {
+		return err
+	}
+	r.committed(ctx, key, w, result)
+	return nil
+}
+
+// committed wakes the attachments whose port is in the database now, and
+// releases what those had elsewhere that have moved here.
+func (r *L2NetworkReconciler) committed(ctx context.Context, key types.NamespacedName, w work, result ovn.Result) {
+	if result.Committed {
+		transactions.Inc()
+		log.FromContext(ctx).Info("Northbound committed", "switch", ovn.Key{Namespace: key.Namespace, Name: key.Name}.Switch(),
+			"added", len(result.Added), "moved", len(result.Moved), "changed", len(result.Changed), "removed", len(result.Removed))
+	}
+	for owner, p := range w.set {
+		r.placement.ledger.Settle(key, owner, p.uid)
+	}
+	changed := r.ports.done(key, w)
+	r.stages.portsCommitted(changed)
+	r.attachments.wake(changed...)
+}
+
+// survey finds the place of every attachment of the network, since its spec in
+// force is another or nothing is known yet, and wakes those that may have
+// something else to say.
+func (r *L2NetworkReconciler) survey(ctx context.Context, key types.NamespacedName) error {
+	list := &v1alpha1.L2AttachmentList{}
+	if err := r.List(ctx, list, client.MatchingFields{networkIndex: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list attachments of network %q: %w", key, err)
+	}
+	records := &records{reads: &r.placement.reads, ctx: ctx}
+	for _, ranked := range admission.ByPrecedence(list.Items, records.Pod) {
+		owner := client.ObjectKeyFromObject(ranked.Attachment)
+		if err := r.placeOne(ctx, owner); err != nil {
+			return err
+		}
+		r.attachments.wake(owner)
+	}
+	return records.err
+}
+
+// placeOne finds the place of an attachment that has all on record that it needs,
+// and says what its port is. What has to be written of others is their own
+// reconcile's.
+func (r *L2NetworkReconciler) placeOne(ctx context.Context, owner types.NamespacedName) error {
+	defer r.placement.turns.Take(owner)()
+	a := &v1alpha1.L2Attachment{}
+	if err := r.Get(ctx, owner, a, client.UnsafeDisableDeepCopy); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if !a.DeletionTimestamp.IsZero() || !a.Complete() {
+		return nil
+	}
+	pod, err := r.placement.pod(ctx, a)
+	if err != nil {
+		return err
+	}
+	f, err := r.placement.gather(ctx, a, pod, nil)
+	if err != nil {
+		return err
+	}
+	at, err := r.placement.take(f)
+	if errors.Is(err, admission.ErrBehind) {
+		return nil // it lacks addresses, and asks for them when the network is open
+	}
+	if err != nil {
+		return err
+	}
+	if !at.on() || !a.Bound() {
+		r.networks.wake(r.ports.remove(owner)...)
+		return nil
+	}
+	if a.Status.MTU != 0 && r.ports.set(at.Network, a) {
+		r.networks.wake(client.ObjectKeyFromObject(at.Network))
 	}
 	return nil
 }
 
-// gone cleans up behind a network that the API does not have, and lets the
-// attachments that name it say so.
-func (r *L2NetworkReconciler) gone(ctx context.Context, key types.NamespacedName) error {
-	list, err := r.attachmentsOf(ctx, key)
+// finalize removes the switch of a network that has no members, or goes whatever
+// it has, and lets it go.
+func (r *L2NetworkReconciler) finalize(ctx context.Context, f networkFacts) error {
+	key := client.ObjectKeyFromObject(f.network)
+	err := r.sweep(ctx, key)
 	if err != nil {
+		r.programs.note(key, f.network.Generation, err)
+		r.statuses.wake(key)
 		return err
 	}
-	for i := range list {
-		r.attachments.wake(client.ObjectKeyFromObject(&list[i]))
+	before := f.network.DeepCopy()
+	if controllerutil.RemoveFinalizer(f.network, v1alpha1.NetworkFinalizer) {
+		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+		if err := r.Patch(ctx, f.network, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("remove finalizer of network %q: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// gone cleans up behind a network that the API does not have, and wakes the
+// attachments that name it.
+func (r *L2NetworkReconciler) gone(ctx context.Context, key types.NamespacedName) error {
+	r.placement.ledger.Close(key)
+	r.programs.forget(key)
+	list := &v1alpha1.L2AttachmentList{}
+	if err := r.List(ctx, list, client.MatchingFields{networkIndex: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list attachments of network %q: %w", key, err)
+	}
+	for i := range list.Items {
+		r.attachments.wake(client.ObjectKeyFromObject(&list.Items[i]))
 	}
 	return r.sweep(ctx, key)
 }
@@ -275,23 +273,6 @@ func (r *L2NetworkReconciler) sweep(ctx context.Context, key types.NamespacedNam
 	if err := r.Northbound.Delete(ctx, ovn.Key{Namespace: key.Namespace, Name: key.Name}); err != nil {
 		return fmt.Errorf("delete network %q from the northbound database: %w", key, err)
 	}
-	r.attachments.wake(r.committed.set(key, nil)...)
-	return nil
-}
-
-// report patches the network's status, if it differs, and tells of what has
-// turned bad.
-func (r *L2NetworkReconciler) report(ctx context.Context, network *v1alpha1.L2Network, facts networkFacts) error {
-	before := network.DeepCopy()
-	network.Status = networkStatus(network, facts, r.Admission.UnderlayMTU)
-	if equality.Semantic.DeepEqual(before.Status, network.Status) {
-		return nil
-	}
-	if err := r.Status().Patch(ctx, network, client.MergeFrom(before), client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("patch status of network %q: %w", client.ObjectKeyFromObject(network), err)
-	}
-	for _, e := range newEvents(before.Status.Conditions, network.Status.Conditions, facts) {
-		emit(r.Recorder, network, e)
-	}
+	r.attachments.wake(r.ports.drop(key)...)
 	return nil
 }

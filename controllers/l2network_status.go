@@ -1,38 +1,108 @@
 package controllers
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/ovn"
 )
 
-// networkStatus is the status that a network is to have.
-func networkStatus(network *v1alpha1.L2Network, facts networkFacts, underlayMTU int32) v1alpha1.L2NetworkStatus {
+// L2NetworkStatusReconciler says on each network what is in force, how many
+// attachments it has, and whether the database holds it. It is a reconciler of
+// its own so that no write of a status keeps the worker that programs OVN.
+type L2NetworkStatusReconciler struct {
+	client.Client
+	Recorder  events.EventRecorder
+	placement *placement
+	programs  *programs
+	ports     *ports
+}
+
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2networks,verbs=get;list;watch
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2networks/status,verbs=patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
+
+// Reconcile patches the network's status, if it differs, and tells of what has
+// turned bad.
+func (r *L2NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	network, err := r.placement.network(ctx, req.NamespacedName)
+	if err != nil || network == nil {
+		return ctrl.Result{}, err
+	}
+	f, known := r.gather(network)
+	if !known {
+		return ctrl.Result{}, nil // its first write wakes this again
+	}
+	before := network.DeepCopy()
+	network.Status = networkStatus(network, f, r.placement.underlayMTU)
+	if equality.Semantic.DeepEqual(before.Status, network.Status) {
+		return ctrl.Result{}, nil
+	}
+	if err := r.Status().Patch(ctx, network, client.MergeFrom(before), client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, fmt.Errorf("patch status of network %q: %w", req.NamespacedName, err)
+	}
+	for _, e := range newEvents(before.Status.Conditions, network.Status.Conditions, f.users) {
+		emit(r.Recorder, network, e)
+	}
+	return ctrl.Result{}, nil
+}
+
+// statusFacts are what a network's status is made of.
+type statusFacts struct {
+	admission.Report
+	program
+	// ports is how many the network has.
+	ports int
+	// users are the members that a deletion waits for.
+	users []string
+}
+
+// gather finds what there is to say of the network as it is now, if it has been
+// judged and written.
+func (r *L2NetworkStatusReconciler) gather(network *v1alpha1.L2Network) (statusFacts, bool) {
+	key := client.ObjectKeyFromObject(network)
+	written, has := r.programs.of(key)
+	if !has || written.generation != network.Generation {
+		return statusFacts{}, false
+	}
+	f := statusFacts{Report: r.placement.ledger.Judge(network), program: written, ports: r.ports.count(key)}
+	if !network.DeletionTimestamp.IsZero() {
+		f.users = r.placement.ledger.Members(key)
+	}
+	return f, true
+}
+
+// networkStatus is the status that a network is to have. It is pure.
+func networkStatus(network *v1alpha1.L2Network, f statusFacts, underlayMTU int32) v1alpha1.L2NetworkStatus {
 	status := v1alpha1.L2NetworkStatus{
 		Conditions:  append([]metav1.Condition(nil), network.Status.Conditions...),
-		Attachments: int32(len(facts.accepted) + len(facts.reserving)),
-		MTU:         network.EffectiveMTU(underlayMTU),
-		IPAM:        network.Status.IPAM,
+		Attachments: int32(f.Members),
 	}
-	accepted := specCondition(network, underlayMTU)
-	if facts.invalid != nil {
-		accepted = v1alpha1.NetworkInvalid(facts.invalid)
+	if f.InForce != nil {
+		spec := f.InForce.Spec
+		status.InForce = &spec
+		status.MTU = f.InForce.EffectiveMTU(underlayMTU)
+		status.IPAM = ipamInForce(f.InForce)
 	}
-	if facts.invalid == nil {
-		status.IPAM = inForce(network)
+	if status.InForce != nil && status.InForce.IPAM != nil {
+		status.Subnets = joined(status.InForce.IPAM.Subnets)
 	}
-	conditions := []metav1.Condition{accepted, programmed(accepted, facts)}
-	if !network.DeletionTimestamp.IsZero() && len(facts.users) > 0 {
-		conditions = append(conditions, v1alpha1.NetworkInUse(facts.users))
-	}
-	if len(facts.users) == 0 {
+	accepted := acceptedCondition(f.Refused)
+	programmed := programmedCondition(accepted, f)
+	conditions := []metav1.Condition{accepted, programmed, readyCondition(accepted, programmed)}
+	if len(f.users) > 0 {
+		conditions = append(conditions, v1alpha1.NetworkInUse(f.users))
+	} else {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionDeleting)
 	}
 	for _, c := range conditions {
@@ -42,22 +112,37 @@ func networkStatus(network *v1alpha1.L2Network, facts networkFacts, underlayMTU 
 	return status
 }
 
-func programmed(accepted metav1.Condition, facts networkFacts) metav1.Condition {
-	if errors.Is(facts.programming, ovn.ErrNotConnected) {
-		return v1alpha1.NotProgrammed(v1alpha1.ReasonNorthbound, "OVN's northbound database can't be reached; what is in it keeps working")
+func acceptedCondition(refused error) metav1.Condition {
+	if refusal, is := admission.AsRefusal(refused); is {
+		return refusal.Condition
 	}
-	if facts.programming != nil {
-		return v1alpha1.NotProgrammed(v1alpha1.ReasonFailed, facts.programming.Error())
-	}
-	if accepted.Status != metav1.ConditionTrue {
-		return v1alpha1.NotProgrammed(v1alpha1.ReasonNotAccepted, "this spec is not in force: "+accepted.Message)
-	}
-	return v1alpha1.Programmed(len(facts.accepted))
+	return v1alpha1.NetworkAccepted()
 }
 
-// inForce is the spec's ipam as status. A restarted controller reads it as
-// what was in force before.
-func inForce(network *v1alpha1.L2Network) *v1alpha1.IPAMStatus {
+func programmedCondition(accepted metav1.Condition, f statusFacts) metav1.Condition {
+	switch {
+	case errors.Is(f.err, ovn.ErrNotConnected):
+		return v1alpha1.NotProgrammed(v1alpha1.ReasonNorthbound, "OVN's northbound database can't be reached; what is in it keeps working")
+	case f.err != nil:
+		return v1alpha1.NotProgrammed(v1alpha1.ReasonFailed, f.err.Error())
+	case accepted.Status != metav1.ConditionTrue:
+		return v1alpha1.NotProgrammed(v1alpha1.ReasonNotAccepted, "this spec is not in force: "+accepted.Message)
+	default:
+		return v1alpha1.Programmed(f.ports)
+	}
+}
+
+func readyCondition(accepted, programmed metav1.Condition) metav1.Condition {
+	for _, c := range []metav1.Condition{accepted, programmed} {
+		if c.Status != metav1.ConditionTrue {
+			return v1alpha1.NetworkNotReady(c)
+		}
+	}
+	return v1alpha1.NetworkReady()
+}
+
+// ipamInForce is the ipam of a network in force with its defaults.
+func ipamInForce(network *v1alpha1.L2Network) *v1alpha1.IPAMStatus {
 	if network.Spec.IPAM == nil {
 		return nil
 	}
@@ -70,7 +155,7 @@ func inForce(network *v1alpha1.L2Network) *v1alpha1.IPAMStatus {
 
 // newEvents are the events that go with conditions that have turned bad, or
 // have something new to say.
-func newEvents(before, now []metav1.Condition, facts networkFacts) []v1alpha1.Event {
+func newEvents(before, now []metav1.Condition, users []string) []v1alpha1.Event {
 	var all []v1alpha1.Event
 	for _, c := range now {
 		if stood := meta.FindStatusCondition(before, c.Type); stood != nil && stood.Status == c.Status && stood.Message == c.Message {
@@ -78,34 +163,10 @@ func newEvents(before, now []metav1.Condition, facts networkFacts) []v1alpha1.Ev
 		}
 		switch {
 		case c.Type == v1alpha1.ConditionDeleting:
-			all = append(all, v1alpha1.InUseEvent(facts.users))
+			all = append(all, v1alpha1.InUseEvent(users))
 		case c.Type == v1alpha1.ConditionAccepted && c.Status == metav1.ConditionFalse:
 			all = append(all, v1alpha1.NetworkRefusedEvent(c.Reason, c.Message))
 		}
 	}
 	return all
-}
-
-// concerned are the attachments whose status may have something else to say
-// now: those that are refused, or wait, and those that have not said yet that
-// they are accepted.
-func concerned(network *v1alpha1.L2Network, facts networkFacts, underlayMTU int32) []types.NamespacedName {
-	var keys []types.NamespacedName
-	for _, a := range facts.refused {
-		keys = append(keys, client.ObjectKeyFromObject(a))
-	}
-	for _, a := range facts.reserving {
-		if !meta.IsStatusConditionTrue(a.Status.Conditions, v1alpha1.ConditionAccepted) {
-			keys = append(keys, client.ObjectKeyFromObject(a))
-		}
-	}
-	for _, a := range facts.accepted {
-		stands, want := ownStatus(a, false), portStatus(network, a, underlayMTU)
-		settled := equality.Semantic.DeepEqual(stands.Network, want.Network) && stands.PortName == want.PortName && stands.MTU == want.MTU
-		names := a.NetworkKey() == client.ObjectKeyFromObject(network) // another's refusal may have passed
-		if !settled || !names || !meta.IsStatusConditionTrue(stands.Conditions, v1alpha1.ConditionAccepted) {
-			keys = append(keys, client.ObjectKeyFromObject(a))
-		}
-	}
-	return keys
 }

@@ -5,12 +5,17 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/ovn"
 )
+
+// refusedFor are the facts of a network whose newest spec is not in force.
+func refusedFor(c metav1.Condition) statusFacts {
+	return statusFacts{Report: admission.Report{Refused: admission.Refuse(c)}}
+}
 
 func TestNetworkConditions(t *testing.T) {
 	large := int32(9000)
@@ -18,40 +23,40 @@ func TestNetworkConditions(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		change func(*v1alpha1.L2Network)
-		facts  networkFacts
+		facts  statusFacts
 		want   map[string]string // condition: reason
 		events []string
 	}{
 		"Good": {
-			"all is well", func(*v1alpha1.L2Network) {}, networkFacts{},
-			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed"}, nil,
+			"all is well", func(*v1alpha1.L2Network) {}, statusFacts{},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready"}, nil,
 		},
 		"LargeMTU": {
-			"a spec that can't be used is not in force", func(n *v1alpha1.L2Network) { n.Spec.MTU = &large }, networkFacts{},
-			map[string]string{"Accepted": "MTUTooLarge", "Programmed": "NotAccepted"}, []string{"MTUTooLarge"},
+			"a spec that can't be used is not in force", func(n *v1alpha1.L2Network) { n.Spec.MTU = &large }, refusedFor(v1alpha1.MTUTooLarge(large, 1442)),
+			map[string]string{"Accepted": "MTUTooLarge", "Programmed": "NotAccepted", "Ready": "MTUTooLarge"}, []string{"MTUTooLarge"},
 		},
 		"Stranded": {
-			"nor is one that would strand addresses", func(*v1alpha1.L2Network) {}, networkFacts{invalid: errors.New("strands a")},
-			map[string]string{"Accepted": "Invalid", "Programmed": "NotAccepted"}, []string{"Invalid"},
+			"nor is one that would strand addresses", func(*v1alpha1.L2Network) {}, refusedFor(v1alpha1.NetworkInvalid(errors.New("strands a"))),
+			map[string]string{"Accepted": "Invalid", "Programmed": "NotAccepted", "Ready": "Invalid"}, []string{"Invalid"},
 		},
 		"Away": {
-			"the database can't be reached", func(*v1alpha1.L2Network) {}, networkFacts{programming: ovn.ErrNotConnected},
-			map[string]string{"Accepted": "Accepted", "Programmed": "NorthboundUnavailable"}, nil,
+			"the database can't be reached", func(*v1alpha1.L2Network) {}, statusFacts{program: program{err: ovn.ErrNotConnected}},
+			map[string]string{"Accepted": "Accepted", "Programmed": "NorthboundUnavailable", "Ready": "NorthboundUnavailable"}, nil,
 		},
 		"Foreign": {
-			"somebody else's row is in the way", func(*v1alpha1.L2Network) {}, networkFacts{programming: &ovn.ForeignError{Kind: "switch", Name: "l2sm/lab/net"}},
-			map[string]string{"Accepted": "Accepted", "Programmed": "Failed"}, nil,
+			"somebody else's row is in the way", func(*v1alpha1.L2Network) {}, statusFacts{program: program{err: &ovn.ForeignError{Kind: "switch", Name: "l2sm/lab/net"}}},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Failed", "Ready": "Failed"}, nil,
 		},
 		"InUse": {
-			"a deletion waits and says for whom", func(n *v1alpha1.L2Network) { n.DeletionTimestamp = &now }, networkFacts{users: []string{"default/a"}},
-			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Deleting": "InUse"}, []string{"InUse"},
+			"a deletion waits and says for whom", func(n *v1alpha1.L2Network) { n.DeletionTimestamp = &now }, statusFacts{users: []string{"default/a"}},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready", "Deleting": "InUse"}, []string{"InUse"},
 		},
 		"Going": {
 			"a deletion that waits for the database alone does not speak of users", func(n *v1alpha1.L2Network) {
 				n.DeletionTimestamp = &now
 				n.Status.Conditions = []metav1.Condition{v1alpha1.NetworkInUse([]string{"default/a"})}
-			}, networkFacts{programming: ovn.ErrNotConnected},
-			map[string]string{"Accepted": "Accepted", "Programmed": "NorthboundUnavailable"}, nil,
+			}, statusFacts{program: program{err: ovn.ErrNotConnected}},
+			map[string]string{"Accepted": "Accepted", "Programmed": "NorthboundUnavailable", "Ready": "NorthboundUnavailable"}, nil,
 		},
 	}
 	for name, tc := range cases {
@@ -72,46 +77,15 @@ func TestNetworkConditions(t *testing.T) {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
 			}
 			var events []string
-			for _, e := range newEvents(nil, status.Conditions, tc.facts) {
+			for _, e := range newEvents(nil, status.Conditions, tc.facts.users) {
 				events = append(events, e.Reason)
 			}
 			if diff := cmp.Diff(tc.events, events); diff != "" {
 				t.Errorf("%s: events: -want +got\n%s", tc.reason, diff)
 			}
-			if again := newEvents(status.Conditions, status.Conditions, tc.facts); len(again) > 0 {
+			if again := newEvents(status.Conditions, status.Conditions, tc.facts.users); len(again) > 0 {
 				t.Errorf("what was told is told again: %v", again)
 			}
 		})
-	}
-}
-
-func TestConcerned(t *testing.T) {
-	network := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "lab", Name: "net"}}
-	attachment := func(name string) *v1alpha1.L2Attachment {
-		a := &v1alpha1.L2Attachment{ObjectMeta: metav1.ObjectMeta{Namespace: "lab", Name: name}}
-		a.Spec.Network.Name = "net"
-		a.Status = portStatus(network, a, 1500)
-		return a
-	}
-	settled, fresh, smaller, stays, arrives := attachment("settled"), attachment("fresh"), attachment("smaller"), attachment("stays"), attachment("arrives")
-	fresh.Status = v1alpha1.L2AttachmentStatus{}
-	smaller.Status.MTU = 1300
-	stays.Spec.Network.Name = "refuses"
-	arrives.Status.Network.Name = "former"
-	waits, reserved, unbound := attachment("waits"), attachment("reserved"), attachment("unbound")
-	meta.RemoveStatusCondition(&waits.Status.Conditions, v1alpha1.ConditionAccepted)
-	meta.RemoveStatusCondition(&unbound.Status.Conditions, v1alpha1.ConditionAccepted)
-	facts := networkFacts{
-		accepted:  []*v1alpha1.L2Attachment{settled, fresh, smaller, stays, arrives},
-		refused:   []*v1alpha1.L2Attachment{waits},
-		reserving: []*v1alpha1.L2Attachment{reserved, unbound},
-	}
-
-	var got []string
-	for _, key := range concerned(network, facts, 1500) {
-		got = append(got, key.Name)
-	}
-	if diff := cmp.Diff([]string{"waits", "unbound", "fresh", "smaller", "stays", "arrives"}, got); diff != "" {
-		t.Errorf("only those are woken that have something else to say: -want +got\n%s", diff)
 	}
 }

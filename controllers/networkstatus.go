@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/multus"
 )
 
@@ -36,7 +37,7 @@ func (r *NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	text, reported := pod.Annotations[nadv1.NetworkStatusAnnot]
-	if !reported || ended(pod) {
+	if !reported || attach.Ended(pod) {
 		return ctrl.Result{}, nil // Multus speaks first; its write brings the pod here again
 	}
 	var stands []nadv1.NetworkStatus

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/attach"
 )
 
@@ -23,7 +24,7 @@ import (
 // takes them back as soon as the pod has ended or is gone.
 type PodReconciler struct {
 	client.Client
-	Admission *Admission
+	placement *placement
 	Recorder  events.EventRecorder
 	names     *interfaceNames
 	stages    *stages
@@ -42,8 +43,8 @@ func (r *PodReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.R
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if pod.UID == "" || ended(pod) {
-		r.Admission.Allocations.Forget(req.NamespacedName)
+	if pod.UID == "" || attach.Ended(pod) {
+		r.placement.ledger.Forget(req.NamespacedName)
 		return ctrl.Result{}, r.remove(ctx, planEnd(existing))
 	}
 	if pod.Spec.NodeName == "" {
@@ -111,7 +112,7 @@ func (r *PodReconciler) remove(ctx context.Context, plan podPlan) error {
 
 func (r *PodReconciler) create(ctx context.Context, asked asked, plan podPlan) error {
 	if len(plan.create) > 0 {
-		alive, err := r.Admission.Alive(ctx, asked.pod, r.names.served(asked.pod.UID))
+		alive, err := r.placement.alive(ctx, asked.pod, r.names.served(asked.pod.UID))
 		if err != nil || !alive {
 			return err
 		}
@@ -133,34 +134,34 @@ func (r *PodReconciler) create(ctx context.Context, asked asked, plan podPlan) e
 // attach makes one attachment: complete, or, where it is refused, waiting. The
 // attachment's own reconcile says why, and completes it later.
 func (r *PodReconciler) attach(ctx context.Context, pod *corev1.Pod, request attach.Request) error {
-	owner := types.NamespacedName{Namespace: pod.Namespace, Name: attach.Name(pod.Name, pod.UID, request.Interface)}
-	lease, err := r.Admission.Grant(ctx, owner, "", client.ObjectKeyFromObject(pod), request)
-	if _, refused := asRefusal(err); refused {
-		return r.write(ctx, newAttachment(pod, request, nil))
-	}
-	if err != nil {
+	a := newAttachment(pod, request)
+	lease, err := r.placement.grant(ctx, a, request)
+	if _, refused := admission.AsRefusal(err); err != nil && !refused {
 		return err
 	}
-	return r.write(ctx, newAttachment(pod, request, &lease))
+	if err == nil {
+		admission.Record(a, lease)
+	}
+	return r.write(ctx, a)
 }
 
 func (r *PodReconciler) write(ctx context.Context, a *v1alpha1.L2Attachment) error {
 	owner := client.ObjectKeyFromObject(a)
 	err := r.Create(ctx, a, client.FieldOwner(fieldOwner))
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
-		r.Admission.Allocations.Cancel(owner, "")
+		r.placement.ledger.Cancel(owner, "")
 		return nil
 	}
 	if apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("create attachment %q: %w", owner, errSettling)
+		return fmt.Errorf("create attachment %q: %w", owner, admission.ErrBehind)
 	}
 	if isRejected(err) {
-		r.Admission.Allocations.Cancel(owner, "")
+		r.placement.ledger.Cancel(owner, "")
 	}
 	if err != nil {
 		return fmt.Errorf("create attachment %q: %w", owner, err)
 	}
-	r.Admission.Allocations.Confirm(owner, a.UID)
+	r.placement.ledger.Confirm(owner, a.UID)
 	if a.Complete() {
 		r.stages.attachmentWritten(a)
 		log.FromContext(ctx).Info("Attachment written", "attachment", owner.String())

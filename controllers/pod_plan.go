@@ -8,7 +8,6 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
-	"l2sm.io/l2sm/internal/ipam"
 )
 
 // podPlan is what is to be done for a pod.
@@ -52,9 +51,9 @@ func planEnd(attachments []v1alpha1.L2Attachment) podPlan {
 	return plan
 }
 
-// newAttachment is the attachment that a pod's request asks for. Without a
-// lease it waits: it is complete when it has a MAC address.
-func newAttachment(pod *corev1.Pod, request attach.Request, lease *ipam.Lease) *v1alpha1.L2Attachment {
+// newAttachment is the attachment that a pod's request asks for. It waits until
+// a lease is recorded in it.
+func newAttachment(pod *corev1.Pod, request attach.Request) *v1alpha1.L2Attachment {
 	yes := true
 	a := &v1alpha1.L2Attachment{
 		ObjectMeta: metav1.ObjectMeta{
@@ -78,22 +77,5 @@ func newAttachment(pod *corev1.Pod, request attach.Request, lease *ipam.Lease) *
 	if request.Network.Namespace != pod.Namespace {
 		a.Spec.Network.Namespace = request.Network.Namespace
 	}
-	if lease != nil {
-		record(a, *lease)
-	}
 	return a
-}
-
-// record writes a lease into an attachment, which completes it. What its user
-// wrote stays as it was written.
-func record(a *v1alpha1.L2Attachment, lease ipam.Lease) {
-	if a.Spec.MACAddress == "" {
-		a.Spec.MACAddress = lease.MAC.String()
-	}
-	if len(a.Spec.Addresses) > 0 {
-		return
-	}
-	for _, address := range lease.Addresses {
-		a.Spec.Addresses = append(a.Spec.Addresses, address.String())
-	}
 }

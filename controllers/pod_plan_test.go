@@ -36,16 +36,16 @@ func TestPlanPod(t *testing.T) {
 		create, remove []string
 	}{
 		"New":         {"all is to be made, in the annotation's order", []attach.Request{more, lab}, nil, []string{"net2", "net1"}, nil},
-		"Settled":     {"nothing differs", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, nil},
-		"Added":       {"one more", []attach.Request{lab, more}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, []string{"net2"}, nil},
-		"Dropped":     {"one less", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil), *newAttachment(pod, more, nil)}, nil, []string{"ping-net2-4f2a9c1e"}},
-		"Edited":      {"an edited entry replaces its attachment, once the old one is gone", []attach.Request{edited}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
-		"Recreated":   {"the predecessor's goes, the pod's own comes", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(before, lab, nil)}, []string{"net1"}, []string{"ping-net1-00000000"}},
+		"Settled":     {"nothing differs", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(pod, lab)}, nil, nil},
+		"Added":       {"one more", []attach.Request{lab, more}, []v1alpha1.L2Attachment{*newAttachment(pod, lab)}, []string{"net2"}, nil},
+		"Dropped":     {"one less", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(pod, lab), *newAttachment(pod, more)}, nil, []string{"ping-net2-4f2a9c1e"}},
+		"Edited":      {"an edited entry replaces its attachment, once the old one is gone", []attach.Request{edited}, []v1alpha1.L2Attachment{*newAttachment(pod, lab)}, nil, []string{"ping-net1-4f2a9c1e"}},
+		"Recreated":   {"the predecessor's goes, the pod's own comes", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(before, lab)}, []string{"net1"}, []string{"ping-net1-00000000"}},
 		"Adopted":     {"what a user made for the network is not doubled", []attach.Request{lab, more}, []v1alpha1.L2Attachment{adopted}, []string{"net2"}, nil},
 		"OfGone":      {"what a user made for a life of the pod goes with it", nil, []v1alpha1.L2Attachment{ofGone}, nil, []string{"mine"}},
-		"Alike":       {"a predecessor whose UID begins alike has the name still", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(alike, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
-		"Gone":        {"a pod that is gone leaves nothing", nil, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, []string{"ping-net1-4f2a9c1e"}},
-		"Terminating": {"a pod on its way out keeps what it has and gets nothing new", []attach.Request{lab, more}, []v1alpha1.L2Attachment{*newAttachment(pod, lab, nil)}, nil, nil},
+		"Alike":       {"a predecessor whose UID begins alike has the name still", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(alike, lab)}, nil, []string{"ping-net1-4f2a9c1e"}},
+		"Gone":        {"a pod that is gone leaves nothing", nil, []v1alpha1.L2Attachment{*newAttachment(pod, lab)}, nil, []string{"ping-net1-4f2a9c1e"}},
+		"Terminating": {"a pod on its way out keeps what it has and gets nothing new", []attach.Request{lab, more}, []v1alpha1.L2Attachment{*newAttachment(pod, lab)}, nil, nil},
 		"ByHand":      {"a user's own is the user's to remove", nil, []v1alpha1.L2Attachment{byHand}, nil, nil},
 	}
 	for name, tc := range cases {

@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -19,7 +20,7 @@ func TestSettled(t *testing.T) {
 		again, fails bool
 	}{
 		"Good":     {"nothing is left to do", nil, false, false},
-		"Settling": {"the cache lags: look again soon, and complain of nothing", fmt.Errorf("grant: %w", errSettling), true, false},
+		"Settling": {"the cache lags: look again soon, and complain of nothing", fmt.Errorf("grant: %w", admission.ErrBehind), true, false},
 		"Conflict": {"so it does when our own last write conflicts", fmt.Errorf("patch: %w", conflict), true, false},
 		"Bad":      {"all else is an error", errors.New("boom"), false, true},
 	}

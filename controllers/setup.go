@@ -7,6 +7,7 @@ import (
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -16,8 +17,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/internal/multus"
+	"l2sm.io/l2sm/internal/turn"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -34,17 +37,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	if err := indexFields(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	allocations := NewAllocations(mgr.GetAPIReader(), mgr.GetClient())
-	s := setup{
-		mgr:    mgr,
-		config: c,
-		admission: &Admission{
-			Cached: mgr.GetClient(), Live: mgr.GetAPIReader(), Allocations: allocations, UnderlayMTU: c.UnderlayMTU,
-		},
-		networks: &wakeups{}, attachments: &wakeups{},
-		committed: newCommitted(), names: &interfaceNames{}, stages: newStages(),
-	}
-	for _, add := range []func() error{s.network, s.attachment, s.node, s.networkStatus} {
+	s := newSetup(mgr, c)
+	for _, add := range []func() error{s.network, s.status, s.attachment, s.node, s.networkStatus} {
 		if err := add(); err != nil {
 			return err
 		}
@@ -53,7 +47,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	if err != nil {
 		return err
 	}
-	if err := mgr.AddMetricsServerExtraHandler(inventory.Path, serveInventory(allocations, mgr.Elected())); err != nil {
+	if err := mgr.AddMetricsServerExtraHandler(inventory.Path, serveInventory(s.placement.ledger, mgr.Elected())); err != nil {
 		return fmt.Errorf("serve the inventory: %w", err)
 	}
 	return mgr.Add(&awaitMultus{mapper: mgr.GetRESTMapper(), start: func() error { return s.definitions(pods) }})
@@ -61,13 +55,36 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 
 // setup is what the controllers share.
 type setup struct {
-	mgr                   ctrl.Manager
-	config                Config
-	admission             *Admission
-	networks, attachments *wakeups
-	committed             *committed
-	names                 *interfaceNames
-	stages                *stages
+	mgr                             ctrl.Manager
+	config                          Config
+	placement                       *placement
+	networks, attachments, statuses *wakeups
+	ports                           *ports
+	programs                        *programs
+	names                           *interfaceNames
+	stages                          *stages
+}
+
+// countsLater is how long a network's count of attachments may be behind: what
+// changes it meanwhile is one write.
+const countsLater = 200 * time.Millisecond
+
+func newSetup(mgr ctrl.Manager, c Config) setup {
+	s := setup{
+		mgr: mgr, config: c,
+		networks: &wakeups{}, attachments: &wakeups{}, statuses: &wakeups{},
+		ports: newPorts(), programs: newPrograms(), names: &interfaceNames{}, stages: newStages(),
+	}
+	ledger := admission.NewLedger(c.UnderlayMTU, admission.Wake{
+		Attachments: s.attachments.wake,
+		Networks:    s.networks.wake,
+		Members:     func(keys ...types.NamespacedName) { s.statuses.wakeLater(countsLater, keys...) },
+	})
+	s.placement = &placement{
+		reads:  reads{cached: mgr.GetClient(), live: mgr.GetAPIReader()},
+		ledger: ledger, loaded: &loading{}, turns: turn.New(), underlayMTU: c.UnderlayMTU,
+	}
+	return s
 }
 
 // maxBackoff bounds the wait after an error that repeats. What a reconcile
@@ -88,7 +105,7 @@ func options(workers int) controller.Options {
 
 func (s *setup) pod() (controller.Controller, error) {
 	r := &PodReconciler{
-		Client: s.mgr.GetClient(), Admission: s.admission, names: s.names, stages: s.stages,
+		Client: s.mgr.GetClient(), placement: s.placement, names: s.names, stages: s.stages,
 		Recorder: s.mgr.GetEventRecorder(fieldOwner),
 	}
 	c, err := ctrl.NewControllerManagedBy(s.mgr).Named("pod").
@@ -104,20 +121,20 @@ func (s *setup) pod() (controller.Controller, error) {
 
 func (s *setup) network() error {
 	r := &L2NetworkReconciler{
-		Client: s.mgr.GetClient(), Admission: s.admission, Northbound: s.config.Northbound,
-		Recorder:    s.mgr.GetEventRecorder(fieldOwner),
-		attachments: s.attachments, networks: s.networks, committed: s.committed, filling: &filling{}, stages: s.stages,
+		Client: s.mgr.GetClient(), Northbound: s.config.Northbound,
+		Recorder:  s.mgr.GetEventRecorder(fieldOwner),
+		placement: s.placement, ports: s.ports, programs: s.programs, filling: &filling{}, stages: s.stages,
+		attachments: s.attachments, networks: s.networks, statuses: s.statuses,
 	}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2network").
-		For(&v1alpha1.L2Network{}, builder.WithPredicates(networkChanges)).
-		Watches(&v1alpha1.L2Attachment{}, attachmentChanges(s.admission.Allocations, s.names, s.stages)).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.networksConcernedBy), builder.WithPredicates(namespaceChanges)).
+		For(&v1alpha1.L2Network{}, builder.WithPredicates(specChanges)).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.networksOf), builder.WithPredicates(terminating)).
 		WatchesRawSource(s.networks).
 		WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
 			go r.follow(ctx, s.config.Northbound, q)
 			return nil
 		})).
-		WithOptions(options(4)).
+		WithOptions(options(8)).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up the network controller: %w", err)
@@ -125,17 +142,33 @@ func (s *setup) network() error {
 	return nil
 }
 
+func (s *setup) status() error {
+	r := &L2NetworkStatusReconciler{
+		Client: s.mgr.GetClient(), Recorder: s.mgr.GetEventRecorder(fieldOwner),
+		placement: s.placement, programs: s.programs, ports: s.ports,
+	}
+	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2networkstatus").
+		For(&v1alpha1.L2Network{}, builder.WithPredicates(networkChanges)).
+		WatchesRawSource(s.statuses).
+		WithOptions(options(8)).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("set up the network status controller: %w", err)
+	}
+	return nil
+}
+
 func (s *setup) attachment() error {
 	r := &L2AttachmentReconciler{
-		Client: s.mgr.GetClient(), Admission: s.admission, networks: s.networks,
-		committed: s.committed, names: s.names, stages: s.stages,
-		Recorder: s.mgr.GetEventRecorder(fieldOwner),
+		Client: s.mgr.GetClient(), Recorder: s.mgr.GetEventRecorder(fieldOwner),
+		placement: s.placement, ports: s.ports, networks: s.networks, names: s.names, stages: s.stages,
 	}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2attachment").
-		For(&v1alpha1.L2Attachment{}).
+		Watches(&v1alpha1.L2Attachment{}, attachmentEvents(s.placement, s.names, s.stages)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(userMadeFor(s.mgr.GetClient())), builder.WithPredicates(podLives)).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(s.placement.guestsOf), builder.WithPredicates(relabelled)).
 		WatchesRawSource(s.attachments).
-		WithOptions(options(8)).
+		WithOptions(options(16)).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up the attachment controller: %w", err)

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -28,6 +29,21 @@ func (w *wakeups) Start(_ context.Context, queue workqueue.TypedRateLimitingInte
 	}
 	w.early = nil
 	return nil
+}
+
+// wakeLater is wake after a while: what happens to a key meanwhile is one
+// reconcile.
+func (w *wakeups) wakeLater(while time.Duration, keys ...types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, key := range keys {
+		request := ctrl.Request{NamespacedName: key}
+		if w.queue == nil {
+			w.early = append(w.early, request)
+			continue
+		}
+		w.queue.AddAfter(request, while)
+	}
 }
 
 // wake has the keys reconciled. It never blocks.

@@ -41,7 +41,7 @@ func podChanges(names *interfaceNames, s *stages) predicate.Predicate {
 			if scheduled {
 				s.podScheduled(is)
 			}
-			return scheduled || asksElse(was, is) || was.UID != is.UID || ended(was) != ended(is)
+			return scheduled || asksElse(was, is) || was.UID != is.UID || attach.Ended(was) != attach.Ended(is)
 		},
 		DeleteFunc: func(e event.DeleteEvent) bool {
 			s.podServed(e.Object.GetUID())
@@ -87,34 +87,23 @@ func podsNaming(reader client.Reader) handler.TypedEventHandler[*nadv1.NetworkAt
 	})
 }
 
-// attachmentChanges maps attachments to their networks, and gives back what a
-// deleted one had before its network looks again.
-func attachmentChanges(allocations *Allocations, names *interfaceNames, s *stages) handler.EventHandler {
-	add := func(q queue, o client.Object) {
-		a := o.(*v1alpha1.L2Attachment)
-		q.Add(request(a.NetworkKey()))
-		if on, has := a.PortNetwork(); has {
-			q.Add(request(on))
-		}
-	}
+// attachmentEvents requeue each attachment that changes, and release what a
+// deleted one had before others ask for it.
+func attachmentEvents(p *placement, names *interfaceNames, s *stages) handler.EventHandler {
 	gone := func(o client.Object) {
 		a := o.(*v1alpha1.L2Attachment)
-		allocations.Withdraw(a)
+		p.ledger.Withdraw(a)
 		names.free(a.Spec.PodUID, a.Spec.Interface)
 		s.attachmentGone(client.ObjectKeyFromObject(a))
 	}
+	add := func(q queue, o client.Object) { q.Add(request(client.ObjectKeyFromObject(o))) }
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object) },
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-			was, is := e.ObjectOld.(*v1alpha1.L2Attachment), e.ObjectNew.(*v1alpha1.L2Attachment)
-			if was.Generation == is.Generation && was.UID == is.UID && slices.Equal(was.Networks(), is.Networks()) {
-				return
+			if e.ObjectOld.GetUID() != e.ObjectNew.GetUID() {
+				gone(e.ObjectOld)
 			}
-			if was.UID != is.UID {
-				gone(was)
-			}
-			add(q, was)
-			add(q, is)
+			add(q, e.ObjectNew)
 		},
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
 			gone(e.Object)
@@ -151,14 +140,14 @@ var podLives = predicate.Funcs{
 	CreateFunc: func(e event.CreateEvent) bool { return e.Object.(*corev1.Pod).Spec.NodeName != "" },
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		was, is := e.ObjectOld.(*corev1.Pod), e.ObjectNew.(*corev1.Pod)
-		return was.UID != is.UID || was.Spec.NodeName != is.Spec.NodeName || ended(was) != ended(is) || asksElse(was, is)
+		return was.UID != is.UID || was.Spec.NodeName != is.Spec.NodeName || attach.Ended(was) != attach.Ended(is) || asksElse(was, is)
 	},
 }
 
-// networkChanges passes what the network controller acts on, and what it has
-// said itself: when it judged that nothing was to be said, its cache may have
+// networkChanges pass what a network's status may have to follow, and what was
+// written to it: when the controller found nothing to write, its cache may have
 // been behind. The wording of a condition is not passed: that of an error may
-// differ each time, and would have a network that fails tried again at once.
+// differ each time, and would be written each time.
 var networkChanges = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		was, is := e.ObjectOld.(*v1alpha1.L2Network), e.ObjectNew.(*v1alpha1.L2Network)
@@ -174,19 +163,44 @@ func unworded(status v1alpha1.L2NetworkStatus) v1alpha1.L2NetworkStatus {
 	return status
 }
 
-// networksConcernedBy are the networks that select namespaces by label, and
-// those of the namespace that wait for their deletion.
-func (r *L2NetworkReconciler) networksConcernedBy(ctx context.Context, namespace client.Object) []reconcile.Request {
+// specChanges pass a network whose spec, or deletion, is to be looked at.
+var specChanges = predicate.Funcs{
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() || e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration()
+	},
+}
+
+// networksOf are the networks of a namespace that is being deleted: they wait
+// for their attachments no longer.
+func (r *L2NetworkReconciler) networksOf(ctx context.Context, namespace client.Object) []reconcile.Request {
 	list := &v1alpha1.L2NetworkList{}
-	if err := r.List(ctx, list); err != nil {
+	if err := r.List(ctx, list, client.InNamespace(namespace.GetName()), client.UnsafeDisableDeepCopy); err != nil {
 		log.FromContext(ctx).Error(err, "List networks")
 		return nil
 	}
 	var requests []reconcile.Request
 	for i := range list.Items {
-		goes := list.Items[i].Namespace == namespace.GetName() && !list.Items[i].DeletionTimestamp.IsZero()
-		if goes || list.Items[i].Spec.AllowedNamespaces.From == v1alpha1.NamespacesFromSelector {
-			requests = append(requests, request(client.ObjectKeyFromObject(&list.Items[i])))
+		requests = append(requests, request(client.ObjectKeyFromObject(&list.Items[i])))
+	}
+	return requests
+}
+
+// guestsOf are the attachments of a namespace on networks that select namespaces
+// by their labels.
+func (p *placement) guestsOf(ctx context.Context, namespace client.Object) []reconcile.Request {
+	list := &v1alpha1.L2AttachmentList{}
+	if err := p.cached.List(ctx, list, client.InNamespace(namespace.GetName()), client.UnsafeDisableDeepCopy); err != nil {
+		log.FromContext(ctx).Error(err, "List attachments")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		a := &list.Items[i]
+		for _, key := range a.Networks() {
+			network, err := p.network(ctx, key)
+			if key.Namespace != a.Namespace && err == nil && network != nil && selects(network) {
+				requests = append(requests, request(client.ObjectKeyFromObject(a)))
+			}
 		}
 	}
 	return requests
@@ -198,6 +212,7 @@ func (r *L2NetworkReconciler) networksConcernedBy(ctx context.Context, namespace
 func (r *L2NetworkReconciler) follow(ctx context.Context, northbound *ovn.Client, q queue) {
 	for change := range northbound.Changes() {
 		if !change.All {
+			r.ports.compare(types.NamespacedName(change.Key))
 			q.Add(request(types.NamespacedName(change.Key)))
 			continue
 		}
@@ -216,7 +231,7 @@ func (r *L2NetworkReconciler) follow(ctx context.Context, northbound *ovn.Client
 // wait for.
 func (r *L2NetworkReconciler) fill(ctx context.Context, q queue) {
 	list := &v1alpha1.L2NetworkList{}
-	if err := r.List(ctx, list); err != nil {
+	if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		log.FromContext(ctx).Error(err, "List networks")
 		return
 	}
@@ -226,6 +241,7 @@ func (r *L2NetworkReconciler) fill(ctx context.Context, q queue) {
 	}
 	r.filling.begin(networks)
 	for _, key := range networks {
+		r.ports.compare(key)
 		q.Add(request(key))
 	}
 	if err := r.complete(ctx); err != nil {
@@ -251,12 +267,22 @@ func (r *NodeReconciler) follow(ctx context.Context, changes <-chan struct{}, q 
 	}
 }
 
-// namespaceChanges passes new labels, and the beginning of a deletion.
-var namespaceChanges = predicate.Or(predicate.LabelChangedPredicate{}, predicate.Funcs{
-	UpdateFunc: func(e event.UpdateEvent) bool {
-		return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
-	},
-})
+// Of namespaces, the controllers look at new labels and at the beginning of a
+// deletion: a namespace that appears changes nothing for what is there.
+var (
+	relabelled  = ofUpdates(predicate.LabelChangedPredicate{}.Update)
+	terminating = ofUpdates(func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetDeletionTimestamp().IsZero() && !e.ObjectNew.GetDeletionTimestamp().IsZero()
+	})
+)
+
+func ofUpdates(passes func(event.UpdateEvent) bool) predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: passes,
+		DeleteFunc: func(event.DeleteEvent) bool { return false },
+	}
+}
 
 // comesOrGoes passes a node's making and removal, and not its heartbeats.
 var comesOrGoes = predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}

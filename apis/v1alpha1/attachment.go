@@ -45,8 +45,11 @@ func (a *L2Attachment) Networks() []types.NamespacedName {
 // northbound database, l2sm/<namespace>/<name>. It is also the iface-id of the
 // node's Interface row.
 func (a *L2Attachment) PortName() string {
-	return portPrefix + a.Namespace + "/" + a.Name
+	return PortOf(types.NamespacedName{Namespace: a.Namespace, Name: a.Name})
 }
+
+// PortOf is PortName of the attachment of that namespace and name.
+func PortOf(attachment types.NamespacedName) string { return portPrefix + attachment.String() }
 
 // AttachmentOfPort is the namespace and name of the attachment whose logical
 // switch port has the name.

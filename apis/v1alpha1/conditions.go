@@ -17,7 +17,8 @@ const (
 	ConditionProgrammed = "Programmed"
 	// ConditionDeleting: what the deletion of an L2Network waits for.
 	ConditionDeleting = "Deleting"
-	// ConditionReady: an L2Attachment's interface is wired.
+	// ConditionReady: an L2Network is accepted and programmed; an L2Attachment's
+	// interface is wired.
 	ConditionReady = "Ready"
 )
 
@@ -35,6 +36,7 @@ const (
 	ReasonNetworkGone     = "NetworkGone"
 	ReasonNotAllowed      = "NotAllowed"
 	ReasonLinkFull        = "LinkFull"
+	ReasonTooMany         = "TooManyAttachments"
 	ReasonAddressTaken    = "AddressTaken"
 	ReasonMACTaken        = "MACTaken"
 	ReasonOutOfRange      = "AddressOutOfRange"
@@ -77,6 +79,17 @@ func Programmed(ports int) metav1.Condition {
 // NotProgrammed says why an L2Network is not in the northbound database.
 func NotProgrammed(reason string, message string) metav1.Condition {
 	return condition(ConditionProgrammed, metav1.ConditionFalse, reason, message)
+}
+
+// NetworkReady says that pods can be attached: the spec is accepted and
+// programmed.
+func NetworkReady() metav1.Condition {
+	return condition(ConditionReady, metav1.ConditionTrue, ReasonReady, "the spec is in force and in OVN's northbound database")
+}
+
+// NetworkNotReady says which condition an L2Network lacks.
+func NetworkNotReady(lacks metav1.Condition) metav1.Condition {
+	return condition(ConditionReady, metav1.ConditionFalse, lacks.Reason, lacks.Message)
 }
 
 // NetworkInUse says which attachments a deletion waits for.
@@ -129,7 +142,7 @@ func NotAllowed(network types.NamespacedName, namespace string) metav1.Condition
 // attachments.
 func NetworkGoing(network types.NamespacedName) metav1.Condition {
 	return AttachmentRefused(ReasonNetworkGone,
-		fmt.Sprintf("L2Network %q is being deleted; the pod is attached when it is made anew", network))
+		fmt.Sprintf("L2Network %q is being deleted; the pod is attached when it is created again", network))
 }
 
 // NetworkNotAccepted says that the named network's own spec can't be used.
@@ -150,6 +163,20 @@ func LinkFull(network types.NamespacedName, endpoints []string) metav1.Condition
 		fmt.Sprintf("L2Network %q is a vlink and has its two endpoints: %s", network, strings.Join(endpoints, ", ")))
 }
 
+// TooManyAttachments says that a guest namespace has as many attachments on the
+// network as the network lets it have.
+func TooManyAttachments(network types.NamespacedName, namespace string, most int) metav1.Condition {
+	return AttachmentRefused(ReasonTooMany,
+		fmt.Sprintf("namespace %q has %s on L2Network %q, the most that its spec.allowedNamespaces.maxAttachments lets a guest namespace have; the pod is attached when one of them is gone", namespace, count(most, "attachment"), network))
+}
+
+// PortUnchanged says that the port stays as it is, since a change of it is
+// refused.
+func PortUnchanged(why metav1.Condition) metav1.Condition {
+	why.Message += "; the port keeps what it has"
+	return why
+}
+
 // BindingMismatch says that an attachment's podUID and nodeName are not those
 // of the pod.
 func BindingMismatch(a *L2Attachment) metav1.Condition {
@@ -163,7 +190,7 @@ func PodEnded(pod string) metav1.Condition {
 }
 
 // EntryGone says that the pod's annotation does not ask for the attachment any
-// more, which is about to be deleted.
+// more, and it is about to be deleted.
 func EntryGone(pod string) metav1.Condition {
 	return AttachmentRefused(ReasonInvalid, fmt.Sprintf("no annotation of pod %q asks for this attachment", pod))
 }
@@ -186,7 +213,7 @@ func InterfaceTaken(pod, iface string) metav1.Condition {
 // there, because its namespace was deleted.
 func NetworkDetached(network types.NamespacedName) metav1.Condition {
 	return AttachmentRefused(ReasonNetworkGone,
-		fmt.Sprintf("namespace %q of L2Network %q is being deleted, and the attachment's port is removed; the pod is attached when the network is made anew", network.Namespace, network))
+		fmt.Sprintf("namespace %q of L2Network %q is being deleted, and the attachment's port is removed; the pod is attached when the network is created again", network.Namespace, network))
 }
 
 // MoveRefused says why the port stays where it is.
@@ -200,7 +227,7 @@ func AttachmentNoPod(pod string) metav1.Condition {
 	return AttachmentNotReady(ReasonNoPod, fmt.Sprintf("no pod %q runs; MAC address and addresses are kept for the next", pod))
 }
 
-// AttachmentAwaitsNode says that the pod's node has not spoken yet.
+// AttachmentAwaitsNode says that the pod's node has not reported yet.
 func AttachmentAwaitsNode(node string) metav1.Condition {
 	return AttachmentNotReady(ReasonAwaitsNode, fmt.Sprintf("l2sm-agent of node %q has not wired the interface yet", node))
 }

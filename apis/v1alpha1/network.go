@@ -35,3 +35,14 @@ func (n *L2Network) InForce() *L2Network {
 	}
 	return &network
 }
+
+// defaultMaxAttachments is the default of allowedNamespaces.maxAttachments.
+const defaultMaxAttachments = 256
+
+// MaxAttachments is how many attachments each guest namespace may have.
+func (n *L2Network) MaxAttachments() int {
+	if most := n.Spec.AllowedNamespaces.MaxAttachments; most > 0 {
+		return int(most)
+	}
+	return defaultMaxAttachments
+}

@@ -55,8 +55,20 @@ func (e *ExhaustedError) Error() string {
 type StrandedError struct {
 	// Holders are the first five by name, each with its address.
 	Holders []string
-	// Count is how many there are.
+	// Count is how many addresses there are.
 	Count int
+
+	owners map[string]bool
+}
+
+// Leaves says that an owner has released what it had, and whether it was the
+// last one that was in the way of the change.
+func (e *StrandedError) Leaves(owner string) (last bool) {
+	if !e.owners[owner] {
+		return false
+	}
+	delete(e.owners, owner)
+	return len(e.owners) == 0
 }
 
 func (e *StrandedError) Error() string {
@@ -71,6 +83,10 @@ func (e *StrandedError) Error() string {
 func (e *StrandedError) add(owner string, addr netip.Addr) {
 	const named = 5
 	e.Count++
+	if e.owners == nil {
+		e.owners = map[string]bool{}
+	}
+	e.owners[owner] = true
 	holder := fmt.Sprintf("%s (%s)", owner, addr)
 	i, _ := slices.BinarySearch(e.Holders, holder)
 	if i == named {

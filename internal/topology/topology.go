@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/ipam"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -51,6 +52,7 @@ func Port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) ovn.Port {
 		Owner:        string(a.UID),
 		Addresses:    portAddresses(network, a, security),
 		PortSecurity: portSecurity(a, security),
+		Options:      map[string]string{"requested-chassis": a.Spec.NodeName, "iface-id-ver": string(a.Spec.PodUID)},
 	}
 }
 
@@ -83,7 +85,7 @@ func portAddresses(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, securi
 func portSecurity(a *v1alpha1.L2Attachment, security v1alpha1.PortSecurity) []string {
 	switch security {
 	case v1alpha1.PortSecurityStrict:
-		return []string{element(a.Spec.MACAddress, a.Spec.Addresses)}
+		return []string{element(a.Spec.MACAddress, admitted(a.Spec.Addresses))}
 	case v1alpha1.PortSecurityDisabled:
 		return nil
 	default:
@@ -93,6 +95,18 @@ func portSecurity(a *v1alpha1.L2Attachment, security v1alpha1.PortSecurity) []st
 
 func element(mac string, addresses []string) string {
 	return strings.Join(append([]string{mac}, addresses...), " ")
+}
+
+// admitted are the addresses as port_security admits them, and nothing beside
+// them but their subnet's broadcast address.
+func admitted(addresses []string) []string {
+	var all []string
+	for _, text := range addresses {
+		if p, err := netip.ParsePrefix(text); err == nil { // the API admits CIDRs only
+			all = append(all, ipam.SecurityPrefix(p).String())
+		}
+	}
+	return all
 }
 
 // hosts are the addresses without their prefix lengths.

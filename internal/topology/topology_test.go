@@ -33,6 +33,10 @@ func TestTopology(t *testing.T) {
 			reason: "the default with ipam: one element each, lengths in port security only", spec: ipam, addresses: dual,
 			want: ovn.Port{Addresses: []string{mac + " 10.101.2.10 fd10:101::10"}, PortSecurity: []string{mac + " 10.101.2.10/16 fd10:101::10/64"}},
 		},
+		"ZeroHost": {
+			reason: "an address with a zero host part stands for its subnet in OVN, so it is one of a single address", spec: ipam, addresses: []string{"10.101.2.10/31", "fd10:101::10/127"},
+			want: ovn.Port{Addresses: []string{mac + " 10.101.2.10 fd10:101::10"}, PortSecurity: []string{mac + " 10.101.2.10/32 fd10:101::10/128"}},
+		},
 		"StrictV4": {
 			reason: "an element of one family forbids the other, and no second element opens it", spec: ipam, addresses: v4,
 			want: ovn.Port{Addresses: []string{mac + " 10.101.2.10"}, PortSecurity: []string{mac + " 10.101.2.10/16"}},
@@ -83,9 +87,10 @@ func TestTopology(t *testing.T) {
 			network := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "lab", Name: "net", UID: "n-uid"}, Spec: tc.spec}
 			attachment := &v1alpha1.L2Attachment{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ping-net1-4f2a9c1e", UID: "a-uid"},
-				Spec:       v1alpha1.L2AttachmentSpec{MACAddress: mac, Addresses: tc.addresses, PortSecurity: tc.override},
+				Spec:       v1alpha1.L2AttachmentSpec{PodUID: "p-uid", NodeName: "node-a", MACAddress: mac, Addresses: tc.addresses, PortSecurity: tc.override},
 			}
 			tc.want.Name, tc.want.Owner = "l2sm/default/ping-net1-4f2a9c1e", "a-uid"
+			tc.want.Options = map[string]string{"requested-chassis": "node-a", "iface-id-ver": "p-uid"}
 			want := ovn.Network{Key: ovn.Key{Namespace: "lab", Name: "net"}, UID: "n-uid", Ports: []ovn.Port{tc.want}, DHCP: dhcpSets(network, 1500)}
 
 			got := For(network, []*v1alpha1.L2Attachment{attachment}, nil, 1500)

@@ -1,0 +1,84 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/admission"
+)
+
+// loading fills the ledger once, before it is first asked. What is held is read
+// from the API itself, not from a cache that may lag behind the writes of the
+// leader before.
+type loading struct {
+	mu   sync.Mutex
+	done bool
+}
+
+func (l *loading) wait(ctx context.Context, p *placement) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done {
+		return nil
+	}
+	list := &v1alpha1.L2AttachmentList{}
+	if err := p.live.List(ctx, list); err != nil {
+		return fmt.Errorf("read all attachments: %w", err)
+	}
+	records := &records{reads: &p.reads, networks: map[types.NamespacedName]*v1alpha1.L2Network{}}
+	networks := &v1alpha1.L2NetworkList{}
+	if err := p.cached.List(ctx, networks, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list networks: %w", err)
+	}
+	for i := range networks.Items {
+		records.networks[client.ObjectKeyFromObject(&networks.Items[i])] = &networks.Items[i]
+	}
+	records.ctx = ctx
+	p.ledger.Load(list.Items, records)
+	if records.err != nil {
+		return records.err
+	}
+	for key, network := range records.networks {
+		p.ledger.Judge(network)
+		p.ledger.Open(key)
+	}
+	l.done = true
+	return nil
+}
+
+// records are what the caches have, for the ledger to start with. The first
+// error is kept.
+type records struct {
+	*reads
+	ctx      context.Context //nolint:containedctx // it lives for one Load
+	networks map[types.NamespacedName]*v1alpha1.L2Network
+	err      error
+}
+
+func (r *records) Network(key types.NamespacedName) *v1alpha1.L2Network { return r.networks[key] }
+
+func (r *records) Pod(key types.NamespacedName) *corev1.Pod {
+	pod, err := r.podOf(r.ctx, r.cached, key)
+	r.keep(err)
+	return pod
+}
+
+func (r *records) Surroundings(network *v1alpha1.L2Network, namespace string) admission.Surroundings {
+	s, err := r.surroundings(r.ctx, network, namespace)
+	r.keep(client.IgnoreNotFound(err)) // a namespace that is gone has no labels
+	return s
+}
+
+func (r *records) keep(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+var _ admission.Records = &records{}

@@ -1,0 +1,130 @@
+package controllers
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/ovn"
+)
+
+// work is what a write of a network has to do: all of it, or what has changed.
+type work struct {
+	whole   bool
+	version int64
+	set     map[types.NamespacedName]port
+	remove  []types.NamespacedName
+	leaving []types.NamespacedName
+}
+
+func (w work) empty() bool { return !w.whole && len(w.set)+len(w.remove) == 0 }
+
+// compare has the network compared with the database as a whole by its next
+// write.
+func (p *ports) compare(network types.NamespacedName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.of(network).whole = true
+}
+
+// stale says whether the network's next write is a whole one.
+func (p *ports) stale(network types.NamespacedName, version int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.of(network)
+	return n.whole || !n.written || n.version != version
+}
+
+// begin takes what there is to write of a network whose spec in force has the
+// version. The caller tells how it went.
+func (p *ports) begin(network types.NamespacedName, version int64) work {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.of(network)
+	w := work{whole: n.whole || !n.written || n.version != version, version: version, set: map[types.NamespacedName]port{}}
+	if w.whole {
+		w.set = maps.Clone(n.desired)
+		w.leaving = slices.Collect(maps.Keys(n.leaving))
+	}
+	for owner := range n.changed {
+		if want, has := n.desired[owner]; has {
+			w.set[owner] = want
+			continue
+		}
+		w.remove = append(w.remove, owner)
+	}
+	n.whole, n.changed = false, map[types.NamespacedName]bool{}
+	return w
+}
+
+// done says that the work is committed. It returns the attachments whose port
+// is in the database now and was not before.
+func (p *ports) done(network types.NamespacedName, w work) []types.NamespacedName {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.of(network)
+	if w.whole {
+		n.written, n.version = true, w.version
+	}
+	var committed []types.NamespacedName
+	for owner, written := range w.set {
+		p.arrived(owner)
+		have, has := n.desired[owner]
+		if !has || have.committed || !have.is(written) {
+			continue
+		}
+		have.committed = true
+		n.desired[owner] = have
+		committed = append(committed, owner)
+	}
+	return committed
+}
+
+// arrived says that no other network has the attachment's port any more.
+func (p *ports) arrived(owner types.NamespacedName) {
+	for _, key := range p.left[owner] {
+		if n := p.networks[key]; n != nil {
+			delete(n.leaving, owner)
+		}
+	}
+	delete(p.left, owner)
+}
+
+// failed says that the work has to be done again.
+func (p *ports) failed(network types.NamespacedName, w work) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.of(network)
+	n.whole = n.whole || w.whole
+	for owner := range w.set {
+		n.changed[owner] = true
+	}
+	for _, owner := range w.remove {
+		n.changed[owner] = true
+	}
+}
+
+// commit does the work: one transaction for a change, and none where nothing
+// differs.
+func (w work) commit(ctx context.Context, northbound Northbound, network ovn.Network) (ovn.Result, error) {
+	var ports []ovn.Port
+	for _, p := range w.set {
+		ports = append(ports, p.Port)
+	}
+	if w.whole {
+		network.Ports, network.Leaving = ports, portNames(w.leaving)
+		return northbound.Apply(ctx, network)
+	}
+	return northbound.ApplyPorts(ctx, ovn.PortChanges{Network: network, Set: ports, Remove: portNames(w.remove)})
+}
+
+func portNames(attachments []types.NamespacedName) []string {
+	var names []string
+	for _, key := range attachments {
+		names = append(names, v1alpha1.PortOf(key))
+	}
+	return names
+}

@@ -1,0 +1,163 @@
+package admission
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+)
+
+// holder is where an attachment has its lease, and which attachment of that
+// name it is: none yet while its write is pending. It is a value: its slices are
+// never written to.
+type holder struct {
+	uid types.UID
+	// seen says that a cache has shown the attachment: that it does not show it
+	// any more is its end.
+	seen bool
+	pod  types.NamespacedName
+	// networks that it has a lease on: two while it moves, the one that it moves
+	// to last.
+	networks []types.NamespacedName
+}
+
+func (h holder) has(network types.NamespacedName) bool { return slices.Contains(h.networks, network) }
+
+// on is the holder with its newest lease on the network.
+func (h holder) on(network types.NamespacedName) holder {
+	others := slices.DeleteFunc(slices.Clone(h.networks), func(o types.NamespacedName) bool { return o == network })
+	h.networks = append(others, network)
+	return h
+}
+
+// of is the holder as a pod's attachment of that UID.
+func (h holder) of(pod types.NamespacedName, uid types.UID) holder {
+	h.pod, h.uid, h.seen = pod, uid, uid != ""
+	return h
+}
+
+// Confirm says that the attachment which a lease was taken for is written.
+func (l *Ledger) Confirm(owner types.NamespacedName, uid types.UID) {
+	defer l.turn(owner)()
+	if h, held := l.holder(owner); held && h.uid == "" {
+		h.uid = uid
+		l.hold(owner, h)
+	}
+}
+
+// Cancel takes back what was taken for a write that was refused.
+func (l *Ledger) Cancel(owner types.NamespacedName, uid types.UID) {
+	defer l.turn(owner)()
+	if h, held := l.holder(owner); held && h.uid == uid {
+		l.release(owner, h)
+	}
+}
+
+// Withdraw takes back what an attachment had that is deleted or may not have it,
+// and says whether it had anything. A later attachment of the same name keeps
+// its own.
+func (l *Ledger) Withdraw(a *v1alpha1.L2Attachment) bool {
+	owner := client.ObjectKeyFromObject(a)
+	defer l.turn(owner)()
+	h, held := l.holder(owner)
+	another := h.uid != a.UID
+	if h.uid == "" {
+		another = !a.Complete() // a write that is pending is another's, unless this is what it wrote
+	}
+	if !held || another {
+		return false
+	}
+	l.release(owner, h)
+	return true
+}
+
+// Gone takes back what an attachment had that a cache has shown and shows no
+// longer.
+func (l *Ledger) Gone(owner types.NamespacedName) {
+	defer l.turn(owner)()
+	l.Quit(owner)
+	if h, held := l.holder(owner); held && h.seen {
+		l.release(owner, h)
+	}
+}
+
+// Quit takes an attachment that asks for nothing any more out of the line that
+// it waits in, and has another woken in its place where it was woken itself.
+func (l *Ledger) Quit(owner types.NamespacedName) {
+	l.mu.Lock()
+	n := l.lines[owner]
+	delete(l.lines, owner)
+	l.mu.Unlock()
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.pass(n.waiting.gone(owner))
+}
+
+// Forget takes back what was taken for a pod that is gone and never confirmed:
+// the outcome of the write is unknown, and it is not tried again.
+func (l *Ledger) Forget(pod types.NamespacedName) {
+	l.mu.Lock()
+	var all []types.NamespacedName
+	for owner := range l.pending[pod] {
+		all = append(all, owner)
+	}
+	l.mu.Unlock()
+	for _, owner := range all {
+		done := l.turn(owner)
+		if h, held := l.holder(owner); held && h.uid == "" && h.pod == pod {
+			l.release(owner, h)
+		}
+		done()
+	}
+}
+
+// Settle says that the attachment's port is on the network: what it had on
+// others is free.
+func (l *Ledger) Settle(network, owner types.NamespacedName, uid types.UID) {
+	if h, held := l.holder(owner); !held || h.uid != uid || len(h.networks) < 2 {
+		return // the common case: it did not move
+	}
+	defer l.turn(owner)()
+	h, held := l.holder(owner)
+	if held && h.uid == uid && h.networks[len(h.networks)-1] == network {
+		l.keep(owner, h, network)
+	}
+}
+
+// Keep takes back what the attachment has on other networks than these.
+func (l *Ledger) Keep(a *v1alpha1.L2Attachment, on ...types.NamespacedName) {
+	owner := client.ObjectKeyFromObject(a)
+	defer l.turn(owner)()
+	if h, held := l.holder(owner); held && h.uid == a.UID {
+		l.keep(owner, h, on...)
+	}
+}
+
+func (l *Ledger) keep(owner types.NamespacedName, h holder, on ...types.NamespacedName) {
+	others := func(network types.NamespacedName) bool { return !slices.Contains(on, network) }
+	left := slices.DeleteFunc(slices.Clone(h.networks), func(n types.NamespacedName) bool { return !others(n) })
+	if len(left) == len(h.networks) {
+		l.release(owner, h)
+		return
+	}
+	if len(left) == 0 {
+		return
+	}
+	h.networks = slices.DeleteFunc(slices.Clone(h.networks), others)
+	l.hold(owner, h)
+	l.releaseOn(owner, left)
+}
+
+// On are the networks that the attachment has a lease on, the one that it moves
+// to last.
+func (l *Ledger) On(a *v1alpha1.L2Attachment) []types.NamespacedName {
+	if h, held := l.holder(client.ObjectKeyFromObject(a)); held && h.uid == a.UID {
+		return h.networks
+	}
+	return nil
+}

@@ -1,0 +1,226 @@
+package admission
+
+import (
+	"errors"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/ipam"
+	"l2sm.io/l2sm/internal/turn"
+)
+
+// ErrBehind says that an attachment's last change has not reached the cache
+// yet. It is over in milliseconds, unless something holds the object.
+var ErrBehind = errors.New("the attachment's last change has not reached the cache yet")
+
+// Ledger has the MAC and IP addresses of all networks and who has them. A lease
+// is taken here before the API write that records it, so two reconciles never
+// give out one address:
+//
+//	Take ──> pending ── Confirm ──> held ── Withdraw (the attachment is gone, or is shut out) ──> free
+//	            └────── Cancel (the write was refused), Forget (its pod is gone) ─────────────────^
+//
+// An attachment that moves has its lease on both networks until its port is on
+// the new one: Take takes the new one, Settle releases the others.
+//
+// Each network has a lock of its own; what all share is locked for a map's
+// lookup only.
+type Ledger struct {
+	underlayMTU int32
+	wake        Wake
+
+	mu       sync.Mutex
+	networks map[types.NamespacedName]*network
+	holders  map[types.NamespacedName]holder   // by attachment
+	pending  map[types.NamespacedName]owners   // by pod: attachments whose write is under way
+	lines    map[types.NamespacedName]*network // by attachment that was refused: where it may wait
+
+	turns *turn.Turns // by attachment
+}
+
+// Wake is how a Ledger has attachments and networks looked at again: those that
+// waited for what was released, and networks whose spec can come into force now
+// or whose deletion waited. Members tells of networks that have one member more
+// or less. None of them may block.
+type Wake struct {
+	Attachments func(...types.NamespacedName)
+	Networks    func(...types.NamespacedName)
+	Members     func(...types.NamespacedName)
+}
+
+type owners = map[types.NamespacedName]bool
+
+// NewLedger returns an empty ledger, for an underlay of the given MTU in bytes.
+func NewLedger(underlayMTU int32, wake Wake) *Ledger {
+	return &Ledger{
+		underlayMTU: underlayMTU,
+		wake:        wake,
+		networks:    map[types.NamespacedName]*network{},
+		holders:     map[types.NamespacedName]holder{},
+		pending:     map[types.NamespacedName]owners{},
+		lines:       map[types.NamespacedName]*network{},
+		turns:       turn.New(),
+	}
+}
+
+// Ask is what an attachment, as it is or as it is about to be written, asks of a
+// network.
+type Ask struct {
+	// Network as the API has it: the ledger knows what is in force of it.
+	Network    *v1alpha1.L2Network
+	Attachment *v1alpha1.L2Attachment // its UID is empty as long as it does not exist
+	Surroundings
+	// Request is what it asks for where its spec does not record all of it yet.
+	Request ipam.Request
+}
+
+// Taken is what an attachment has on a network.
+type Taken struct {
+	ipam.Lease
+	// Network has its spec in force in place of the one that is asked for. It is
+	// there with a Refusal, too, but where no spec is in force.
+	Network *v1alpha1.L2Network
+}
+
+// Take decides whether the attachment may be on the network and takes the MAC
+// and addresses that it asks for, or has on record, in one step. What it has
+// there already it keeps. A [Refusal] says why not, and the attachment is woken
+// when what it lacks may be there.
+func (l *Ledger) Take(ask Ask) (Taken, error) {
+	owner, uid := client.ObjectKeyFromObject(ask.Attachment), ask.Attachment.UID
+	defer l.turn(owner)()
+	key := client.ObjectKeyFromObject(ask.Network)
+	h, held := l.holder(owner)
+	if held && h.uid != "" && h.uid != uid {
+		if uid == "" {
+			return Taken{}, ErrBehind
+		}
+		l.release(owner, h) // a predecessor's of this name: the cache shows that it is gone
+		h = holder{}
+	}
+	if held && h.uid == "" && !h.has(key) {
+		l.release(owner, h) // the pod asks for another network by now
+		h = holder{}
+	}
+	n := l.network(key)
+	l.queue(owner, n)
+	taken, err := n.take(owner, ask, l.underlayMTU)
+	if err != nil {
+		return taken, err
+	}
+	l.queue(owner, nil)
+	l.hold(owner, h.on(key).of(ask.Attachment.PodKey(), uid))
+	return taken, nil
+}
+
+// Hold is Take on a network that the attachment is to stay on while it waits for
+// another: its place in the other's line is kept.
+func (l *Ledger) Hold(ask Ask) (Taken, error) {
+	owner := client.ObjectKeyFromObject(ask.Attachment)
+	defer l.turn(owner)()
+	key := client.ObjectKeyFromObject(ask.Network)
+	taken, err := l.network(key).stay(owner, ask, l.underlayMTU)
+	if err != nil {
+		return taken, err
+	}
+	h, _ := l.holder(owner)
+	l.hold(owner, h.on(key).of(ask.Attachment.PodKey(), ask.Attachment.UID))
+	return taken, nil
+}
+
+// queue says in which network's lines the attachment may wait: nil for none.
+func (l *Ledger) queue(owner types.NamespacedName, n *network) {
+	l.mu.Lock()
+	before := l.lines[owner]
+	l.mu.Unlock()
+	if before == n {
+		return
+	}
+	if before != nil && n != nil {
+		l.Quit(owner)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lines[owner] = n; n == nil {
+		delete(l.lines, owner)
+	}
+}
+
+// turn has the caller be the only one that works on the attachment.
+func (l *Ledger) turn(owner types.NamespacedName) (done func()) { return l.turns.Take(owner) }
+
+func (l *Ledger) network(key types.NamespacedName) *network {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.networks[key]
+	if n == nil {
+		n = newNetwork(key, l.wake)
+		l.networks[key] = n
+	}
+	return n
+}
+
+func (l *Ledger) holder(owner types.NamespacedName) (holder, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h, held := l.holders[owner]
+	return h, held
+}
+
+func (l *Ledger) hold(owner types.NamespacedName, h holder) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holders[owner] = h
+	if h.uid == "" && h.pod != (types.NamespacedName{}) {
+		if l.pending[h.pod] == nil {
+			l.pending[h.pod] = owners{}
+		}
+		l.pending[h.pod][owner] = true
+		return
+	}
+	l.written(owner, h.pod)
+}
+
+// written says that the write of the pod's attachment is not under way.
+func (l *Ledger) written(owner, pod types.NamespacedName) {
+	delete(l.pending[pod], owner)
+	if len(l.pending[pod]) == 0 {
+		delete(l.pending, pod)
+	}
+}
+
+// release takes back all that the owner has.
+func (l *Ledger) release(owner types.NamespacedName, h holder) {
+	l.mu.Lock()
+	delete(l.holders, owner)
+	l.written(owner, h.pod)
+	l.mu.Unlock()
+	l.releaseOn(owner, h.networks)
+}
+
+func (l *Ledger) releaseOn(owner types.NamespacedName, networks []types.NamespacedName) {
+	for _, key := range networks {
+		l.mu.Lock()
+		n := l.networks[key]
+		l.mu.Unlock()
+		if n == nil {
+			continue
+		}
+		if n.release(owner) {
+			l.drop(key, n)
+		}
+	}
+}
+
+// drop forgets a network that the API does not have, and that nobody holds
+// anything of.
+func (l *Ledger) drop(key types.NamespacedName, n *network) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.networks[key] == n && n.idle() {
+		delete(l.networks, key)
+	}
+}

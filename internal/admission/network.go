@@ -1,0 +1,181 @@
+package admission
+
+import (
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/ipam"
+)
+
+// network is what the ledger has of one network. It may be one that the API
+// does not have, or not yet.
+type network struct {
+	key  types.NamespacedName
+	wake Wake
+
+	mu   sync.Mutex
+	pool *ipam.Pool
+	// guests counts members by namespace, but for the network's own.
+	guests map[string]int
+
+	// known says that the API has the network, uid and generation what was judged
+	// of it last.
+	known      bool
+	uid        types.UID
+	generation int64
+	// inForce is the network with its spec in force, nil for none; version
+	// changes with it.
+	inForce *v1alpha1.L2Network
+	version int64
+	// opened says that what is on record of the network's attachments was taken:
+	// only then may something new be given out.
+	opened bool
+	// refused is why the newest spec is not in force, stranded whose addresses it
+	// waits for.
+	refused  error
+	stranded *ipam.StrandedError
+
+	waiting waiting
+}
+
+func newNetwork(key types.NamespacedName, wake Wake) *network {
+	return &network{key: key, wake: wake, pool: ipam.NewPool(), guests: map[string]int{}}
+}
+
+// take is Ledger.Take on this network.
+func (n *network) take(owner types.NamespacedName, ask Ask, underlayMTU int32) (Taken, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.judge(ask.Network, underlayMTU)
+	lease, err := n.decide(owner, ask)
+	if refusal, ok := AsRefusal(err); ok {
+		n.pass(n.waiting.await(owner, refusal))
+	}
+	if err == nil {
+		n.waiting.forget(owner)
+	}
+	return Taken{lease, n.inForce}, err
+}
+
+// stay is Ledger.Hold on this network.
+func (n *network) stay(owner types.NamespacedName, ask Ask, underlayMTU int32) (Taken, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.judge(ask.Network, underlayMTU)
+	lease, err := n.decide(owner, ask)
+	return Taken{lease, n.inForce}, err
+}
+
+func (n *network) decide(owner types.NamespacedName, ask Ask) (ipam.Lease, error) {
+	if n.inForce == nil {
+		return ipam.Lease{}, Refuse(v1alpha1.NetworkNotAccepted(n.key, n.refused.Error()))
+	}
+	if err := May(n.inForce, ask.Attachment, ask.Surroundings, members{n}); err != nil {
+		return ipam.Lease{}, err
+	}
+	name := owner.String()
+	had, has := n.pool.Lease(name)
+	lease, err := n.lease(name, ask)
+	if err != nil {
+		return ipam.Lease{}, refuseLease(err)
+	}
+	if !has {
+		n.joined(owner)
+	}
+	if has && !same(had, lease) {
+		n.pass(n.waiting.freed(n.tokens(owner, had)))
+	}
+	return lease, nil
+}
+
+// lease takes what the attachment has on record, or asks for.
+func (n *network) lease(name string, ask Ask) (ipam.Lease, error) {
+	if recorded(n.inForce, ask.Attachment) {
+		lease, err := leaseOf(ask.Attachment)
+		if err != nil {
+			return ipam.Lease{}, Refuse(v1alpha1.AttachmentRefused(v1alpha1.ReasonInvalid, err.Error()))
+		}
+		if had, has := n.pool.Lease(name); has && same(had, lease) {
+			return had, nil
+		}
+		for _, address := range lease.Addresses {
+			if err := n.pool.Check(address); err != nil {
+				return ipam.Lease{}, err
+			}
+		}
+		return lease, n.pool.Hold(name, lease)
+	}
+	if !n.opened {
+		return ipam.Lease{}, ErrBehind
+	}
+	if pending, has := n.pool.Lease(name); has && !pending.Satisfies(ask.Request) {
+		n.free(name, pending) // it asks for something else by now
+	}
+	return n.pool.Allocate(name, ask.Request)
+}
+
+// joined counts one member more.
+func (n *network) joined(owner types.NamespacedName) {
+	if owner.Namespace != n.key.Namespace {
+		n.guests[owner.Namespace]++
+	}
+	n.wake.Members(n.key)
+}
+
+// free releases a lease of an owner that stays a member, or joins again.
+func (n *network) free(name string, lease ipam.Lease) {
+	n.pool.Release(name)
+	n.pass(n.waiting.freed(leaseTokens(lease, n.pool.Config())))
+}
+
+// release takes back what the owner has, and says whether nothing is left of
+// a network that the API does not have.
+func (n *network) release(owner types.NamespacedName) (idle bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	lease, has := n.pool.Lease(owner.String())
+	if !has {
+		return !n.known && n.pool.Len() == 0
+	}
+	n.pool.Release(owner.String())
+	if owner.Namespace != n.key.Namespace {
+		if n.guests[owner.Namespace]--; n.guests[owner.Namespace] <= 0 {
+			delete(n.guests, owner.Namespace)
+		}
+	}
+	n.wake.Members(n.key)
+	n.pass(n.waiting.freed(n.tokens(owner, lease)))
+	if n.stranded != nil && n.stranded.Leaves(owner.String()) {
+		n.generation, n.stranded = notSeen, nil // the spec is judged again
+		n.wake.Networks(n.key)
+	}
+	if !n.known || n.inForce != nil && !n.inForce.DeletionTimestamp.IsZero() {
+		n.wake.Networks(n.key) // its deletion may have waited for this
+	}
+	return !n.known && n.pool.Len() == 0
+}
+
+func (n *network) pass(next []types.NamespacedName) {
+	if len(next) > 0 {
+		n.wake.Attachments(next...)
+	}
+}
+
+func (n *network) idle() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.known && n.pool.Len() == 0
+}
+
+// recorded says whether the attachment's spec has all that the network gives.
+func recorded(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) bool {
+	return a.Complete() && (network.Spec.IPAM == nil || len(a.Spec.Addresses) > 0)
+}
+
+// Lacks says whether the attachment has yet to be given a MAC address, or
+// addresses where its network, whose spec in force this is, assigns them.
+func Lacks(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) bool {
+	return !recorded(network, a)
+}
