@@ -71,8 +71,9 @@ lint: ## Run golangci-lint, shellcheck and gofmt over everything.
 	shellcheck $$(git ls-files '*.sh')
 
 .PHONY: fuzz
-fuzz: ## Fuzz the annotation parser and the CNI request decoder for a minute each.
+fuzz: ## Fuzz the annotation parser, the ipam parser and the CNI request decoder for a minute each.
 	go test -fuzz FuzzParse -fuzztime 60s ./internal/attach
+	go test -fuzz FuzzParseConfig -fuzztime 60s ./internal/ipam
 	go test -fuzz FuzzDecode -fuzztime 60s ./internal/cni
 
 ##@ Tests

@@ -2,6 +2,7 @@ package attach
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -40,7 +41,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%d requests", n)
 		}
 		seen := map[string]bool{}
-		for _, r := range append(requests.Own, requests.Multus...) {
+		for _, r := range slices.Concat(requests.Own, requests.Multus) {
 			if r.Err != nil {
 				checkSyntaxError(t, r.Err)
 				continue
@@ -73,7 +74,7 @@ func checkSyntaxError(t *testing.T, err error) {
 // the refused.
 func checkMatch(t *testing.T, requests Requests, iface string) {
 	t.Helper()
-	all := append(requests.Own, requests.Multus...)
+	all := slices.Concat(requests.Own, requests.Multus)
 	p := pod(nil)
 	p.UID = "uid-1"
 	attachments := []v1alpha1.L2Attachment{made("users", "n", iface)}

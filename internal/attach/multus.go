@@ -14,16 +14,17 @@ import (
 	"l2sm.io/l2sm/internal/excerpt"
 )
 
-// multusEntry is an entry of the Multus annotation, and why it can't be ours to
-// serve.
+// multusEntry is an entry of the Multus annotation, with the reason why l2sm
+// could not serve it.
 type multusEntry struct {
 	entry
 	err error
 }
 
-// multusEntries reads the Multus annotation as Multus does: as JSON where any
-// of [, { and " is in it, otherwise as a list with commas. Only what leaves no
-// doubt about the entries' names and places is an error of the whole.
+// multusEntries reads the Multus annotation as Multus does: as JSON if it holds
+// any of [, { and ", otherwise as a list with commas. Where an entry's name
+// can't be read, the whole annotation is in error; other faults are the entry's
+// own.
 func multusEntries(text, namespace string) ([]multusEntry, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -60,9 +61,10 @@ func multusJSON(text string, most int) ([]multusEntry, error) {
 	return list, nil
 }
 
-// read takes what an element asks of us besides its name. It refuses fields
-// that we don't serve: the Network Plumbing Working Group wants them to fail
-// (multi-net-spec v1.3, section 4.1.2), and a misspelt one would be ignored.
+// read takes the addresses and the MAC that an element asks for. It refuses
+// fields that we don't serve, as the Network Plumbing Working Group demands
+// (multi-net-spec v1.3, section 4.1.2), and unknown ones, which are mostly
+// misspelt.
 func (e *multusEntry) read(element json.RawMessage) error {
 	var all nadv1.NetworkSelectionElement
 	if err := json.Unmarshal(element, &all); err != nil {
@@ -152,8 +154,7 @@ func multusPlain(text string, most int) ([]multusEntry, error) {
 	return list, nil
 }
 
-// multusRequests are the entries that may be ours. The names are theirs, by
-// their place.
+// multusRequests are the entries that may be ours.
 func multusRequests(list []multusEntry, names multus) []Request {
 	var requests []Request
 	for i, e := range list {

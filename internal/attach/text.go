@@ -10,16 +10,16 @@ import (
 	"l2sm.io/l2sm/internal/excerpt"
 )
 
-// forms are those that work, for who wrote another.
+// forms shows a user whose text can't be read the forms that work.
 const forms = `want names separated by commas, such as lab, other-ns/lab@net1, or a JSON list, such as [{"name": "lab", "namespace": "other-ns"}]`
 
-// maxReason is how many bytes of a decoder's message are shown: it repeats the
-// text.
+// maxReason is how many bytes of a decoder's message are shown, since it may
+// repeat the text.
 const maxReason = 192
 
 var errTooMany = fmt.Errorf("more than %d entries, which is the most that a pod may have", MaxEntries)
 
-// items are the trimmed items of a list with commas. There are at most so many.
+// items splits a list with commas into trimmed items, at most most of them.
 func items(text string, most int) ([]string, error) {
 	if strings.Count(text, ",") >= most {
 		return nil, errTooMany
@@ -34,8 +34,8 @@ func items(text string, most int) ([]string, error) {
 	return list, nil
 }
 
-// elements are the objects of a JSON list. There are at most so many: what
-// follows is not even read.
+// elements splits a JSON list into its objects, at most most of them: it stops
+// reading at the next one.
 func elements(text string, most int) ([]json.RawMessage, error) {
 	if strings.HasPrefix(text, "{") {
 		return nil, errors.New(`want a JSON list; put the object into brackets: [{"name": ...}]`)
@@ -67,7 +67,7 @@ func elements(text string, most int) ([]json.RawMessage, error) {
 	return list, nil
 }
 
-// kind is what a JSON value is that is no object; empty for an object.
+// kind names the kind of a JSON value; empty for an object.
 func kind(value json.RawMessage) string {
 	switch value[0] {
 	case '{':

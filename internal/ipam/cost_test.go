@@ -46,27 +46,43 @@ func comparisons(t *testing.T, gaps int) int {
 	return steps
 }
 
-// Networks that nobody uses yet cost little: 10,000 of them with two subnets
-// each had 31 MB of free lists and trees.
-func TestConfiguredPoolIsSmall(t *testing.T) {
-	const pools, most = 1_000, 1_000
+// Small networks cost little: 10,000 of them with two subnets each had 31 MB of
+// free lists and trees before anybody used one.
+func TestPoolIsSmall(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		leases int
+		most   int
+	}{
+		"Unused": {"What all addresses are free of needs no tree.", 0, 700},
+		"Used":   {"A tree's spare nodes are everybody's.", 1, 2_300},
+	}
 	c, err := ParseConfig([]string{"10.0.0.0/16", "fd00::/64"}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := make([]*Pool, pools)
-	each := retained(func() {
-		for i := range all {
-			all[i] = NewPool()
-			if err := all[i].Configure(c); err != nil {
-				t.Fatal(err)
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			all := make([]*Pool, 1_000)
+			each := retained(func() {
+				for i := range all {
+					all[i] = NewPool()
+					if err := all[i].Configure(c); err != nil {
+						t.Fatal(err)
+					}
+					for n := range tc.leases {
+						if _, err := all[i].Allocate(fmt.Sprint(n), Request{}); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}) / len(all)
+			if each > tc.most {
+				t.Errorf("%s\na pool holds %d bytes, want at most %d", tc.reason, each, tc.most)
 			}
-		}
-	}) / pools
-	if each > most {
-		t.Errorf("a configured pool holds %d bytes, want at most %d", each, most)
+			runtime.KeepAlive(all)
+		})
 	}
-	runtime.KeepAlive(all)
 }
 
 // What a network's pods had is given back with the last of them.
@@ -85,6 +101,11 @@ func TestEmptiedPoolIsSmall(t *testing.T) {
 	})
 	if left > most {
 		t.Errorf("an emptied pool holds %d bytes, want at most %d", left, most)
+	}
+	for _, s := range p.subnets {
+		if s.free.intervals != nil {
+			t.Errorf("subnet %s keeps a tree of free addresses with nothing taken", s.prefix)
+		}
 	}
 	runtime.KeepAlive(p)
 }
