@@ -67,7 +67,7 @@ check-generate: generate ## Fail where generated files are not what generate mak
 
 .PHONY: lint
 lint: ## Run golangci-lint, shellcheck and gofmt over everything.
-	$(TOOL) golangci-lint run ./...
+	$(TOOL) golangci-lint-kube-api-linter run ./...
 	shellcheck $$(git ls-files '*.sh')
 
 .PHONY: fuzz
