@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// TestControllerMayNotChangePods: whoever takes over the controller's node must
-// not get every other node with it, so the controller's user may write a pod's
+// TestControllerMayNotChangePods: an attacker on the controller's node must not
+// get every other node with it, so the controller's user may write a pod's
 // network status and nothing that says what the pod runs.
 func TestControllerMayNotChangePods(t *testing.T) {
 	w := start(t)

@@ -85,7 +85,7 @@ func TestAgentWritesItsOwnNodesAttachments(t *testing.T) {
 		"Another":  {"Another node's are not its to judge.", onNode("node-b"), here, false},
 		"NoClaim":  {"A token made by hand may come from anywhere.", nil, here, false},
 		"NoValue":  {"Nor does an empty claim say from where.", onNode(""), unbound, false},
-		"Unbound":  {"An attachment without a node is nobody's to wire.", onNode("node-a"), unbound, false},
+		"Unbound":  {"No node wires an attachment without one.", onNode("node-a"), unbound, false},
 		"TwoNodes": {"A token is of one node.", onNode("node-a", "node-b"), here, false},
 	}
 	eventually(t, func(g Gomega) {
