@@ -43,6 +43,8 @@ var (
 	// manifests/policies and the roles of the controller and the agent in it.
 	config *rest.Config
 	admin  client.Client
+	// person is an administrator with a kubectl.
+	person *envtest.AuthenticatedUser
 )
 
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }
@@ -72,6 +74,9 @@ func runAll(m *testing.M) (code int) {
 func start(env *envtest.Environment) (err error) {
 	if config, err = env.Start(); err != nil {
 		return fmt.Errorf("start kube-apiserver and etcd: %w; KUBEBUILDER_ASSETS must name the folder of their binaries, and `make test` sets it", err)
+	}
+	if person, err = env.AddUser(envtest.User{Name: "person", Groups: []string{"system:masters"}}, nil); err != nil {
+		return err
 	}
 	if admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return err
