@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,7 +51,7 @@ spec: {ipam: {subnets: ["10.153.0.0/24"]}}
 			network := parse(t, want.Namespace, `{apiVersion: l2sm.io/v1alpha1, kind: L2Network, metadata: {name: a}, spec: {ipam: {subnets: ["10.153.0.0/24"]}}}`)
 			create(t, network)
 
-			args := append(tc.args, "--namespace", want.Namespace, "-f", path)
+			args := slices.Concat(tc.args, []string{"--namespace", want.Namespace, "-f", path})
 			if stdout, stderr, err := kubectl.Run(args...); err != nil {
 				t.Errorf("%s %v: %v: %s%s", tc.reason, args, err, text(stdout), text(stderr))
 			}
