@@ -67,7 +67,7 @@ check-generate: generate ## Fail where generated files are not what generate mak
 
 .PHONY: lint
 lint: ## Run golangci-lint, shellcheck and gofmt over everything.
-	$(TOOL) golangci-lint run ./...
+	$(TOOL) golangci-lint-kube-api-linter run ./...
 	shellcheck $$(git ls-files '*.sh')
 
 .PHONY: fuzz
@@ -83,7 +83,7 @@ test: deps build check-generate lint test-unit test-integration test-e2e ## Ever
 
 .PHONY: test-unit
 test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
-	go test ./apis/... ./controllers/... ./internal/... ./ovn/... ./cmd/... ./e2e/...
+	go test ./apis/... ./controllers/... ./docs/... ./internal/... ./ovn/... ./cmd/... ./e2e/...
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).

@@ -3,6 +3,7 @@
 package controllers_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -114,25 +116,49 @@ func grant(env *envtest.Environment) (*rest.Config, error) {
 	if err := yaml.Unmarshal(text, role); err != nil {
 		return nil, fmt.Errorf("read the controller's role: %w", err)
 	}
-	user, err := env.AddUser(envtest.User{Name: "l2sm-controller"}, &rest.Config{QPS: -1}) // as ctrl.GetConfig
+	const account = "system:serviceaccount:" + v1alpha1.SystemNamespace + ":l2sm-controller"
+	user, err := env.AddUser(envtest.User{Name: account}, &rest.Config{QPS: -1}) // as ctrl.GetConfig
 	if err != nil {
 		return nil, err
 	}
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "l2sm-controller"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "l2sm-controller"}},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: account}},
 	}
 	c, err := client.New(env.Config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range []client.Object{role, binding} {
+	policies, err := readPolicies()
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range append([]client.Object{role, binding}, policies...) {
 		if err := c.Create(context.Background(), o); err != nil {
 			return nil, fmt.Errorf("create the controller's %T: %w", o, err)
 		}
 	}
 	return user.Config(), nil
+}
+
+// readPolicies are those that limit the controller beyond its role.
+func readPolicies() ([]client.Object, error) {
+	var all []client.Object
+	for _, name := range []string{"controller-definitions.yaml", "controller-pods.yaml"} {
+		text, err := os.ReadFile(filepath.Join("..", "manifests", "policies", "validating", name))
+		if err != nil {
+			return nil, err
+		}
+		for _, document := range bytes.Split(text, []byte("\n---\n")) {
+			o := &unstructured.Unstructured{}
+			if err := yaml.Unmarshal(document, &o.Object); err != nil {
+				return nil, fmt.Errorf("read %s: %w", name, err)
+			}
+			all = append(all, o)
+		}
+	}
+	return all, nil
 }
 
 // world is a cluster as the controller sees it.

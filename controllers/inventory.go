@@ -17,9 +17,21 @@ func serveInventory(ledger *admission.Ledger, elected <-chan struct{}) http.Hand
 	return inventory.Handler(func(context.Context) (inventory.Controller, error) {
 		select {
 		case <-elected:
-			return inventory.Controller{Leads: true, Leases: ledger.Snapshot()}, nil
+			return inventory.Controller{Leads: true, Leases: leases(ledger.Snapshot())}, nil
 		default:
 			return inventory.Controller{}, nil
 		}
 	})
+}
+
+func leases(all []admission.Held) []inventory.Lease {
+	var leases []inventory.Lease
+	for _, held := range all {
+		l := inventory.Lease{Network: held.Network.String(), Owner: held.Owner.String(), MAC: held.MAC.String(), Pending: held.Pending}
+		for _, address := range held.Addresses {
+			l.Addresses = append(l.Addresses, address.String())
+		}
+		leases = append(leases, l)
+	}
+	return leases
 }

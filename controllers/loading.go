@@ -63,9 +63,12 @@ type records struct {
 
 func (r *records) Network(key types.NamespacedName) *v1alpha1.L2Network { return r.networks[key] }
 
+// Pod is nil, too, for a pod that the cache does not cover.
 func (r *records) Pod(key types.NamespacedName) *corev1.Pod {
 	pod, err := r.podOf(r.ctx, r.cached, key)
-	r.keep(err)
+	if err != nil {
+		return nil
+	}
 	return pod
 }
 

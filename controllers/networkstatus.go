@@ -21,12 +21,14 @@ import (
 // NetworkStatusReconciler keeps what pods say of our interfaces in annotation
 // k8s.v1.cni.cncf.io/network-status (Network Plumbing Working Group,
 // Multi-Network Spec v1.3, section 5). Multus writes it once, after ADD, and
-// knows neither our networks' names nor what is attached later.
+// knows neither our networks' names nor what is attached later. As Multus does,
+// it writes by pods/status, which takes annotations and leaves the spec alone.
 type NetworkStatusReconciler struct {
 	client.Client
 }
 
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods/status,verbs=patch
 // +kubebuilder:rbac:groups=l2sm.io,resources=l2attachments,verbs=get;list;watch
 // +kubebuilder:rbac:groups=k8s.cni.cncf.io,resources=network-attachment-definitions,verbs=get;list;watch
 
@@ -104,7 +106,7 @@ func (r *NetworkStatusReconciler) patch(ctx context.Context, pod *corev1.Pod, wa
 	if err != nil {
 		return fmt.Errorf("marshal patch: %w", err)
 	}
-	err = r.Patch(ctx, pod.DeepCopy(), client.RawPatch(types.JSONPatchType, steps), client.FieldOwner(fieldOwner))
+	err = r.Status().Patch(ctx, pod.DeepCopy(), client.RawPatch(types.JSONPatchType, steps), client.FieldOwner(fieldOwner))
 	if apierrors.IsInvalid(err) || apierrors.IsNotFound(err) {
 		return nil // it changed meanwhile: that change brings the pod here again
 	}

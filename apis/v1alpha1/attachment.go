@@ -9,6 +9,11 @@ import (
 // portPrefix begins the name of every logical switch port of ours.
 const portPrefix = "l2sm/"
 
+// Key is the attachment's namespace and name.
+func (a *L2Attachment) Key() types.NamespacedName {
+	return types.NamespacedName{Namespace: a.Namespace, Name: a.Name}
+}
+
 // PodKey is the namespace and name of the attachment's pod.
 func (a *L2Attachment) PodKey() types.NamespacedName {
 	return types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.PodName}
@@ -45,7 +50,7 @@ func (a *L2Attachment) Networks() []types.NamespacedName {
 // northbound database, l2sm/<namespace>/<name>. It is also the iface-id of the
 // node's Interface row.
 func (a *L2Attachment) PortName() string {
-	return PortOf(types.NamespacedName{Namespace: a.Namespace, Name: a.Name})
+	return PortOf(a.Key())
 }
 
 // PortOf is PortName of the attachment of that namespace and name.

@@ -7,6 +7,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
+// Reasons of events that are no condition's reason. docs/reasons.md says what
+// each means.
+const (
+	ReasonInvalidNetworks = "InvalidNetworks"
+	ReasonHostNetwork     = "HostNetwork"
+	ReasonDefinitionTaken = "DefinitionTaken"
+	ReasonUnderlayMTU     = "UnderlayMTU"
+)
+
 // Event is what a user reads under an object in `kubectl describe`.
 type Event struct {
 	// Type is corev1.EventTypeNormal or corev1.EventTypeWarning.
@@ -26,13 +35,13 @@ func warning(reason, action, message string) Event {
 
 // InvalidNetworksEvent tells on a pod that its annotation can't be read.
 func InvalidNetworksEvent(err error) Event {
-	return warning("InvalidNetworks", "Attach", err.Error())
+	return warning(ReasonInvalidNetworks, "Attach", err.Error())
 }
 
 // HostNetworkEvent is for a pod that asks for networks while it uses the
 // node's own.
 func HostNetworkEvent() Event {
-	return warning("HostNetwork", "Attach",
+	return warning(ReasonHostNetwork, "Attach",
 		"the pod uses the node's network (hostNetwork: true) and gets no interface on any L2Network; remove hostNetwork or the annotation")
 }
 
@@ -54,7 +63,7 @@ func NetworkRefusedEvent(reason, message string) Event {
 // DefinitionTakenEvent tells on an L2Network that a
 // NetworkAttachmentDefinition of its name exists that is not ours.
 func DefinitionTakenEvent(network types.NamespacedName) Event {
-	return warning("DefinitionTaken", "Define", fmt.Sprintf(
+	return warning(ReasonDefinitionTaken, "Define", fmt.Sprintf(
 		"a NetworkAttachmentDefinition %q exists that l2sm did not make, and it is left alone: pods reach this network by annotation %s, not by the Multus annotation",
 		network, NetworksAnnotation))
 }
@@ -62,6 +71,6 @@ func DefinitionTakenEvent(network types.NamespacedName) Event {
 // UnderlayMTUEvent is for a Node whose tunnel interface carries less than
 // the cluster's setting promises.
 func UnderlayMTUEvent(iface string, has, want int) Event {
-	return warning("UnderlayMTU", "Check", fmt.Sprintf(
+	return warning(ReasonUnderlayMTU, "Check", fmt.Sprintf(
 		"tunnel interface %s has MTU %d but UNDERLAY_MTU is %d: large frames between nodes are lost; raise the interface's MTU or lower the setting", iface, has, want))
 }

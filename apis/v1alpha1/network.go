@@ -3,7 +3,13 @@ package v1alpha1
 import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
+
+// Key is the network's namespace and name.
+func (n *L2Network) Key() types.NamespacedName {
+	return types.NamespacedName{Namespace: n.Namespace, Name: n.Name}
+}
 
 // NetworkSecurity is the port security of attachments that choose none: what
 // the spec says, else Strict with ipam and MAC without.

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 )
@@ -59,7 +58,7 @@ func (l *Ledger) Cancel(owner types.NamespacedName, uid types.UID) {
 // and says whether it had anything. A later attachment of the same name keeps
 // its own.
 func (l *Ledger) Withdraw(a *v1alpha1.L2Attachment) bool {
-	owner := client.ObjectKeyFromObject(a)
+	owner := a.Key()
 	defer l.turn(owner)()
 	h, held := l.holder(owner)
 	another := h.uid != a.UID
@@ -131,7 +130,7 @@ func (l *Ledger) Settle(network, owner types.NamespacedName, uid types.UID) {
 
 // Keep takes back what the attachment has on other networks than these.
 func (l *Ledger) Keep(a *v1alpha1.L2Attachment, on ...types.NamespacedName) {
-	owner := client.ObjectKeyFromObject(a)
+	owner := a.Key()
 	defer l.turn(owner)()
 	if h, held := l.holder(owner); held && h.uid == a.UID {
 		l.keep(owner, h, on...)
@@ -156,7 +155,7 @@ func (l *Ledger) keep(owner types.NamespacedName, h holder, on ...types.Namespac
 // On are the networks that the attachment has a lease on, the one that it moves
 // to last.
 func (l *Ledger) On(a *v1alpha1.L2Attachment) []types.NamespacedName {
-	if h, held := l.holder(client.ObjectKeyFromObject(a)); held && h.uid == a.UID {
+	if h, held := l.holder(a.Key()); held && h.uid == a.UID {
 		return h.networks
 	}
 	return nil

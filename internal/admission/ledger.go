@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/ipam"
@@ -90,9 +89,9 @@ type Taken struct {
 // there already it keeps. A [Refusal] says why not, and the attachment is woken
 // when what it lacks may be there.
 func (l *Ledger) Take(ask Ask) (Taken, error) {
-	owner, uid := client.ObjectKeyFromObject(ask.Attachment), ask.Attachment.UID
+	owner, uid := ask.Attachment.Key(), ask.Attachment.UID
 	defer l.turn(owner)()
-	key := client.ObjectKeyFromObject(ask.Network)
+	key := ask.Network.Key()
 	h, held := l.holder(owner)
 	if held && h.uid != "" && h.uid != uid {
 		if uid == "" {
@@ -119,9 +118,9 @@ func (l *Ledger) Take(ask Ask) (Taken, error) {
 // Hold is Take on a network that the attachment is to stay on while it waits for
 // another: its place in the other's line is kept.
 func (l *Ledger) Hold(ask Ask) (Taken, error) {
-	owner := client.ObjectKeyFromObject(ask.Attachment)
+	owner := ask.Attachment.Key()
 	defer l.turn(owner)()
-	key := client.ObjectKeyFromObject(ask.Network)
+	key := ask.Network.Key()
 	taken, err := l.network(key).stay(owner, ask, l.underlayMTU)
 	if err != nil {
 		return taken, err

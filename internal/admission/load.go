@@ -8,7 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
@@ -63,7 +62,7 @@ func (l *Ledger) record(r Ranked, on types.NamespacedName, records Records) {
 
 // member has the attachment be one of the network's, with what it records.
 func (l *Ledger) member(a *v1alpha1.L2Attachment, on types.NamespacedName, ask Ask) {
-	owner := client.ObjectKeyFromObject(a)
+	owner := a.Key()
 	lease, err := leaseOf(a)
 	if err != nil {
 		return

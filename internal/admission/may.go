@@ -39,10 +39,10 @@ type Members interface {
 // one that a restart finds: nil, or a [Refusal]. Addresses are the pool's to
 // decide, in the same step.
 func May(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, s Surroundings, members Members) error {
-	key := types.NamespacedName{Namespace: network.Namespace, Name: network.Name}
+	key := network.Key()
 	guest := a.Namespace != network.Namespace
 	deleting := !network.DeletionTimestamp.IsZero()
-	member := members.Has(types.NamespacedName{Namespace: a.Namespace, Name: a.Name})
+	member := members.Has(a.Key())
 	switch {
 	case s.NetworkGoes:
 		return Refuse(v1alpha1.NetworkDetached(key))

@@ -22,7 +22,7 @@ type Report struct {
 
 // Judge brings what is in force of a network in line with its spec, and reports.
 func (l *Ledger) Judge(network *v1alpha1.L2Network) Report {
-	n := l.network(types.NamespacedName{Namespace: network.Namespace, Name: network.Name})
+	n := l.network(network.Key())
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.judge(network, l.underlayMTU)

@@ -3,47 +3,54 @@ package admission
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"l2sm.io/l2sm/internal/inventory"
+	"l2sm.io/l2sm/internal/ipam"
 )
+
+// Held is what one attachment has on one network.
+type Held struct {
+	Network, Owner types.NamespacedName
+	ipam.Lease
+	// Pending says that the attachment is yet to be written.
+	Pending bool
+}
 
 // Snapshot is who has what at this moment, in order. Where another replica
 // leads, it is empty.
-func (l *Ledger) Snapshot() []inventory.Lease {
+func (l *Ledger) Snapshot() []Held {
 	l.mu.Lock()
 	networks := make(map[types.NamespacedName]*network, len(l.networks))
 	for key, n := range l.networks {
 		networks[key] = n
 	}
-	pending := map[string]bool{}
+	pending := owners{}
 	for owner, h := range l.holders {
-		pending[owner.String()] = h.uid == ""
+		pending[owner] = h.uid == ""
 	}
 	l.mu.Unlock()
 
-	var leases []inventory.Lease
+	var leases []Held
 	for key, n := range networks {
 		leases = append(leases, n.leases(key, pending)...)
 	}
-	slices.SortFunc(leases, func(x, y inventory.Lease) int {
-		return cmp.Or(cmp.Compare(x.Network, y.Network), cmp.Compare(x.Owner, y.Owner))
+	slices.SortFunc(leases, func(x, y Held) int {
+		return cmp.Or(cmp.Compare(x.Network.String(), y.Network.String()), cmp.Compare(x.Owner.String(), y.Owner.String()))
 	})
 	return leases
 }
 
-func (n *network) leases(key types.NamespacedName, pending map[string]bool) []inventory.Lease {
+func (n *network) leases(key types.NamespacedName, pending owners) []Held {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var leases []inventory.Lease
-	for _, owner := range n.pool.Owners() {
-		lease, _ := n.pool.Lease(owner)
-		s := inventory.Lease{Network: key.String(), Owner: owner, MAC: lease.MAC.String(), Pending: pending[owner]}
-		for _, address := range lease.Addresses {
-			s.Addresses = append(s.Addresses, address.String())
-		}
-		leases = append(leases, s)
+	var leases []Held
+	for _, name := range n.pool.Owners() {
+		lease, _ := n.pool.Lease(name)
+		namespace, attachment, _ := strings.Cut(name, "/")
+		owner := types.NamespacedName{Namespace: namespace, Name: attachment}
+		leases = append(leases, Held{key, owner, lease, pending[owner]})
 	}
 	return leases
 }

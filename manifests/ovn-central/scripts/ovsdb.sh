@@ -1,12 +1,12 @@
 #!/bin/bash
 # ovsdb.sh nb|sb: the northbound or southbound database, on a Unix socket for
-# this pod and on TLS for the others, who must show a certificate of the same
+# this pod and on TLS for other clients, which must show a certificate of the same
 # authority. Socket names are the defaults of ovn-nbctl and ovn-sbctl.
 #
-# Nobody who would obey an empty database gets to see one: northd has a socket of
-# its own to the northbound database, which opens when l2sm-controller has
-# written every network, and the nodes' port of the southbound one opens when it
-# follows from that. Until then northd and nodes keep to what they were told last.
+# An empty database would make northd and ovn-controller remove everything, so
+# they connect to a filled one only: northd by a socket of its own, which opens
+# when l2sm-controller has written every network, and nodes by a port that opens
+# when northd has translated that. Until then they keep what they have.
 set -euo pipefail
 
 case ${1:-} in

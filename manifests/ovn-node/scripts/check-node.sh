@@ -8,9 +8,9 @@ die() {
   exit 1
 }
 
-# Two Open vSwitches would fight for the node's datapath and for this socket,
-# and to share the node's own would mean to share its system-id and ovn-remote
-# with whatever brought it there.
+# Two Open vSwitches would both change the node's datapath and claim this socket.
+# To use the node's own would mean to share its system-id and ovn-remote with
+# whatever installed it.
 if ovsdb-client --timeout=2 list-dbs unix:/run/openvswitch/db.sock >/dev/null 2>&1; then
   die "another Open vSwitch answers on /run/openvswitch/db.sock." \
     "Stop it (systemctl disable --now openvswitch-switch), or keep l2sm off this node"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Tells Open vSwitch who this chassis is and where the southbound database is,
-# and turns that database's flows into the node's.
+# Writes this chassis' name and the southbound database's address into Open
+# vSwitch, and runs ovn-controller.
 set -euo pipefail
 
 die() {

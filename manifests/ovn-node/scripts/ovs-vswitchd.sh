@@ -6,8 +6,8 @@ set -euo pipefail
 
 rm -f /run/openvswitch/ovs-vswitchd.*.ctl # of those that were killed
 
-# --monitor: a crash must not wait for the kubelet's back-off, as the node's pods
-# are cut off for so long.
+# --monitor: restarts it at once after a crash, without the kubelet's back-off. The
+# node's pods are cut off until then.
 exec ovs-vswitchd unix:/run/openvswitch/db.sock --monitor \
   --pidfile=/run/openvswitch/ovs-vswitchd.pid \
   -vconsole:info -vsyslog:off -vfile:off

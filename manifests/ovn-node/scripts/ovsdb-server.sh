@@ -8,11 +8,11 @@ database=$directory/conf.db
 schema=/usr/share/openvswitch/vswitch.ovsschema
 socket=/run/openvswitch/db.sock
 
-# Who can write these configures the node's network.
+# Whatever can write these configures the node's network.
 chmod 0700 "$directory" /run/openvswitch
 
-# After an update the database is converted. What can't be converted, as to an
-# older schema, is put aside: all that it holds is made again.
+# After an update the database is converted. One that can't be converted, as
+# after a downgrade, is moved aside: all that it holds is re-created.
 if [ -f "$database" ] && [ "$(ovsdb-tool needs-conversion "$database" "$schema")" != no ] &&
   ! ovsdb-tool convert "$database" "$schema"; then
   echo "node $NODE_NAME: start with an empty Open vSwitch database, the former is in $database.old" >&2

@@ -3,62 +3,20 @@
 package policies_test
 
 import (
-	"bytes"
 	"context"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	"sigs.k8s.io/yaml"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 )
 
 const multus = "k8s.v1.cni.cncf.io/networks"
-
-// server starts a real kube-apiserver (KUBEBUILDER_ASSETS says where its
-// binaries are) with the objects of a file in it.
-func server(t *testing.T, file string) client.Client {
-	t.Helper()
-	env := &envtest.Environment{}
-	config, err := env.Start()
-	if err != nil {
-		t.Fatalf("start kube-apiserver: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := env.Stop(); err != nil {
-			t.Errorf("stop kube-apiserver: %v", err)
-		}
-	})
-	c, err := client.New(config, client.Options{Scheme: scheme.Scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	manifest, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, document := range bytes.Split(manifest, []byte("\n---\n")) {
-		object := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal(document, &object.Object); err != nil {
-			t.Fatalf("parse %q: %v", file, err)
-		}
-		if err := c.Create(t.Context(), object); err != nil {
-			t.Fatalf("create %s: %v", object.GetKind(), err)
-		}
-	}
-	return c
-}
 
 func pod(annotations map[string]string, hostNetwork bool) *corev1.Pod {
 	return &corev1.Pod{
@@ -72,8 +30,8 @@ func pod(annotations map[string]string, hostNetwork bool) *corev1.Pod {
 
 // admit returns what the API server makes of the pod's Multus annotation. It
 // keeps nothing.
-func admit(ctx context.Context, c client.Client, p *corev1.Pod) (string, error) {
-	err := c.Create(ctx, p, client.DryRunAll)
+func admit(ctx context.Context, p *corev1.Pod) (string, error) {
+	err := admin.Create(ctx, p, client.DryRunAll)
 	return p.Annotations[multus], err
 }
 
@@ -82,8 +40,6 @@ func TestPodNetworks(t *testing.T) {
 	asks := func(list string) map[string]string {
 		return map[string]string{v1alpha1.NetworksAnnotation: "lab", multus: list}
 	}
-	c := server(t, "pod-networks.yaml")
-
 	cases := map[string]struct {
 		reason      string
 		annotations map[string]string
@@ -109,14 +65,13 @@ func TestPodNetworks(t *testing.T) {
 		"AsksNothing":   {"Other pods are not touched.", map[string]string{multus: "a"}, false, "a"},
 	}
 
-	// The API server takes new policies up with some delay.
-	NewWithT(t).Eventually(func() (string, error) {
-		return admit(t.Context(), c, pod(cases["Alone"].annotations, false))
-	}, 30*time.Second, 100*time.Millisecond).ShouldNot(BeEmpty())
+	eventually(t, func(g Gomega) {
+		g.Expect(admit(t.Context(), pod(cases["Alone"].annotations, false))).NotTo(BeEmpty())
+	})
 
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := admit(t.Context(), c, pod(tc.annotations, tc.hostNetwork))
+			got, err := admit(t.Context(), pod(tc.annotations, tc.hostNetwork))
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
 			}
