@@ -230,7 +230,7 @@ func TestApplyPortsConverges(t *testing.T) {
 		}
 
 		want := map[string][]string{}
-		all := map[string]*ovn.Network{}
+		var all []ovn.Network
 		for name, n := range nets {
 			want[n.Switch()] = nil
 			for i := range 6 {
@@ -239,14 +239,13 @@ func TestApplyPortsConverges(t *testing.T) {
 					want[n.Switch()] = append(want[n.Switch()], port(i).Name+" "+strings.Join(wanted[i].Addresses, ","))
 				}
 			}
-			all[name] = &n
+			all = append(all, n)
 		}
 		if diff := cmp.Diff(want, shown(server)); diff != "" {
 			r.Errorf("the server's contents (-want +got):\n%s", diff)
 		}
-		checkAnswers(r, server, all)
 		for _, n := range all {
-			if got := apply(t, client, *n); got.Committed {
+			if got := apply(t, client, n); got.Committed {
 				r.Errorf("Apply of %s as a whole: %+v", n.Key, got)
 			}
 		}
