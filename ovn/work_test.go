@@ -12,18 +12,21 @@ import (
 	"l2sm.io/l2sm/ovn/ovntest"
 )
 
-// What one port costs is the same on a small network and on a large one, and
+// What one change costs is the same in a small network and in a large one, and
 // beside few networks and many: libovsdb's part and the check of what came back
 // included. Bytes tell of rows and tables that are copied, allocations of those
 // that are walked.
 func TestWorkIsOfTheChange(t *testing.T) {
-	small := costOfOnePort(t, 100, 10)
-	for name, large := range map[string]cost{
-		"10,000 ports": costOfOnePort(t, 10000, 10), "5,000 networks": costOfOnePort(t, 100, 5000),
+	small := costs(t, 100, 10)
+	for size, large := range map[string]map[string]cost{
+		"10,000 ports": costs(t, 10000, 10), "5,000 networks": costs(t, 100, 5000),
 	} {
-		t.Logf("small %+v, with %s %+v", small, name, large)
-		if large.bytes > 2*small.bytes || large.allocations > 2*small.allocations {
-			t.Errorf("cost of one port with %s: %+v, in a small database: %+v", name, large, small)
+		for change, got := range large {
+			want := small[change]
+			t.Logf("%s with %s: %+v, in a small database %+v", change, size, got, want)
+			if got.bytes > 2*want.bytes || got.allocations > 2*want.allocations {
+				t.Errorf("%s with %s: %+v, in a small database %+v", change, size, got, want)
+			}
 		}
 	}
 }
@@ -33,20 +36,39 @@ type cost struct {
 	bytes, allocations uint64
 }
 
-func costOfOnePort(t *testing.T, ports, networks int) cost {
+// costs returns what changes cost in a database of that size.
+func costs(t *testing.T, ports, networks int) map[string]cost {
 	t.Helper()
 	client := dialServer(t, ovntest.NewNorthbound(t))
 	n := benchmarkNetwork(ports)
 	mustApply(t, client, n)
 	emptyNetworks(t, client, networks)
+	target := Network{Key: Key{Namespace: "default", Name: "target"}}
+	mustApply(t, client, target)
 
-	const runs = 100
+	return map[string]cost{
+		"add or remove a port": costOf(func(turn int) { onePort(t, client, n, turn) }),
+		"move a port": costOf(func(turn int) {
+			to := []Network{target, n}[turn%2]
+			to.Ports = nil
+			if _, err := client.ApplyPorts(context.Background(), PortChanges{Network: to, Set: n.Ports[:1]}); err != nil {
+				t.Error(err)
+			}
+		}),
+		"create a network": costOf(func(turn int) {
+			mustApply(t, client, Network{Key: Key{Namespace: "default", Name: fmt.Sprintf("new-%d", turn)}})
+		}),
+	}
+}
+
+func costOf(change func(turn int)) cost {
+	const runs = 50
 	var before, after runtime.MemStats
-	onePort(t, client, n, 0)
-	onePort(t, client, n, 1)
+	change(0)
+	change(1)
 	runtime.ReadMemStats(&before)
 	for turn := range runs {
-		onePort(t, client, n, turn)
+		change(turn + 2)
 	}
 	runtime.ReadMemStats(&after)
 	return cost{(after.TotalAlloc - before.TotalAlloc) / runs, (after.Mallocs - before.Mallocs) / runs}
