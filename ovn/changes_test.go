@@ -148,9 +148,10 @@ func TestChangesBesidePortChanges(t *testing.T) {
 // When what every port carries has changed, the others are to be applied too.
 func TestWideChangesAreReported(t *testing.T) {
 	server := ovntest.NewNorthbound(t)
+	apply(t, dial(t, server), network("ping", ports(3)...))
 	client := dial(t, server)
 	awaitChange(t, client, ovn.Change{All: true})
-	apply(t, client, network("ping", ports(3)...))
+	apply(t, client, network("ping", ports(3)...)) // which writes nothing, so that no event of it is on its way
 
 	applyPorts(t, client, changesOf(served(network("ping"), "1442"), port(5)))
 	awaitChange(t, client, ovn.Change{Key: network("ping").Key})
