@@ -148,10 +148,14 @@ func TestChangesBesidePortChanges(t *testing.T) {
 // When what every port carries has changed, the others are to be applied too.
 func TestWideChangesAreReported(t *testing.T) {
 	server := ovntest.NewNorthbound(t)
-	apply(t, dial(t, server), network("ping", ports(3)...))
 	client := dial(t, server)
 	awaitChange(t, client, ovn.Change{All: true})
-	apply(t, client, network("ping", ports(3)...)) // which writes nothing, so that no event of it is on its way
+	apply(t, client, network("ping", ports(3)...))
+	// Events come in order: when these have come, none of the ports is pending.
+	for _, later := range []string{"one", "two"} {
+		apply(t, dial(t, server), network(later))
+		awaitChange(t, client, ovn.Change{Key: network(later).Key})
+	}
 
 	applyPorts(t, client, changesOf(served(network("ping"), "1442"), port(5)))
 	awaitChange(t, client, ovn.Change{Key: network("ping").Key})
