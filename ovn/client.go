@@ -29,7 +29,7 @@ type Client struct {
 
 // Dial makes a client and returns at once, without waiting for a server: the
 // error tells of a configuration that can never work. The client connects, and
-// connects anew whenever it has to, until ctx is done or it is closed.
+// connects again whenever it has to, until ctx is done or it is closed.
 func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	db, err := northboundDatabase()
 	if err != nil {

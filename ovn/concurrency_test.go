@@ -87,7 +87,7 @@ func TestApplySameNetworkByTwoClients(t *testing.T) {
 func TestSwitchCreatedTwice(t *testing.T) {
 	server := ovntest.NewNorthbound(t)
 	client := dial(t, server)
-	want := network("ping", port(1), port(2), port(3))
+	want := network("ping", port(1), port(2), port(3), port(4))
 	apply(t, client, network("ping", port(1), port(2)))
 	awaitChange(t, client, ovn.Change{All: true})
 
@@ -95,6 +95,7 @@ func TestSwitchCreatedTwice(t *testing.T) {
 		"create", "Logical_Switch", `name="l2sm/default/ping"`, `external_ids:"l2sm.io/network"="default/ping"`, "ports=@p")
 	row := server.Get("Logical_Switch_Port", port(3).Name, "_uuid")
 	awaitChange(t, client, ovn.Change{Key: want.Key})
+	applyPorts(t, client, changesOf(network("ping"), port(4))) // which must leave the port on the second switch alone
 
 	if diff := cmp.Diff(ovn.Result{Committed: true, Moved: names(port(3))}, apply(t, client, want)); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)

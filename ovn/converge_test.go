@@ -2,6 +2,7 @@ package ovn_test
 
 import (
 	"context"
+	"encoding/csv"
 	"regexp"
 	"slices"
 	"strings"
@@ -67,7 +68,7 @@ func TestConverges(t *testing.T) {
 func disturb(r *rapid.T, t *testing.T, server *ovntest.Server, client *ovn.Client, name string) {
 	n := network(name)
 	sw, victim := n.Switch(), port(rapid.IntRange(0, 5).Draw(r, "victim")).Name
-	switch rapid.SampledFrom([]string{"apply", "delete", "del", "rename", "edit", "orphan", "unserve", "mute"}).Draw(r, "disturbance") {
+	switch rapid.SampledFrom([]string{"apply", "delete", "change", "del", "rename", "edit", "orphan", "unserve", "mute"}).Draw(r, "disturbance") {
 	case "apply":
 		n.UID = rapid.SampledFrom([]string{"uid-1", "uid-2"}).Draw(r, "uid")
 		for i := range rapid.IntRange(0, 6).Draw(r, "ports") {
@@ -77,6 +78,12 @@ func disturb(r *rapid.T, t *testing.T, server *ovntest.Server, client *ovn.Clien
 			n = served(n, "1442")
 		}
 		apply(t, client, n)
+	case "change":
+		ch := changesOf(n, variant(r, port(rapid.IntRange(0, 5).Draw(r, "set"))))
+		if ch.Set[0].Name != victim {
+			ch.Remove = []string{victim}
+		}
+		applyPorts(t, client, ch)
 	case "delete":
 		if err := client.Delete(context.Background(), n.Key); err != nil {
 			t.Fatalf("Delete: %v", err)
@@ -100,34 +107,45 @@ func disturb(r *rapid.T, t *testing.T, server *ovntest.Server, client *ovn.Clien
 // options and no other, and each port refers to its own network's.
 func checkAnswers(r *rapid.T, server *ovntest.Server, nets map[string]*ovn.Network) {
 	r.Helper()
-	count := 0
-	for _, n := range nets {
-		count += len(n.DHCP)
-		for _, p := range n.Ports {
-			if !answered(server, p, *n) {
-				r.Errorf("port %s does not refer to the DHCP options of %s", p.Name, n.Key)
+	sets := map[string]string{} // network and subnet by UUID
+	for _, row := range table(server, "DHCP_Options", "_uuid", "cidr", "external_ids") {
+		for id := range strings.FieldsSeq(row[2]) {
+			if network, is := strings.CutPrefix(id, "l2sm.io/network="); is {
+				sets[row[0]] = network + " " + row[1]
 			}
 		}
 	}
-	if got := sets(server); len(got) != count {
-		r.Errorf("want %d sets of DHCP options, got %v", count, got)
+	got := map[string][]string{}
+	for _, row := range table(server, "Logical_Switch_Port", "name", "dhcpv4_options", "dhcpv6_options") {
+		got[row[0]] = []string{sets[row[1]], sets[row[2]]}
+	}
+
+	count, want := 0, map[string][]string{}
+	for _, n := range nets {
+		count += len(n.DHCP)
+		for _, p := range n.Ports {
+			want[p.Name] = []string{"", ""}
+			for i, set := range n.DHCP {
+				want[p.Name][i] = n.String() + " " + set.CIDR
+			}
+		}
+	}
+	if len(sets) != count {
+		r.Errorf("want %d sets of DHCP options, got %v", count, sets)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		r.Errorf("sets that ports refer to (-want +got):\n%s", diff)
 	}
 }
 
-// answered says whether the port refers to sets as its network has them.
-func answered(server *ovntest.Server, p ovn.Port, n ovn.Network) bool {
-	refs := setsOf(server, p)
-	if len(n.DHCP) == 0 {
-		return refs == [2]string{"[]", "[]"}
+// table returns the columns of all rows, as ovn-nbctl reads them.
+func table(s *ovntest.Server, name string, columns ...string) [][]string {
+	out := s.Ctl("--bare", "--format=csv", "--no-headings", "--columns="+strings.Join(columns, ","), "list", name)
+	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+	if err != nil {
+		panic(err)
 	}
-	for i, set := range n.DHCP {
-		if refs[i] == "[]" ||
-			server.Get("DHCP_Options", refs[i], `external_ids:"l2sm.io/network"`) != `"`+n.String()+`"` ||
-			server.Get("DHCP_Options", refs[i], "cidr") != `"`+set.CIDR+`"` {
-			return false
-		}
-	}
-	return true
+	return rows
 }
 
 // variant returns the port with one of two sets of addresses.

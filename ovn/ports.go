@@ -107,24 +107,26 @@ type placement struct {
 }
 
 func (r portRows) diff(n Network, p *Plan) (steps, error) {
-	rows := make(map[string]portRow, len(r))
-	for _, row := range r {
-		rows[row.name] = row
+	rows := make(map[string]*portRow, len(r))
+	for i := range r {
+		rows[r[i].name] = &r[i]
 	}
 
 	var s portSteps
+	ids := portIDs(n, Port{})
 	for _, port := range n.Ports {
 		row, found := rows[port.Name]
 		delete(rows, port.Name)
+		ids[attachmentUIDID] = port.Owner
 		switch {
 		case !found:
 			s.add = append(s.add, port)
 		case !isOurs(row.ids):
 			return nil, &ForeignError{Kind: "logical switch port", Name: port.Name}
 		case len(row.elsewhere) > 0:
-			s.move = append(s.move, placement{port, row})
-		case !row.is(n, port, p.refs):
-			s.change = append(s.change, placement{port, row})
+			s.move = append(s.move, placement{port, *row})
+		case !row.is(port, p.refs, ids):
+			s.change = append(s.change, placement{port, *row})
 		}
 	}
 
@@ -133,7 +135,7 @@ func (r portRows) diff(n Network, p *Plan) (steps, error) {
 	}
 	for _, row := range rows {
 		if isOurs(row.ids) && len(row.elsewhere) == 0 {
-			s.remove = append(s.remove, row)
+			s.remove = append(s.remove, *row)
 		}
 	}
 	s.sort()
@@ -305,15 +307,15 @@ func (portKind) deletion(replica, Key) ([]ovsdb.Operation, error) {
 	return nil, nil
 }
 
-// is says whether the row is what the network's port must be, which refers to
-// these sets of DHCP options.
-func (r portRow) is(n Network, p Port, dhcp refs) bool {
+// is says whether the row is what the port must be, which refers to these sets
+// of DHCP options and carries these external_ids.
+func (r *portRow) is(p Port, dhcp refs, ids map[string]string) bool {
 	return r.kind == p.Type &&
 		maps.Equal(r.options, optionsOf(p)) &&
 		sameSet(r.addresses, p.Addresses) &&
 		sameSet(r.security, p.PortSecurity) &&
 		r.dhcp == dhcp &&
-		carries(r.ids, portIDs(n, p))
+		carries(r.ids, ids)
 }
 
 // sameSet compares a and b as sets. They have few elements.

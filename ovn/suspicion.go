@@ -73,14 +73,20 @@ func (c *changes) differs(conn *connection, key Key, s suspicion) bool {
 	if !s.certain && r.holds(key, t, x == nil) {
 		return false
 	}
+	return c.confirm(key, s, x, version)
+}
 
+// confirm says whether what was compared is still what is expected. Otherwise it
+// has the network looked at again.
+func (c *changes) confirm(key Key, s suspicion, compared *expectation, version int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := c.expected.networks[key]; now != x || now != nil && now.version != version {
-		c.suspect(key, s)
-		return false
+	now := c.expected.networks[key]
+	if now == compared && (now == nil || now.version == version) {
+		return true
 	}
-	return true
+	c.suspect(key, s)
+	return false
 }
 
 // holds says whether the network is as the target says, or gone.
