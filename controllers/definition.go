@@ -104,7 +104,7 @@ func wanted(ctx context.Context, reader client.Reader, pod *corev1.Pod) (ours []
 		if err != nil {
 			return nil, nil, err
 		}
-		if kept {
+		if kept && request.Err == nil {
 			ours = append(ours, request)
 		}
 	}

@@ -75,6 +75,9 @@ func wants(call *cni.Call, pod *corev1.Pod, attachments []v1alpha1.L2Attachment)
 	serving := attach.Match(pod, all, attachments).Serving
 	for i, r := range all {
 		if asked(call, r, i < len(requests.Own)) {
+			if r.Err != nil {
+				return nil, nil, cni.Invalid(r.Err)
+			}
 			wanted = append(wanted, want{r, attach.Name(pod.Name, pod.UID, r.Interface), serving[i]})
 		}
 	}

@@ -45,6 +45,19 @@ func made(name, iface, network string, change ...func(*v1alpha1.L2Attachment)) v
 	return *a
 }
 
+// What an entry of ours can't have fails its ADD and says so; another
+// plugin's entry does not matter.
+func TestWantsRefusesUnsupported(t *testing.T) {
+	asks := pod(map[string]string{"k8s.v1.cni.cncf.io/networks": `[{"name":"a"},{"name":"c","portMappings":[{"hostPort":1}]}]`})
+	for name, says := range map[string]string{"a": "", "c": "portMappings"} {
+		call := cni.Call{IfName: map[string]string{"a": "net1", "c": "net2"}[name], Config: cni.Config{Name: name, Network: &cni.Network{Namespace: "default", Name: name}}}
+		_, _, err := wants(&call, asks, nil)
+		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("network %s: want an error that says %q, got %v", name, says, err)
+		}
+	}
+}
+
 func TestWants(t *testing.T) {
 	both := pod(map[string]string{
 		"l2sm.io/networks":            "a, other/b",

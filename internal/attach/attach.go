@@ -7,6 +7,9 @@
 //	l2sm.io/networks: '[{"name": "ping-network", "namespace": "default",
 //	    "ips": ["10.101.2.10/16"], "mac": "0a:58:00:00:00:01",
 //	    "interface": "net5", "portSecurity": "MAC"}]'
+//
+// Annotations are any user's text: no form of it panics, what is done with it
+// grows with its length, and messages that repeat it are bounded.
 package attach
 
 import (
@@ -14,12 +17,16 @@ import (
 	"net/netip"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
-	nadutils "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/utils"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 )
+
+// MaxEntries is how many interfaces a pod may ask for, over all its
+// annotations together. The entry of l2sm-system/l2sm, which the admission
+// policy adds to the Multus annotation, does not count.
+const MaxEntries = 64
 
 // Request is one interface that a pod asks for.
 type Request struct {
@@ -40,6 +47,12 @@ type Request struct {
 	// Entry is the annotation's entry in canonical form: equal entries ask for
 	// the same.
 	Entry string
+	// Err is a *SyntaxError that says why an entry of the Multus annotation can
+	// be no interface of ours: it asks for what l2sm does not support, holds
+	// what can't be read, or has another entry's interface name. It matters where
+	// the entry is ours: other plugins may well serve it. Network and Interface
+	// are set nonetheless, all else is not. See Ours.
+	Err error
 }
 
 // IP is an address that a pod asks for.
@@ -54,9 +67,10 @@ type Requests struct {
 	// Own are those of our annotations. The one ADD of
 	// NetworkAttachmentDefinition l2sm-system/l2sm wires them all.
 	Own []Request
-	// Multus are the entries of the Multus annotation but for
-	// l2sm-system/l2sm. They are ours where the NetworkAttachmentDefinition of
-	// that name is one that the controller keeps for an L2Network.
+	// Multus are the entries of the Multus annotation but for l2sm-system/l2sm
+	// and those whose name no L2Network can have. They are ours where the
+	// NetworkAttachmentDefinition of that name is one that the controller keeps
+	// for an L2Network.
 	Multus []Request
 	// Held are the names that Multus' entries have, ours included where they
 	// name a NetworkAttachmentDefinition that the controller keeps.
@@ -78,7 +92,7 @@ func (e *SyntaxError) Unwrap() error { return e.Err }
 
 // Parse reads a pod's annotations. Every error is a *SyntaxError.
 func Parse(pod *corev1.Pod) (Requests, error) {
-	multus, err := multusEntries(pod)
+	theirs, err := multusEntries(pod.Annotations[nadv1.NetworkAttachmentAnnot], pod.Namespace)
 	if err != nil {
 		return Requests{}, &SyntaxError{nadv1.NetworkAttachmentAnnot, err}
 	}
@@ -90,24 +104,41 @@ func Parse(pod *corev1.Pod) (Requests, error) {
 	if err != nil {
 		return Requests{}, &SyntaxError{key, err}
 	}
-	requests := Requests{Own: own}
-	names := multusNames(multus)
-	if err := assign(requests.Own, names); err != nil {
+	names := multusNames(theirs)
+	if len(own)+len(names.held) > MaxEntries {
+		return Requests{}, &SyntaxError{key, fmt.Errorf("together with those of %s: %w", nadv1.NetworkAttachmentAnnot, errTooMany)}
+	}
+	if err := assign(own, names); err != nil {
 		return Requests{}, &SyntaxError{key, err}
 	}
-	for i, e := range multus {
-		if isPodNetworks(e) {
-			continue
-		}
-		r, err := fromMultus(e)
+	return Requests{Own: own, Multus: multusRequests(theirs, names), Held: names.held}, nil
+}
+
+// Ours sorts out what is ours to serve: all requests of our own annotations,
+// and those of the Multus annotation whose definition kept says that the
+// controller keeps. Refused are the errors, each a *SyntaxError, of those that
+// can't be served. An error is one of kept's.
+func (r Requests) Ours(kept func(definition types.NamespacedName) (bool, error)) (ours []Request, refused []error, err error) {
+	ours = append(ours, r.Own...)
+	for _, request := range r.Multus {
+		is, err := kept(request.Network)
 		if err != nil {
-			return Requests{}, &SyntaxError{nadv1.NetworkAttachmentAnnot, fmt.Errorf("entry %d: %w", i+1, err)}
+			return nil, nil, err
 		}
-		r.Interface, r.Fixed = names.held[i], true
-		requests.Held = append(requests.Held, r.Interface)
-		requests.Multus = append(requests.Multus, r)
+		switch {
+		case is && request.Err != nil:
+			refused = append(refused, request.Err)
+		case is:
+			ours = append(ours, request)
+		}
 	}
-	return requests, nil
+	return ours, refused, nil
+}
+
+// Ended says whether the pod has run to its end: it needs no interface any
+// more, whatever its node still has of it.
+func Ended(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
 // Asks says whether the pod carries one of our annotations.
@@ -125,16 +156,4 @@ func ownAnnotation(annotations map[string]string) (key, text string, err error) 
 		return v1alpha1.L2SMNetworksAnnotation, theirs, nil
 	}
 	return v1alpha1.NetworksAnnotation, ours, nil
-}
-
-func multusEntries(pod *corev1.Pod) ([]*nadv1.NetworkSelectionElement, error) {
-	text := pod.Annotations[nadv1.NetworkAttachmentAnnot]
-	if text == "" {
-		return nil, nil
-	}
-	return nadutils.ParseNetworkAnnotation(text, pod.Namespace)
-}
-
-func isPodNetworks(e *nadv1.NetworkSelectionElement) bool {
-	return e.Namespace == v1alpha1.SystemNamespace && e.Name == v1alpha1.PodNetworksNAD
 }

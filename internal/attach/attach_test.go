@@ -35,6 +35,9 @@ func brief(requests []Request) []string {
 				words = append(words, s)
 			}
 		}
+		if r.Err != nil {
+			words = append(words, "refused")
+		}
 		lines = append(lines, strings.Join(words, " "))
 	}
 	return lines
@@ -99,6 +102,28 @@ func TestParse(t *testing.T) {
 			own:         []string{"default/a net2"},
 			multus:      []string{"default/m net1"},
 		},
+		"OthersArgs": {
+			reason:      "What another plugin's entry carries does not matter to ours: Parse does not know whose an entry is.",
+			annotations: map[string]string{own: "a", multusKey: `[{"name":"sriov","cni-args":{"vlan":"12"},"mac":"00:11:22:33:44:55:66:77","interface":"eth0"},{"name":"l2sm","namespace":"l2sm-system"}]`},
+			own:         []string{"default/a net2"},
+			multus:      []string{"default/sriov eth0 refused"},
+		},
+		"OthersTwice": {
+			reason:      "Nor that two entries of others have one interface name.",
+			annotations: map[string]string{own: "a", multusKey: "m1@x,m2@x"},
+			own:         []string{"default/a net3"},
+			multus:      []string{"default/m1 x refused", "default/m2 x refused"},
+		},
+		"NoNetworksName": {
+			reason:      "An entry that can name no L2Network is not ours, and still holds its interface's name.",
+			annotations: map[string]string{own: "a", multusKey: `[{"name":"Not_Ours","interface":"net2"}]`},
+			own:         []string{"default/a net3"},
+		},
+		"EmptyFields": {
+			reason:      "Tools write empty fields: they ask for nothing.",
+			annotations: map[string]string{multusKey: `[{"name":"n","portMappings":[],"bandwidth":null,"cni-args":{},"ipam-claim-reference":"","Default-Route":["10.0.0.1"]}]`},
+			multus:      []string{"default/n net1"},
+		},
 		"ExplicitFirst": {
 			reason:      "A name that an entry asks for is not given to another.",
 			annotations: map[string]string{own: "a, b@net1, c"},
@@ -151,7 +176,41 @@ func TestParseRefuses(t *testing.T) {
 		"SameInterface":    {map[string]string{own: "a@x,b@x"}, "twice"},
 		"HeldInterface":    {map[string]string{own: "a@net1", multusKey: "m"}, "held by an entry"},
 		"MultusBroken":     {map[string]string{multusKey: `[{"name":`}, multusKey},
-		"MultusBadIP":      {map[string]string{multusKey: `[{"name":"n","ips":["ten"]}]`}, `ip "ten"`},
+		"Null":             {map[string]string{own: `[{"name":"a"},null]`}, "entry 2 is null"},
+		"List":             {map[string]string{own: `[[]]`}, "entry 1 is a list"},
+		"Number":           {map[string]string{own: `[1]`}, "entry 1 is a number"},
+		"String":           {map[string]string{own: `["a"]`}, "entry 1 is a string"},
+		"Boolean":          {map[string]string{own: `[true]`}, "entry 1 is a boolean"},
+		"EmptyObject":      {map[string]string{own: `[{}]`}, `entry 1: name ""`},
+		"NullName":         {map[string]string{own: `[{"name":null}]`}, `entry 1: name ""`},
+		"HalfList":         {map[string]string{own: `[{"name":"a"}`}, "not a JSON list"},
+		"YAML":             {map[string]string{own: "- lab\n- other\n"}, `[{"name": "lab"`},
+		"YAMLObjects":      {map[string]string{own: "- name: lab"}, "YAML"},
+		"Spaces":           {map[string]string{own: "lab other"}, "lab, other-ns/lab@net1"},
+		"ZeroHost":         {map[string]string{own: `[{"name":"a","ips":["10.0.0.0/8"]}]`}, "zero host part"},
+		"MappedIP":         {map[string]string{own: `[{"name":"a","ips":["::ffff:10.0.0.1"]}]`}, "::/8"},
+		"ZonedIP":          {map[string]string{own: `[{"name":"a","ips":["fe80::1%eth0"]}]`}, "zone"},
+		"ManyIPs":          {map[string]string{own: `[{"name":"a","ips":["10.0.0.1","fd00::1","10.0.0.2"]}]`}, "at most one of each"},
+		"ZeroMAC":          {map[string]string{own: `[{"name":"a","mac":"00:00:00:00:00:00"}]`}, "unicast"},
+		"BroadcastMAC":     {map[string]string{own: `[{"name":"a","mac":"ff:ff:ff:ff:ff:ff"}]`}, "unicast"},
+		"All":              {map[string]string{own: "a@all"}, "take another name"},
+		"Default":          {map[string]string{own: "a@default"}, "take another name"},
+		"Dots":             {map[string]string{own: "a@.."}, "take another name"},
+		"Template":         {map[string]string{own: "a@x%d"}, "percent"},
+		"SixteenBytes":     {map[string]string{own: "a@\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"}, "16 bytes"},
+		"NotASCII":         {map[string]string{own: "a@\u00e0"}, "ASCII"},
+		"Control":          {map[string]string{own: `[{"name":"a","interface":"a\u0001"}]`}, "ASCII"},
+		"MultusNull":       {map[string]string{multusKey: `[null]`}, "entry 1 is null"},
+		"MultusNullSecond": {map[string]string{multusKey: `[{"name":"a"},null]`}, "entry 2 is null"},
+		"MultusList":       {map[string]string{multusKey: `[[]]`}, "entry 1 is a list"},
+		"MultusNumber":     {map[string]string{multusKey: `[7]`}, "entry 1 is a number"},
+		"MultusString":     {map[string]string{multusKey: `["a"]`}, "entry 1 is a string"},
+		"MultusObject":     {map[string]string{multusKey: `{"name":"a"}`}, "brackets"},
+		"MultusBareString": {map[string]string{multusKey: `"a"`}, "not a JSON list"},
+		"MultusName":       {map[string]string{multusKey: `[{"name":7}]`}, "entry 1"},
+		"MultusNoName":     {map[string]string{multusKey: "a,,b"}, "entry 2 is empty"},
+		"MultusSlashes":    {map[string]string{multusKey: "a/b/c"}, "entry 1"},
+		"MultusAts":        {map[string]string{multusKey: "a@b@c"}, "entry 1"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -199,5 +258,79 @@ func TestName(t *testing.T) {
 				t.Errorf("%s: %q is no object name: %v", tc.reason, got, bad)
 			}
 		})
+	}
+}
+
+// What an entry of the Multus annotation can't have is said of that entry: Parse
+// does not know whether it is ours or another plugin's.
+func TestMultusEntryRefused(t *testing.T) {
+	cases := map[string]struct {
+		reason, multus string
+		says           string
+	}{
+		"BadIP":         {"An address that is none.", `[{"name":"n","ips":["ten"]}]`, `ip "ten"`},
+		"WrongType":     {"Multus can't read it either, and says less.", `[{"name":"n","ips":"10.0.0.1"}]`, "ips"},
+		"BadMAC":        {"A group's MAC.", `[{"name":"n","mac":"01:00:5e:00:00:01"}]`, "unicast"},
+		"Interface":     {"A name that belongs to another.", `[{"name":"n","interface":"eth0"}]`, "take another name"},
+		"PortMappings":  {"Multi-net-spec v1.3 4.1.2: it fails where it is not supported.", `[{"name":"n","portMappings":[{"hostPort":18080,"containerPort":80}]}]`, "portMappings"},
+		"Bandwidth":     {"A limit that is not kept is worse than none.", `[{"name":"n","bandwidth":{"ingressRate":1000000}}]`, "bandwidth"},
+		"GUID":          {"Ethernet has none.", `[{"name":"n","infiniband-guid":"c2:11:22:33:44:55:66:77"}]`, "infiniband-guid"},
+		"CNIArgs":       {"No argument of ours is known.", `[{"name":"n","cni-args":{"vlan":"12"}}]`, "cni-args"},
+		"Claim":         {"An L2Attachment is what keeps addresses here.", `[{"name":"n","ipam-claim-reference":"vm1.net1"}]`, "ipam-claim-reference"},
+		"Typo":          {"A misspelt field is one that is not served.", `[{"name":"n","ip":["10.134.0.77"]}]`, `"ip"`},
+		"OtherCase":     {"JSON's field names are read in any case.", `[{"name":"n","PortMappings":[{}]}]`, "portMappings"},
+		"SameTwice":     {"Linux has one interface of a name.", `n@x,b@x`, `entries 1 and 2 both ask for interface "x"`},
+		"SameByPlace":   {"Multus calls the second net2 by its place.", `n@net2,b`, `entries 1 and 2 both ask for interface "net2"`},
+		"SameAcross":    {"Entries between the two do not matter.", `n@x,b,l2sm-system/l2sm,c@x`, `entries 1 and 4 both ask for interface "x"`},
+		"DotsInPlain":   {"Multus reads no dots in a plain list: JSON does.", `n.b.c`, `[{"name": "n.b.c"}]`},
+		"UpperInPlain":  {"Nor upper case in an interface's name.", `n@Data0`, "JSON"},
+		"LongInterface": {"Linux takes 15 bytes.", `[{"name":"n","interface":"sixteencharacter"}]`, "Linux takes 15"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			requests, err := Parse(pod(map[string]string{multusKey: tc.multus, own: "mine"}))
+			if err != nil {
+				t.Fatalf("%s\nParse: %v", tc.reason, err)
+			}
+			var syntax *SyntaxError
+			if err := requests.Multus[0].Err; !errors.As(err, &syntax) || syntax.Annotation != multusKey || !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("%s\nwant a SyntaxError of %s that says %q, got %v", tc.reason, multusKey, tc.says, err)
+			}
+			if requests.Multus[0].Network.Namespace != "default" || requests.Own[0].Err != nil {
+				t.Errorf("%s\nthe entry keeps its network, and others are served: %+v", tc.reason, requests)
+			}
+		})
+	}
+}
+
+// Of the Multus annotation's entries those are ours whose definition we keep,
+// and only what is wrong with these matters.
+func TestOurs(t *testing.T) {
+	requests, err := Parse(pod(map[string]string{own: "mine", multusKey: `[{"name":"ours"},{"name":"theirs","bandwidth":{"ingressRate":1}},{"name":"bad","ip":[]},{"name":"broken","mac":"x"}]`}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := func(key types.NamespacedName) (bool, error) { return key.Name != "theirs", nil }
+	ours, refused, err := requests.Ours(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"default/mine net5", "default/ours net1", "default/bad net3"}, brief(ours)); diff != "" {
+		t.Errorf("ours: -want, +got:\n%s", diff)
+	}
+	if len(refused) != 1 || !strings.Contains(refused[0].Error(), "entry 4") {
+		t.Errorf("want entry 4 refused, and not another plugin's, got %v", refused)
+	}
+	failed := errors.New("no API")
+	if _, _, err := requests.Ours(func(types.NamespacedName) (bool, error) { return false, failed }); !errors.Is(err, failed) {
+		t.Errorf("want what the lookup says, got %v", err)
+	}
+}
+
+func TestEnded(t *testing.T) {
+	for phase, want := range map[corev1.PodPhase]bool{corev1.PodPending: false, corev1.PodRunning: false, corev1.PodUnknown: false, corev1.PodSucceeded: true, corev1.PodFailed: true} {
+		if got := Ended(&corev1.Pod{Status: corev1.PodStatus{Phase: phase}}); got != want {
+			t.Errorf("phase %s: got %t", phase, got)
+		}
 	}
 }

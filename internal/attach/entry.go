@@ -5,16 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/netip"
 	"strings"
 
-	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/excerpt"
 )
 
 // entry is one entry of our annotation, in the names of the Network Plumbing
@@ -28,7 +25,7 @@ type entry struct {
 	PortSecurity v1alpha1.PortSecurity `json:"portSecurity,omitempty"`
 }
 
-// entries reads an annotation's value in either of its forms.
+// entries reads our annotation's value in either of its forms.
 func entries(text, namespace string) ([]Request, error) {
 	list, err := decode(strings.TrimSpace(text))
 	if err != nil {
@@ -49,52 +46,57 @@ func entries(text, namespace string) ([]Request, error) {
 }
 
 func decode(text string) ([]entry, error) {
-	if text == "" {
+	switch {
+	case text == "":
 		return nil, nil
-	}
-	if strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{") {
+	case strings.HasPrefix(text, "[") || strings.HasPrefix(text, "{"):
 		return decodeJSON(text)
+	case strings.HasPrefix(text, "- "), strings.HasPrefix(text, "-\n"):
+		return nil, errors.New("this reads like a YAML list: " + forms)
+	default:
+		return decodePlain(text)
 	}
-	return decodePlain(text)
 }
 
 func decodeJSON(text string) ([]entry, error) {
-	if strings.HasPrefix(text, "{") {
-		return nil, errors.New(`want a JSON list; put the object into brackets: [{"name": ...}]`)
+	elements, err := elements(text, MaxEntries)
+	if err != nil {
+		return nil, err
 	}
-	d := json.NewDecoder(strings.NewReader(text))
-	d.DisallowUnknownFields()
-	var list []entry
-	if err := d.Decode(&list); err != nil {
-		return nil, fmt.Errorf(`not a JSON list of {"name", "namespace", "ips", "mac", "interface", "portSecurity"}: %w`, err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something stands behind the JSON list")
+	list := make([]entry, len(elements))
+	for i, element := range elements {
+		d := json.NewDecoder(bytes.NewReader(element))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&list[i]); err != nil {
+			return nil, fmt.Errorf("entry %d: want name, namespace, ips, mac, interface and portSecurity: %s", i+1, excerpt.Of(err.Error(), maxReason))
+		}
 	}
 	return list, nil
 }
 
 // decodePlain reads "network, namespace/network, network@interface".
 func decodePlain(text string) ([]entry, error) {
-	var list []entry
-	for i, item := range strings.Split(text, ",") {
-		e := entry{Name: strings.TrimSpace(item)}
-		if e.Name == "" {
-			return nil, fmt.Errorf("entry %d is empty: want names separated by single commas", i+1)
+	items, err := items(text, MaxEntries)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]entry, len(items))
+	for i, item := range items {
+		network, iface, named := strings.Cut(item, "@")
+		if named && iface == "" {
+			return nil, fmt.Errorf("entry %d: %s names no interface behind the @", i+1, excerpt.Quote(item))
 		}
-		if before, after, ok := strings.Cut(e.Name, "@"); ok {
-			if after == "" {
-				return nil, fmt.Errorf("entry %d: %q names no interface behind the @", i+1, item)
-			}
-			e.Name, e.Interface = before, after
+		namespace, name, spaced := strings.Cut(network, "/")
+		if spaced && namespace == "" {
+			return nil, fmt.Errorf("entry %d: %s names no namespace before the slash", i+1, excerpt.Quote(item))
 		}
-		if before, after, ok := strings.Cut(e.Name, "/"); ok {
-			if before == "" {
-				return nil, fmt.Errorf("entry %d: %q names no namespace before the slash", i+1, item)
-			}
-			e.Namespace, e.Name = before, after
+		if !spaced {
+			namespace, name = "", network
 		}
-		list = append(list, e)
+		if strings.ContainsAny(item, " \t\r\n") {
+			return nil, fmt.Errorf("entry %d: %s holds white space: %s", i+1, excerpt.Quote(item), forms)
+		}
+		list[i] = entry{Name: name, Namespace: namespace, Interface: iface}
 	}
 	return list, nil
 }
@@ -102,10 +104,10 @@ func decodePlain(text string) ([]entry, error) {
 // request checks an entry and puts it into canonical form.
 func (e entry) request() (Request, error) {
 	if bad := validation.IsDNS1123Subdomain(e.Name); len(bad) > 0 {
-		return Request{}, fmt.Errorf("name %q is no L2Network's name: %s", e.Name, bad[0])
+		return Request{}, fmt.Errorf("name %s is no L2Network's name: %s", excerpt.Quote(e.Name), bad[0])
 	}
 	if bad := validation.IsDNS1123Label(e.Namespace); len(bad) > 0 {
-		return Request{}, fmt.Errorf("namespace %q: %s", e.Namespace, bad[0])
+		return Request{}, fmt.Errorf("namespace %s: %s", excerpt.Quote(e.Namespace), bad[0])
 	}
 	if e.Interface != "" {
 		if err := checkInterface(e.Interface); err != nil {
@@ -123,7 +125,7 @@ func (e entry) request() (Request, error) {
 	switch e.PortSecurity {
 	case "", v1alpha1.PortSecurityStrict, v1alpha1.PortSecurityMAC, v1alpha1.PortSecurityDisabled:
 	default:
-		return Request{}, fmt.Errorf("portSecurity %q: want Strict, MAC or Disabled", e.PortSecurity)
+		return Request{}, fmt.Errorf("portSecurity %s: want Strict, MAC or Disabled", excerpt.Quote(string(e.PortSecurity)))
 	}
 	e.MAC = mac
 	e.IPs = nil
@@ -143,71 +145,4 @@ func (e entry) request() (Request, error) {
 		PortSecurity: e.PortSecurity,
 		Entry:        strings.TrimSpace(canonical.String()),
 	}, nil
-}
-
-// fromMultus reads what an entry of the Multus annotation asks of us.
-func fromMultus(e *nadv1.NetworkSelectionElement) (Request, error) {
-	return entry{Name: e.Name, Namespace: e.Namespace, IPs: e.IPRequest, MAC: e.MacRequest, Interface: e.InterfaceRequest}.request()
-}
-
-// String is the address as the pod gave it: with a prefix length or without.
-func (ip IP) String() string {
-	if ip.HasPrefix {
-		return ip.Prefix.String()
-	}
-	return ip.Addr().String()
-}
-
-// IPsOf are an L2Attachment's addresses, as something asked for. What the API
-// would not have admitted is left out.
-func IPsOf(addresses []string) []IP {
-	var ips []IP
-	for _, text := range addresses {
-		if ip, err := parseIP(text); err == nil {
-			ips = append(ips, ip)
-		}
-	}
-	return ips
-}
-
-func parseIPs(texts []string) ([]IP, error) {
-	var ips []IP
-	for _, text := range texts {
-		ip, err := parseIP(text)
-		if err != nil {
-			return nil, err
-		}
-		for _, other := range ips {
-			if other.Addr().Is4() == ip.Addr().Is4() {
-				return nil, fmt.Errorf("ips %s and %s are of one family: an interface has at most one of each", other, ip)
-			}
-		}
-		ips = append(ips, ip)
-	}
-	return ips, nil
-}
-
-func parseIP(text string) (IP, error) {
-	if p, err := netip.ParsePrefix(text); err == nil && usable(p.Addr()) {
-		return IP{Prefix: p, HasPrefix: true}, nil
-	}
-	if a, err := netip.ParseAddr(text); err == nil && usable(a) {
-		return IP{Prefix: netip.PrefixFrom(a, a.BitLen())}, nil
-	}
-	return IP{}, fmt.Errorf("ip %q: want a unicast address, with or without prefix length, such as 10.101.2.10/16", text)
-}
-
-func usable(a netip.Addr) bool {
-	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a.Zone() == "" && !a.Is4In6()
-}
-
-func parseMAC(text string) (string, error) {
-	if text == "" {
-		return "", nil
-	}
-	mac, err := net.ParseMAC(text)
-	if err != nil || len(mac) != 6 || mac[0]&1 == 1 || bytes.Equal(mac, make([]byte, 6)) {
-		return "", fmt.Errorf("mac %q: want six bytes of a unicast address, such as 0a:58:0a:65:02:0a", text)
-	}
-	return mac.String(), nil
 }

@@ -30,3 +30,22 @@ func BenchmarkAllocateRelease(b *testing.B) {
 		}
 	}
 }
+
+// What a configured pool costs before anybody has an address: 10,000 networks
+// have 10,000 of them.
+func BenchmarkConfiguredPool(b *testing.B) {
+	for name, subnets := range map[string][]string{"layer2": nil, "v4": {"10.0.0.0/16"}, "dual": {"10.0.0.0/16", "fd00::/64"}} {
+		b.Run(name, func(b *testing.B) {
+			c, err := ParseConfig(subnets, nil, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := NewPool().Configure(c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

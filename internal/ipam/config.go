@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"l2sm.io/l2sm/internal/excerpt"
 )
 
 // Config says which addresses a network has.
@@ -12,7 +14,7 @@ type Config struct {
 	// network is pure layer 2 and grants what is asked for.
 	Subnets []netip.Prefix
 	// Ranges that addresses are assigned from. A subnet that none lies in is
-	// assigned from as a whole.
+	// assigned from as a whole. They do not bound what a request may name.
 	Ranges []Range
 	// Excluded addresses are neither assigned nor granted on request.
 	Excluded []Range
@@ -25,13 +27,16 @@ func ParseConfig(subnets, ranges, excluded []string) (Config, error) {
 	for _, text := range subnets {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return Config{}, fmt.Errorf("parse subnet %q: %w", text, err)
+			return Config{}, fmt.Errorf("parse subnet %s: want CIDR notation, such as 10.101.0.0/16 or fd10:101::/64", excerpt.Quote(text))
 		}
 		if p != p.Masked() {
 			return Config{}, fmt.Errorf("subnet %s has bits set behind its prefix: write %s", p, p.Masked())
 		}
 		if i := slices.IndexFunc(c.Subnets, func(o netip.Prefix) bool { return sameFamily(o.Addr(), p.Addr()) }); i >= 0 {
 			return Config{}, fmt.Errorf("subnets %s and %s are of one family", c.Subnets[i], p)
+		}
+		if err := checkSubnet(p); err != nil {
+			return Config{}, err
 		}
 		c.Subnets = append(c.Subnets, p)
 	}
@@ -56,7 +61,7 @@ func parseRanges(texts []string, subnets []netip.Prefix) ([]Range, error) {
 			return nil, err
 		}
 		if !slices.ContainsFunc(subnets, func(p netip.Prefix) bool { return p.Contains(r.First) && p.Contains(r.Last) }) {
-			return nil, fmt.Errorf("range %q lies inside none of the subnets", text)
+			return nil, fmt.Errorf("range %s lies inside none of the subnets", excerpt.Quote(text))
 		}
 		ranges = append(ranges, r)
 	}

@@ -3,6 +3,7 @@ package ipam
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -51,8 +52,30 @@ func (e *ExhaustedError) Error() string {
 
 // StrandedError says whose addresses a change of ranges or exclusions would
 // leave outside.
-type StrandedError struct{ Holders []string }
+type StrandedError struct {
+	// Holders are the first five by name, each with its address.
+	Holders []string
+	// Count is how many there are.
+	Count int
+}
 
 func (e *StrandedError) Error() string {
-	return "the change would strand addresses in use: " + strings.Join(e.Holders, ", ")
+	text := "the change would strand addresses in use: " + strings.Join(e.Holders, ", ")
+	if more := e.Count - len(e.Holders); more > 0 {
+		return fmt.Sprintf("%s and %d more", text, more)
+	}
+	return text
+}
+
+// add counts one, and keeps it if it is among the first.
+func (e *StrandedError) add(owner string, addr netip.Addr) {
+	const named = 5
+	e.Count++
+	holder := fmt.Sprintf("%s (%s)", owner, addr)
+	i, _ := slices.BinarySearch(e.Holders, holder)
+	if i == named {
+		return
+	}
+	e.Holders = slices.Insert(e.Holders, i, holder)
+	e.Holders = e.Holders[:min(len(e.Holders), named)]
 }

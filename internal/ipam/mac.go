@@ -5,22 +5,30 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+
+	"l2sm.io/l2sm/internal/excerpt"
 )
 
 // MAC is an Ethernet address. The zero MAC stands for none.
 type MAC [6]byte
 
-// ParseMAC reads a MAC address such as 0a:58:0a:65:02:0a.
+// ParseMAC reads a station's MAC address, such as 0a:58:0a:65:02:0a. The zero
+// address and those of groups (multicast, broadcast) are no station's.
 func ParseMAC(s string) (MAC, error) {
 	hw, err := net.ParseMAC(s)
-	if err != nil {
-		return MAC{}, fmt.Errorf("parse MAC address %q: %w", s, err)
+	if err != nil || len(hw) != len(MAC{}) {
+		return MAC{}, fmt.Errorf("parse MAC address %s: want six bytes, such as 0a:58:0a:65:02:0a", excerpt.Quote(s))
 	}
-	if len(hw) != len(MAC{}) {
-		return MAC{}, fmt.Errorf("parse MAC address %q: it has %d bytes, not 6", s, len(hw))
+	m := MAC(hw)
+	if !m.unicast() {
+		return MAC{}, fmt.Errorf("MAC address %s is no unicast address: want one such as 0a:58:0a:65:02:0a", m)
 	}
-	return MAC(hw), nil
+	return m, nil
 }
+
+// unicast says whether one station can have the address (IEEE 802: the lowest
+// bit of the first byte marks a group).
+func (m MAC) unicast() bool { return m != MAC{} && m[0]&1 == 0 }
 
 // String is the address in lower case with colons.
 func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }

@@ -10,8 +10,9 @@ import (
 // is a name that means something to a person, such as "default/ping-net1-4f2a9c1e":
 // it appears in errors. A Pool is not safe for concurrent use.
 type Pool struct {
-	config    Config
-	subnets   []*subnet
+	config  Config
+	subnets []*subnet
+	// The maps are nil while nobody has a lease.
 	leases    map[string]Lease
 	addresses map[netip.Addr]string
 	macs      map[MAC]string
@@ -47,13 +48,7 @@ func (l Lease) Satisfies(r Request) bool {
 }
 
 // NewPool returns the pool of a pure layer 2 network.
-func NewPool() *Pool {
-	return &Pool{
-		leases:    map[string]Lease{},
-		addresses: map[netip.Addr]string{},
-		macs:      map[MAC]string{},
-	}
-}
+func NewPool() *Pool { return &Pool{} }
 
 // Configure puts a config into force. Leases stay as they are. A change that
 // would leave addresses in use outside of what was in force is refused with a
@@ -66,8 +61,8 @@ func (p *Pool) Configure(c Config) error {
 	for _, prefix := range c.Subnets {
 		subnets = append(subnets, newSubnet(prefix, c))
 	}
-	if stranded := p.stranded(subnets); len(stranded) > 0 {
-		return &StrandedError{stranded}
+	if stranded := p.stranded(subnets); stranded.Count > 0 {
+		return stranded
 	}
 
 	p.config, p.subnets = c, subnets
@@ -84,21 +79,20 @@ func (p *Pool) Config() Config { return p.config }
 
 // stranded are the holders of addresses that would lose their standing: were
 // assignable and no more, or were grantable and no more.
-func (p *Pool) stranded(to []*subnet) []string {
-	var holders []string
+func (p *Pool) stranded(to []*subnet) *StrandedError {
+	stranded := &StrandedError{}
 	for addr, owner := range p.addresses {
 		was, becomes := p.subnetOf(addr), subnetIn(to, addr)
 		if was == nil || becomes == nil {
 			continue
 		}
 		lost := was.assignable.contains(addr) && !becomes.assignable.contains(addr) ||
-			was.grantable.contains(addr) && !becomes.grantable.contains(addr)
+			was.grantable(addr) && !becomes.grantable(addr)
 		if lost {
-			holders = append(holders, fmt.Sprintf("%s (%s)", owner, addr))
+			stranded.add(owner, addr)
 		}
 	}
-	slices.Sort(holders)
-	return holders
+	return stranded
 }
 
 // Allocate gives an owner its addresses, all of them or none. An owner that
@@ -106,6 +100,9 @@ func (p *Pool) stranded(to []*subnet) []string {
 func (p *Pool) Allocate(owner string, r Request) (Lease, error) {
 	if lease, ok := p.leases[owner]; ok {
 		return lease, nil
+	}
+	if r.MAC != (MAC{}) && !r.MAC.unicast() {
+		return Lease{}, &RequestError{fmt.Sprintf("MAC address %s is no unicast address", r.MAC)}
 	}
 	asked, err := p.asked(r)
 	if err != nil {
@@ -147,6 +144,9 @@ func (p *Pool) asked(r Request) ([]netip.Prefix, error) {
 		}
 		if a.Bits() < 0 {
 			return nil, &RequestError{fmt.Sprintf("address %s needs a prefix length on a network without ipam, such as %s/24", a.Addr(), a.Addr())}
+		}
+		if err := CheckHost(a); i < 0 && err != nil {
+			return nil, err
 		}
 		if slices.ContainsFunc(addresses, func(o netip.Prefix) bool { return sameFamily(o.Addr(), a.Addr()) }) {
 			return nil, &RequestError{fmt.Sprintf("address %s is the second one of its family", a.Addr())}
@@ -202,6 +202,9 @@ func (p *Pool) Hold(owner string, lease Lease) error {
 	}
 
 	p.Release(owner)
+	if p.leases == nil {
+		p.leases, p.addresses, p.macs = map[string]Lease{}, map[netip.Addr]string{}, map[MAC]string{}
+	}
 	p.leases[owner] = lease
 	p.macs[lease.MAC] = owner
 	for _, a := range lease.Addresses {
@@ -227,6 +230,9 @@ func (p *Pool) Release(owner string) {
 			s.put(a.Addr())
 		}
 	}
+	if len(p.leases) == 0 {
+		p.leases, p.addresses, p.macs = nil, nil, nil // a map keeps its size otherwise
+	}
 }
 
 // Lease is what the owner has.
@@ -242,7 +248,13 @@ func (p *Pool) Check(address netip.Prefix) error {
 	return err
 }
 
-// Owners are all that have a lease, sorted.
+// Has says whether the owner has a lease.
+func (p *Pool) Has(owner string) bool {
+	_, has := p.leases[owner]
+	return has
+}
+
+// Owners are all that have a lease, sorted: O(n log n). See Has and Len.
 func (p *Pool) Owners() []string {
 	owners := make([]string, 0, len(p.leases))
 	for owner := range p.leases {

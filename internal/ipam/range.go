@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"l2sm.io/l2sm/internal/excerpt"
 )
 
 // Range is the addresses from First to Last, both included and of one family.
@@ -14,8 +16,8 @@ type Range struct{ First, Last netip.Addr }
 func ParseRange(s string) (Range, error) {
 	if strings.Contains(s, "/") {
 		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			return Range{}, fmt.Errorf("parse range %q: %w", s, err)
+		if err != nil || p.Addr().Is4In6() {
+			return Range{}, rangeError(s, "want a CIDR, such as 10.101.2.0/24")
 		}
 		return rangeOf(p), nil
 	}
@@ -25,20 +27,31 @@ func ParseRange(s string) (Range, error) {
 		last = first
 	}
 	r := Range{}
-	var err error
-	if r.First, err = netip.ParseAddr(strings.TrimSpace(first)); err != nil {
-		return Range{}, fmt.Errorf("parse range %q: %w", s, err)
+	var ok bool
+	if r.First, ok = parseEnd(first); !ok {
+		return Range{}, rangeError(s, "want a CIDR, an address, or first-last, such as 10.101.2.1-10.101.2.9")
 	}
-	if r.Last, err = netip.ParseAddr(strings.TrimSpace(last)); err != nil {
-		return Range{}, fmt.Errorf("parse range %q: %w", s, err)
+	if r.Last, ok = parseEnd(last); !ok {
+		return Range{}, rangeError(s, "what follows the dash is no address")
 	}
 	if r.First.BitLen() != r.Last.BitLen() {
-		return Range{}, fmt.Errorf("parse range %q: its ends are of different families", s)
+		return Range{}, rangeError(s, "its ends are of different families")
 	}
 	if r.Last.Less(r.First) {
-		return Range{}, fmt.Errorf("parse range %q: its end is before its start", s)
+		return Range{}, rangeError(s, "its end is before its start")
 	}
 	return r, nil
+}
+
+// parseEnd reads an end of a range. A zone means something on one host only,
+// and an IPv4-mapped address lies in no subnet.
+func parseEnd(s string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(strings.TrimSpace(s))
+	return a, err == nil && a.Zone() == "" && !a.Is4In6()
+}
+
+func rangeError(s, why string) error {
+	return fmt.Errorf("parse range %s: %s", excerpt.Quote(s), why)
 }
 
 // String is the range in the form first-last.

@@ -10,10 +10,21 @@ import (
 // overlap nor touch.
 type set struct{ intervals *btree.BTreeG[Range] }
 
-func newSet() set {
+// nodes are the trees' spare nodes. All sets share them, whatever goroutine
+// they belong to: a list for each, which is btree's default, was a third of the
+// controller's heap with 10,000 networks.
+var nodes = btree.NewFreeListG[Range](btree.DefaultFreeListSize)
+
+// newSet is an empty set. The order is byFirst, or counts what that is asked.
+func newSet(order func(a, b Range) bool) set {
 	const degree = 32 // about a cache line of pointers a node; not critical
-	return set{intervals: btree.NewG(degree, func(a, b Range) bool { return a.First.Less(b.First) })}
+	return set{intervals: btree.NewWithFreeListG(degree, order, nodes)}
 }
+
+func byFirst(a, b Range) bool { return a.First.Less(b.First) }
+
+// clear empties the set, and hands its nodes to others.
+func (s set) clear() { s.intervals.Clear(true) }
 
 // add puts the range's addresses into the set, those that it has already
 // included, and joins the intervals that touch.

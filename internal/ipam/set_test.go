@@ -29,7 +29,7 @@ func checkSet(t *rapid.T, first netip.Addr, reason string) {
 		addrs[i] = a
 	}
 	have := [size]bool{}
-	s := newSet()
+	s := newSet(byFirst)
 	step := func(put bool) func(*rapid.T) {
 		return func(t *rapid.T) {
 			from := rapid.IntRange(0, size-1).Draw(t, "from")

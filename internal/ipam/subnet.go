@@ -8,29 +8,29 @@ import (
 // subnet is one subnet's free addresses.
 type subnet struct {
 	prefix netip.Prefix
-	// grantable are the addresses that a request may name, assignable those
-	// that are chosen from, free those of them without an owner.
-	grantable, assignable, free set
+	// assignable are the addresses that are chosen from, excluded those that
+	// are not even granted on request.
+	assignable, excluded ranges
+	// free are the assignable addresses without an owner. It is empty as long
+	// as all of them are: most networks use none of most of their subnets.
+	free set
+	// taken counts the assignable addresses that have an owner.
+	taken int
 	// cursor is where the next search starts: behind the last address that was
 	// assigned, so that a released address rests while others are free.
 	cursor netip.Addr
 }
 
 func newSubnet(prefix netip.Prefix, c Config) *subnet {
-	s := &subnet{prefix: prefix, grantable: newSet(), assignable: newSet(), free: newSet(), cursor: prefix.Addr()}
-	s.grantable.add(rangeOf(prefix))
-
-	ranges := c.within(prefix)
-	for _, r := range ranges {
-		s.assignable.add(r)
-		s.free.add(r)
-	}
-	for _, r := range append(reserved(prefix), c.Excluded...) {
-		if sameFamily(r.First, prefix.Addr()) {
-			s.grantable.remove(r)
-			s.assignable.remove(r)
-			s.free.remove(r)
+	s := &subnet{prefix: prefix, cursor: prefix.Addr()}
+	for _, r := range c.Excluded {
+		if prefix.Contains(r.First) {
+			s.excluded = append(s.excluded, r)
 		}
+	}
+	s.assignable = without(c.within(prefix), append(reserved(prefix), s.excluded...))
+	if s.excluded != nil {
+		s.excluded = without(s.excluded, nil)
 	}
 	return s
 }
@@ -78,28 +78,57 @@ func (s *subnet) check(asked netip.Prefix) error {
 			return &OutOfRangeError{addr, fmt.Sprintf("is no host's in subnet %s", s.prefix)}
 		}
 	}
-	if !s.grantable.contains(addr) {
+	if s.excluded.contains(addr) {
 		return &OutOfRangeError{addr, "is among the network's excluded addresses"}
 	}
 	return nil
 }
 
+// grantable says whether a request may name the address, whatever its length.
+func (s *subnet) grantable(addr netip.Addr) bool {
+	return s.check(netip.PrefixFrom(addr, -1)) == nil
+}
+
 // next is the address to assign next, wrapping at the subnet's end.
 func (s *subnet) next() (netip.Addr, error) {
-	if addr, ok := s.free.next(s.cursor); ok {
-		return addr, nil
-	}
-	if addr, ok := s.free.next(s.prefix.Addr()); ok {
-		return addr, nil
+	for _, from := range []netip.Addr{s.cursor, s.prefix.Addr()} {
+		if addr, ok := s.nextFree(from); ok {
+			return addr, nil
+		}
 	}
 	return netip.Addr{}, &ExhaustedError{s.prefix}
 }
 
-func (s *subnet) take(addr netip.Addr) { s.free.remove(single(addr)) }
+func (s *subnet) nextFree(from netip.Addr) (netip.Addr, bool) {
+	if s.taken == 0 {
+		return s.assignable.next(from)
+	}
+	return s.free.next(from)
+}
+
+func (s *subnet) take(addr netip.Addr) {
+	if !s.assignable.contains(addr) || s.taken > 0 && !s.free.contains(addr) {
+		return
+	}
+	if s.taken == 0 {
+		s.free = newSet(byFirst)
+		for _, r := range s.assignable {
+			s.free.add(r)
+		}
+	}
+	s.free.remove(single(addr))
+	s.taken++
+}
 
 func (s *subnet) put(addr netip.Addr) {
-	if s.assignable.contains(addr) {
-		s.free.add(single(addr))
+	if !s.assignable.contains(addr) || s.taken == 0 || s.free.contains(addr) {
+		return
+	}
+	s.free.add(single(addr))
+	s.taken--
+	if s.taken == 0 {
+		s.free.clear()
+		s.free = set{}
 	}
 }
 
