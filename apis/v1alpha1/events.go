@@ -16,12 +16,12 @@ type Event struct {
 	// Action is what was done or refused, one CamelCase word
 	// (events.k8s.io/v1).
 	Action string
-	// Message is a sentence for a person.
+	// Message is a sentence for a person, of at most 1,024 bytes.
 	Message string
 }
 
 func warning(reason, action, message string) Event {
-	return Event{Type: corev1.EventTypeWarning, Reason: reason, Action: action, Message: message}
+	return Event{Type: corev1.EventTypeWarning, Reason: reason, Action: action, Message: bounded(message, maxNote)}
 }
 
 // InvalidNetworksEvent tells on a pod that its annotation can't be read.
