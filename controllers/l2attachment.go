@@ -70,7 +70,7 @@ func (r *L2AttachmentReconciler) settle(ctx context.Context, a *v1alpha1.L2Attac
 	if attach.UserMade(a) {
 		errs.add(r.bind(ctx, a, pod))
 	} else {
-		errs.add(checkBinding(a, pod))
+		errs.add(r.checkBorn(ctx, a, pod))
 	}
 	lacks, err := r.lacksLease(ctx, a)
 	errs.add(err)

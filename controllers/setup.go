@@ -88,12 +88,12 @@ func options(workers int) controller.Options {
 
 func (s *setup) pod() (controller.Controller, error) {
 	r := &PodReconciler{
-		Client: s.mgr.GetClient(), Admission: s.admission, names: s.names, stages: s.stages,
+		Client: s.mgr.GetClient(), Admission: s.admission, attachments: s.attachments, names: s.names, stages: s.stages,
 		Recorder: s.mgr.GetEventRecorder(fieldOwner),
 	}
 	c, err := ctrl.NewControllerManagedBy(s.mgr).Named("pod").
 		For(&corev1.Pod{}, builder.WithPredicates(podChanges(s.names, s.stages))).
-		Watches(&v1alpha1.L2Attachment{}, handler.EnqueueRequestsFromMapFunc(podOfAttachment), builder.WithPredicates(attachmentSpecChanges)).
+		Watches(&v1alpha1.L2Attachment{}, handler.EnqueueRequestsFromMapFunc(r.awaited.podsOf), builder.WithPredicates(attachmentSpecChanges)).
 		WithOptions(options(16)). // each waits for one API write
 		Build(r)
 	if err != nil {
