@@ -56,7 +56,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	if err := mgr.AddMetricsServerExtraHandler(inventory.Path, serveInventory(allocations, mgr.Elected())); err != nil {
 		return fmt.Errorf("serve the inventory: %w", err)
 	}
-	return mgr.Add(&awaitMultus{mapper: mgr.GetRESTMapper(), start: func() error { return s.definitions(pods) }})
+	crd, err := watchMultus(mgr.GetConfig())
+	if err != nil {
+		return err
+	}
+	return mgr.Add(&awaitMultus{mapper: mgr.GetRESTMapper(), crd: crd, start: func() error { return s.definitions(pods) }})
 }
 
 // setup is what the controllers share.
