@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"encoding/json"
+	"slices"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -45,7 +46,10 @@ func planPod(asked asked, seen map[string]bool) podPlan {
 	for _, a := range plan.remove {
 		goes[a.Name] = true
 	}
-	wired := wiredBefore(asked, seen)
+	var wired map[wire]bool
+	if slices.Contains(asked.Serving[asked.own:], nil) {
+		wired = wiredBefore(asked.pod, seen)
+	}
 	for i, request := range asked.requests {
 		switch {
 		case asked.Serving[i] != nil || goes[attach.Name(asked.pod.Name, asked.pod.UID, request.Interface)]:
@@ -91,9 +95,9 @@ func ofAnotherPod(a *v1alpha1.L2Attachment, pod types.UID) bool {
 // wiredBefore are the entries of the Multus annotation that Multus says are
 // wired although no attachment of ours has had that interface: another plugin
 // did, before their definition became ours.
-func wiredBefore(asked asked, seen map[string]bool) map[wire]bool {
+func wiredBefore(pod *corev1.Pod, seen map[string]bool) map[wire]bool {
 	var list []nadv1.NetworkStatus
-	if err := json.Unmarshal([]byte(asked.pod.Annotations[nadv1.NetworkStatusAnnot]), &list); err != nil {
+	if err := json.Unmarshal([]byte(pod.Annotations[nadv1.NetworkStatusAnnot]), &list); err != nil {
 		return nil
 	}
 	wired := map[wire]bool{}
