@@ -12,6 +12,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
+	"l2sm.io/l2sm/internal/multus"
 )
 
 // Fields that the cache is indexed by.
@@ -59,7 +60,7 @@ func stripPod(object any) (any, error) {
 var podAnnotations = slices.Concat(requestAnnotations, []string{nadv1.NetworkStatusAnnot})
 
 // requestAnnotations are those that pods ask by.
-var requestAnnotations = []string{v1alpha1.NetworksAnnotation, v1alpha1.L2SMNetworksAnnotation, nadv1.NetworkAttachmentAnnot}
+var requestAnnotations = []string{v1alpha1.NetworksAnnotation, v1alpha1.L2SMNetworksAnnotation, nadv1.NetworkAttachmentAnnot, multus.MainNetworkAnnotation}
 
 func indexFields(ctx context.Context, indexer client.FieldIndexer) error {
 	indexes := []struct {

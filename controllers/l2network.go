@@ -41,6 +41,7 @@ type L2NetworkReconciler struct {
 	programs   *programs
 	filling    *filling
 	stages     *stages
+	settling   settling
 	// attachments are woken when a commit concerns them, networks when a move has
 	// freed what was held on them, statuses when there is something to say.
 	attachments, networks, statuses *wakeups
@@ -57,7 +58,7 @@ func (r *L2NetworkReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	if err := r.placement.loaded.wait(ctx, r.placement); err != nil {
 		return ctrl.Result{}, err
 	}
-	result, err := settled(retried(r.reconcile(ctx, req.NamespacedName)))
+	result, err := r.settling.result(req, retried(r.reconcile(ctx, req.NamespacedName)))
 	return result, errors.Join(err, r.complete(ctx))
 }
 
