@@ -34,7 +34,7 @@ func askedOf(ctx context.Context, reader client.Reader, pod *corev1.Pod) (asked,
 		return asked{}, err
 	}
 	list := &v1alpha1.L2AttachmentList{}
-	if err := reader.List(ctx, list, client.InNamespace(pod.Namespace), client.MatchingFields{podIndex: pod.Name}); err != nil {
+	if err := reader.List(ctx, list, client.InNamespace(pod.Namespace), client.MatchingFields{podIndex: pod.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return asked{}, fmt.Errorf("list attachments of pod %q: %w", client.ObjectKeyFromObject(pod), err)
 	}
 	k := asked{pod: pod, requests: requests.Own, own: len(requests.Own), foreign: setOf(requests.Held), attachments: list.Items}

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -116,8 +117,14 @@ func (r *L2AttachmentReconciler) bind(ctx context.Context, a *v1alpha1.L2Attachm
 // entry that it serves, its own, or the next that is free.
 func (r *L2AttachmentReconciler) nameInterface(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) error {
 	asked, err := askedOf(ctx, r, pod)
+	if unreadable, ok := errors.AsType[*attach.SyntaxError](err); ok {
+		if a.Spec.PodUID == pod.UID && a.Spec.Interface != "" {
+			return nil // what it has, it keeps
+		}
+		return admission.Refuse(v1alpha1.AttachmentRefused(v1alpha1.ReasonInvalid, unreadable.Error()))
+	}
 	if err != nil {
-		return admission.Refuse(v1alpha1.AttachmentRefused(v1alpha1.ReasonInvalid, err.Error()))
+		return err
 	}
 	want := attach.Request{Interface: "net1"}
 	if a.Spec.Interface != "" {

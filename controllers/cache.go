@@ -90,13 +90,16 @@ func indexFields(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
-// multusNetworks are the definitions that a pod's Multus annotation names.
+// multusNetworks are the definitions that a pod's annotations for Multus name.
 func multusNetworks(pod *corev1.Pod) []string {
+	var names []string
+	if main, is := multus.MainNetwork(pod.Annotations[multus.MainNetworkAnnotation]); is {
+		names = append(names, main.String())
+	}
 	requests, err := attach.Parse(pod)
 	if err != nil {
-		return nil
+		return names
 	}
-	var names []string
 	for _, request := range requests.Multus {
 		names = append(names, request.Network.String())
 	}

@@ -168,6 +168,26 @@ func TestFirstHolderOfAnInterface(t *testing.T) {
 	w.attached("p", 1)
 }
 
+// An edit that can't be read cuts nobody off.
+func TestUnreadableEditCutsNobodyOff(t *testing.T) {
+	w := start(t)
+	w.network("lab", subnets("10.0.0.0/24"))
+	pod := w.pod("p", "lab")
+	w.attached("p", 1)
+	hot := w.attach("hot", "p", "lab")
+	w.accepted(hot, pod)
+	before := w.attached("p", 2)
+	w.change(pod, func() { pod.Annotations[v1alpha1.NetworksAnnotation] = "lab,,lab" })
+	w.told(pod, "InvalidNetworks", "empty")
+	w.consistently(func(g Gomega) {
+		after := w.attachments("p")
+		g.Expect(after).To(HaveLen(2))
+		for i := range after {
+			g.Expect(after[i].Spec).To(Equal(before[i].Spec))
+		}
+	})
+}
+
 // An annotation that can't be read is told once, and looked at no more.
 func TestUnreadableIsToldOnce(t *testing.T) {
 	w := start(t)
@@ -204,12 +224,11 @@ func TestUnreadableIsToldOnce(t *testing.T) {
 // The pod's main network is the cluster's: ours can't be it.
 func TestMainNetwork(t *testing.T) {
 	w := start(t)
-	w.network("lab", v1alpha1.L2NetworkSpec{})
-	w.eventually(func(g Gomega) {
-		d := &nadv1.NetworkAttachmentDefinition{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "lab"}}
-		g.Expect(w.Get(t.Context(), keyOf(d), d)).To(Succeed())
-	})
 	const key = "v1.multus-cni.io/default-network"
+	early := w.podWith("early", map[string]string{key: w.namespace + "/lab"}, nil)
+	w.consistently(func(g Gomega) { g.Expect(w.eventsAbout(early)).To(BeEmpty()) })
+	w.network("lab", v1alpha1.L2NetworkSpec{})
+	w.told(early, "MainNetwork", "cannot be a pod's main network")
 	pod := w.podWith("p", map[string]string{key: w.namespace + "/lab"}, nil)
 	w.told(pod, "MainNetwork", "cannot be a pod's main network")
 	other := w.podWith("other", map[string]string{key: "kube-system/cluster"}, nil)

@@ -32,7 +32,7 @@ type wire struct {
 
 func (r *NetworkStatusReconciler) gather(ctx context.Context, pod *corev1.Pod, stands []nadv1.NetworkStatus) (statusFacts, error) {
 	list := &v1alpha1.L2AttachmentList{}
-	if err := r.List(ctx, list, client.InNamespace(pod.Namespace), client.MatchingFields{podIndex: pod.Name}); err != nil {
+	if err := r.List(ctx, list, client.InNamespace(pod.Namespace), client.MatchingFields{podIndex: pod.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return statusFacts{}, fmt.Errorf("list attachments of pod %q: %w", client.ObjectKeyFromObject(pod), err)
 	}
 	facts := statusFacts{attachments: interfacesOf(pod, list.Items), kept: map[types.NamespacedName]bool{}}

@@ -59,6 +59,7 @@ func (r *PodReconciler) reconcile(ctx context.Context, key types.NamespacedName)
 	if pod.Spec.NodeName == "" {
 		return nil // a pod that waits for a node holds no address
 	}
+	r.attachments.wake(freed(pod, existing)...)
 
 	complaints, err := mainNetwork(ctx, r, pod)
 	if err != nil {
@@ -77,7 +78,6 @@ func (r *PodReconciler) reconcile(ctx context.Context, key types.NamespacedName)
 		return nil
 	}
 	plan := planPod(asked, r.names.seen(pod.UID, asked.attachments))
-	r.attachments.wake(plan.wake...)
 	if err := r.remove(ctx, plan); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (r *PodReconciler) gather(ctx context.Context, key types.NamespacedName) (*
 		return nil, nil, fmt.Errorf("get pod %q: %w", key, err)
 	}
 	list := &v1alpha1.L2AttachmentList{}
-	if err := r.List(ctx, list, client.InNamespace(key.Namespace), client.MatchingFields{podIndex: key.Name}); err != nil {
+	if err := r.List(ctx, list, client.InNamespace(key.Namespace), client.MatchingFields{podIndex: key.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, nil, fmt.Errorf("list attachments of pod %q: %w", key, err)
 	}
 	return pod, list.Items, nil

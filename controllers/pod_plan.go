@@ -18,8 +18,6 @@ import (
 type podPlan struct {
 	create []attach.Request
 	remove []*v1alpha1.L2Attachment
-	// wake are attachments that were refused an interface which is free now.
-	wake []types.NamespacedName
 	// complaints are what is wrong with what the pod asks for.
 	complaints []v1alpha1.Event
 }
@@ -29,7 +27,7 @@ type podPlan struct {
 // the pod here again, and then it is re-created. Seen are the interfaces of ours
 // that the pod has, or has had.
 func planPod(asked asked, seen map[string]bool) podPlan {
-	plan := podPlan{remove: surplus(asked), wake: freed(asked.pod, asked.attachments)}
+	plan := podPlan{remove: surplus(asked)}
 	for i := range asked.attachments {
 		if a := &asked.attachments[i]; ofAnotherPod(a, asked.pod.UID) {
 			plan.remove = append(plan.remove, a)
