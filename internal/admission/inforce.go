@@ -18,10 +18,13 @@ func (n *network) judge(network *v1alpha1.L2Network, underlayMTU int32) {
 		n.follow(network)
 		return
 	}
+	if n.known && n.uid == network.UID && n.generation > network.Generation {
+		return // it was read before the change that another has acted on
+	}
 	if !n.known || n.uid != network.UID {
 		n.begin(network)
 	}
-	n.generation = network.Generation
+	n.generation, n.stranded = network.Generation, nil
 	err := Judge(network, underlayMTU)
 	if err == nil {
 		wanted, _ := ipamConfig(network.Spec.IPAM) // judged

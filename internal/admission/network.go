@@ -16,8 +16,10 @@ type network struct {
 	key  types.NamespacedName
 	wake Wake
 
-	mu   sync.Mutex
-	pool *ipam.Pool
+	mu sync.Mutex
+	// dropped says that the ledger has forgotten it.
+	dropped bool
+	pool    *ipam.Pool
 	// guests counts members by namespace, but for the network's own.
 	guests map[string]int
 
@@ -45,10 +47,8 @@ func newNetwork(key types.NamespacedName, wake Wake) *network {
 	return &network{key: key, wake: wake, pool: ipam.NewPool(), guests: map[string]int{}}
 }
 
-// take is Ledger.Take on this network.
+// take is Ledger.Take on this network, which is locked.
 func (n *network) take(owner types.NamespacedName, ask Ask, underlayMTU int32) (Taken, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.judge(ask.Network, underlayMTU)
 	lease, err := n.decide(owner, ask)
 	if refusal, ok := AsRefusal(err); ok {
@@ -60,10 +60,8 @@ func (n *network) take(owner types.NamespacedName, ask Ask, underlayMTU int32) (
 	return Taken{lease, n.inForce}, err
 }
 
-// stay is Ledger.Hold on this network.
+// stay is Ledger.Hold on this network, which is locked.
 func (n *network) stay(owner types.NamespacedName, ask Ask, underlayMTU int32) (Taken, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.judge(ask.Network, underlayMTU)
 	lease, err := n.decide(owner, ask)
 	return Taken{lease, n.inForce}, err
@@ -189,10 +187,12 @@ func (n *network) pass(next []types.NamespacedName) {
 	}
 }
 
-func (n *network) idle() bool {
+// drop says that the ledger forgets the network, unless it is in use.
+func (n *network) drop() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return !n.known && n.pool.Len() == 0
+	n.dropped = !n.known && n.pool.Len() == 0
+	return n.dropped
 }
 
 // recorded says whether the attachment's spec has all that the network gives.
