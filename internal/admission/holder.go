@@ -86,7 +86,7 @@ func (l *Ledger) Gone(owner types.NamespacedName) {
 // it waits in, and has another woken in its place where it was woken itself.
 func (l *Ledger) Quit(owner types.NamespacedName) {
 	l.mu.Lock()
-	n := l.lines[owner]
+	n := l.networks[l.lines[owner]]
 	delete(l.lines, owner)
 	l.mu.Unlock()
 	if n == nil {

@@ -18,6 +18,9 @@ func (n *network) judge(network *v1alpha1.L2Network, underlayMTU int32) {
 		n.follow(network)
 		return
 	}
+	if n.known && n.uid == network.UID && n.generation > network.Generation {
+		return // it was read before the change that another has acted on
+	}
 	if !n.known || n.uid != network.UID {
 		n.begin(network)
 	}
@@ -25,7 +28,7 @@ func (n *network) judge(network *v1alpha1.L2Network, underlayMTU int32) {
 		n.follow(network)
 		return // what is on record counts when another spec is judged
 	}
-	n.generation = network.Generation
+	n.generation, n.stranded = network.Generation, nil
 	err := Judge(network, underlayMTU)
 	if err == nil {
 		wanted, _ := ipamConfig(network.Spec.IPAM) // judged

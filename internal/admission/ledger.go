@@ -33,9 +33,10 @@ type Ledger struct {
 
 	mu       sync.Mutex
 	networks map[types.NamespacedName]*network
-	holders  map[types.NamespacedName]holder   // by attachment
-	pending  map[types.NamespacedName]owners   // by pod: attachments whose write is under way
-	lines    map[types.NamespacedName]*network // by attachment that was refused: where it may wait
+	holders  map[types.NamespacedName]holder // by attachment
+	pending  map[types.NamespacedName]owners // by pod: attachments whose write is under way
+	// lines has the network that an attachment was refused by, where it may wait.
+	lines map[types.NamespacedName]types.NamespacedName
 
 	turns *turn.Turns // by attachment
 }
@@ -60,7 +61,7 @@ func NewLedger(underlayMTU int32, wake Wake) *Ledger {
 		networks:    map[types.NamespacedName]*network{},
 		holders:     map[types.NamespacedName]holder{},
 		pending:     map[types.NamespacedName]owners{},
-		lines:       map[types.NamespacedName]*network{},
+		lines:       map[types.NamespacedName]types.NamespacedName{},
 		turns:       turn.New(),
 	}
 }
@@ -104,13 +105,12 @@ func (l *Ledger) Take(ask Ask) (Taken, error) {
 		l.release(owner, h) // the pod asks for another network by now
 		h = holder{}
 	}
-	n := l.network(key)
-	l.queue(owner, n)
-	taken, err := n.take(owner, ask, l.underlayMTU)
+	l.queue(owner, key)
+	taken, err := l.takeOn(key, owner, ask)
 	if err != nil {
 		return taken, err
 	}
-	l.queue(owner, nil)
+	l.leaveLine(owner)
 	l.hold(owner, h.on(key).of(ask.Attachment.PodKey(), uid))
 	return taken, nil
 }
@@ -121,7 +121,7 @@ func (l *Ledger) Hold(ask Ask) (Taken, error) {
 	owner := ask.Attachment.Key()
 	defer l.turn(owner)()
 	key := ask.Network.Key()
-	taken, err := l.network(key).stay(owner, ask, l.underlayMTU)
+	taken, err := l.stayOn(key, owner, ask)
 	if err != nil {
 		return taken, err
 	}
@@ -130,26 +130,54 @@ func (l *Ledger) Hold(ask Ask) (Taken, error) {
 	return taken, nil
 }
 
-// queue says in which network's lines the attachment may wait: nil for none.
-func (l *Ledger) queue(owner types.NamespacedName, n *network) {
+func (l *Ledger) takeOn(key, owner types.NamespacedName, ask Ask) (Taken, error) {
+	n := l.locked(key)
+	defer n.mu.Unlock()
+	return n.take(owner, ask, l.underlayMTU)
+}
+
+func (l *Ledger) stayOn(key, owner types.NamespacedName, ask Ask) (Taken, error) {
+	n := l.locked(key)
+	defer n.mu.Unlock()
+	return n.stay(owner, ask, l.underlayMTU)
+}
+
+// queue says in which network's lines the attachment may wait.
+func (l *Ledger) queue(owner, key types.NamespacedName) {
 	l.mu.Lock()
-	before := l.lines[owner]
+	before, waits := l.lines[owner]
 	l.mu.Unlock()
-	if before == n {
+	if waits && before == key {
 		return
 	}
-	if before != nil && n != nil {
-		l.Quit(owner)
-	}
+	l.Quit(owner)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.lines[owner] = n; n == nil {
-		delete(l.lines, owner)
-	}
+	l.lines[owner] = key
+}
+
+func (l *Ledger) leaveLine(owner types.NamespacedName) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.lines, owner)
 }
 
 // turn has the caller be the only one that works on the attachment.
 func (l *Ledger) turn(owner types.NamespacedName) (done func()) { return l.turns.Take(owner) }
+
+// locked is the network, which the caller unlocks. A network that was dropped
+// before it was locked is not the ledger's any more: what would be taken of it
+// would be given out a second time.
+func (l *Ledger) locked(key types.NamespacedName) *network {
+	for {
+		n := l.network(key)
+		n.mu.Lock()
+		if !n.dropped {
+			return n
+		}
+		n.mu.Unlock()
+	}
+}
 
 func (l *Ledger) network(key types.NamespacedName) *network {
 	l.mu.Lock()
@@ -219,7 +247,7 @@ func (l *Ledger) releaseOn(owner types.NamespacedName, networks []types.Namespac
 func (l *Ledger) drop(key types.NamespacedName, n *network) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.networks[key] == n && n.idle() {
+	if l.networks[key] == n && n.drop() {
 		delete(l.networks, key)
 	}
 }

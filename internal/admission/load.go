@@ -68,17 +68,17 @@ func (l *Ledger) member(a *v1alpha1.L2Attachment, on types.NamespacedName, ask A
 		return
 	}
 	defer l.turn(owner)()
-	if _, held := l.holder(owner); held || !l.network(on).admit(owner, lease, ask.Network, l.underlayMTU) {
+	if _, held := l.holder(owner); held || !l.admitTo(on, owner, lease, ask.Network) {
 		return
 	}
 	l.hold(owner, holder{}.on(on).of(a.PodKey(), a.UID))
 }
 
-// admit makes the owner a member with the lease, if that is free.
-func (n *network) admit(owner types.NamespacedName, lease ipam.Lease, network *v1alpha1.L2Network, underlayMTU int32) bool {
-	n.mu.Lock()
+// admitTo makes the owner a member with the lease, if that is free.
+func (l *Ledger) admitTo(key, owner types.NamespacedName, lease ipam.Lease, network *v1alpha1.L2Network) bool {
+	n := l.locked(key)
 	defer n.mu.Unlock()
-	n.judge(network, underlayMTU)
+	n.judge(network, l.underlayMTU)
 	if n.pool.Has(owner.String()) || n.pool.Hold(owner.String(), lease) != nil {
 		return false
 	}

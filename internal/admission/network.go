@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -15,8 +16,10 @@ type network struct {
 	key  types.NamespacedName
 	wake Wake
 
-	mu   sync.Mutex
-	pool *ipam.Pool
+	mu sync.Mutex
+	// dropped says that the ledger has forgotten it.
+	dropped bool
+	pool    *ipam.Pool
 	// guests counts members by namespace, but for the network's own.
 	guests map[string]int
 
@@ -44,25 +47,21 @@ func newNetwork(key types.NamespacedName, wake Wake) *network {
 	return &network{key: key, wake: wake, pool: ipam.NewPool(), guests: map[string]int{}}
 }
 
-// take is Ledger.Take on this network.
+// take is Ledger.Take on this network, which is locked.
 func (n *network) take(owner types.NamespacedName, ask Ask, underlayMTU int32) (Taken, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.judge(ask.Network, underlayMTU)
 	lease, err := n.decide(owner, ask)
 	if refusal, ok := AsRefusal(err); ok {
 		n.pass(n.waiting.await(owner, refusal))
 	}
 	if err == nil {
-		n.waiting.forget(owner)
+		n.used(owner, lease)
 	}
 	return Taken{lease, n.inForce}, err
 }
 
-// stay is Ledger.Hold on this network.
+// stay is Ledger.Hold on this network, which is locked.
 func (n *network) stay(owner types.NamespacedName, ask Ask, underlayMTU int32) (Taken, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.judge(ask.Network, underlayMTU)
 	lease, err := n.decide(owner, ask)
 	return Taken{lease, n.inForce}, err
@@ -78,14 +77,16 @@ func (n *network) decide(owner types.NamespacedName, ask Ask) (ipam.Lease, error
 	name := owner.String()
 	had, has := n.pool.Lease(name)
 	lease, err := n.lease(name, ask)
+	switch holds := n.pool.Has(name); {
+	case holds && !has:
+		n.joined(owner)
+	case has && !holds:
+		n.left(owner, had)
+	case has && err == nil && !same(had, lease):
+		n.changed(name, had, lease)
+	}
 	if err != nil {
 		return ipam.Lease{}, refuseLease(err)
-	}
-	if !has {
-		n.joined(owner)
-	}
-	if has && !same(had, lease) {
-		n.pass(n.waiting.freed(n.tokens(owner, had)))
 	}
 	return lease, nil
 }
@@ -111,7 +112,7 @@ func (n *network) lease(name string, ask Ask) (ipam.Lease, error) {
 		return ipam.Lease{}, ErrBehind
 	}
 	if pending, has := n.pool.Lease(name); has && !pending.Satisfies(ask.Request) {
-		n.free(name, pending) // it asks for something else by now
+		n.pool.Release(name) // it asks for something else by now
 	}
 	return n.pool.Allocate(name, ask.Request)
 }
@@ -124,10 +125,48 @@ func (n *network) joined(owner types.NamespacedName) {
 	n.wake.Members(n.key)
 }
 
-// free releases a lease of an owner that stays a member, or joins again.
-func (n *network) free(name string, lease ipam.Lease) {
-	n.pool.Release(name)
-	n.pass(n.waiting.freed(leaseTokens(lease, n.pool.Config())))
+// left counts one member less, and has those woken that waited for what it had.
+func (n *network) left(owner types.NamespacedName, had ipam.Lease) {
+	if owner.Namespace != n.key.Namespace {
+		if n.guests[owner.Namespace]--; n.guests[owner.Namespace] <= 0 {
+			delete(n.guests, owner.Namespace)
+		}
+	}
+	n.wake.Members(n.key)
+	n.pass(n.waiting.freed(n.tokens(owner, had)))
+	n.unstrand(owner.String())
+	if !n.known || n.inForce != nil && !n.inForce.DeletionTimestamp.IsZero() {
+		n.wake.Networks(n.key) // its deletion may have waited for this
+	}
+}
+
+// changed has those woken that waited for what a member had and has no more.
+func (n *network) changed(name string, had, has ipam.Lease) {
+	kept := leaseTokens(has, n.pool.Config())
+	n.pass(n.waiting.freed(slices.DeleteFunc(leaseTokens(had, n.pool.Config()), func(t token) bool { return slices.Contains(kept, t) })))
+	n.unstrand(name)
+}
+
+// unstrand has the spec judged again when the last one has left that it waits
+// for.
+func (n *network) unstrand(name string) {
+	if n.stranded != nil && n.stranded.Leaves(name) {
+		n.generation, n.stranded = notSeen, nil
+		n.wake.Networks(n.key)
+	}
+}
+
+// used says that the owner waits for nothing any more, and has others woken for
+// what it was woken for and did not take.
+func (n *network) used(owner types.NamespacedName, lease ipam.Lease) {
+	unused := n.waiting.forget(owner)
+	if len(unused) == 0 {
+		return
+	}
+	for _, t := range n.tokens(owner, lease) {
+		delete(unused, t)
+	}
+	n.pass(n.waiting.freed(keys(unused)))
 }
 
 // release takes back what the owner has, and says whether nothing is left of
@@ -135,24 +174,9 @@ func (n *network) free(name string, lease ipam.Lease) {
 func (n *network) release(owner types.NamespacedName) (idle bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	lease, has := n.pool.Lease(owner.String())
-	if !has {
-		return !n.known && n.pool.Len() == 0
-	}
-	n.pool.Release(owner.String())
-	if owner.Namespace != n.key.Namespace {
-		if n.guests[owner.Namespace]--; n.guests[owner.Namespace] <= 0 {
-			delete(n.guests, owner.Namespace)
-		}
-	}
-	n.wake.Members(n.key)
-	n.pass(n.waiting.freed(n.tokens(owner, lease)))
-	if n.stranded != nil && n.stranded.Leaves(owner.String()) {
-		n.generation, n.stranded = notSeen, nil // the spec is judged again
-		n.wake.Networks(n.key)
-	}
-	if !n.known || n.inForce != nil && !n.inForce.DeletionTimestamp.IsZero() {
-		n.wake.Networks(n.key) // its deletion may have waited for this
+	if had, has := n.pool.Lease(owner.String()); has {
+		n.pool.Release(owner.String())
+		n.left(owner, had)
 	}
 	return !n.known && n.pool.Len() == 0
 }
@@ -163,10 +187,12 @@ func (n *network) pass(next []types.NamespacedName) {
 	}
 }
 
-func (n *network) idle() bool {
+// drop says that the ledger forgets the network, unless it is in use.
+func (n *network) drop() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return !n.known && n.pool.Len() == 0
+	n.dropped = !n.known && n.pool.Len() == 0
+	return n.dropped
 }
 
 // recorded says whether the attachment's spec has all that the network gives.

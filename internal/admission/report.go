@@ -22,8 +22,7 @@ type Report struct {
 
 // Judge brings what is in force of a network in line with its spec, and reports.
 func (l *Ledger) Judge(network *v1alpha1.L2Network) Report {
-	n := l.network(network.Key())
-	n.mu.Lock()
+	n := l.locked(network.Key())
 	defer n.mu.Unlock()
 	n.judge(network, l.underlayMTU)
 	return n.report()
@@ -36,8 +35,7 @@ func (n *network) report() Report {
 // Open says that what is on record of the network's attachments has been taken:
 // from now on something new may be given out.
 func (l *Ledger) Open(key types.NamespacedName) {
-	n := l.network(key)
-	n.mu.Lock()
+	n := l.locked(key)
 	defer n.mu.Unlock()
 	n.opened = n.known
 }

@@ -31,32 +31,39 @@ type place struct {
 	line  *list.Element
 }
 
-// await puts the attachment into the line for what its refusal names, at the
-// end. It returns those that are to be woken because this one was woken for
+// await puts the attachment into the line for what its refusal names: at the
+// end, or, where it was woken for that and another was faster, at the front
+// again. It returns those that are to be woken because this one was woken for
 // something that it does not take.
 func (w *waiting) await(owner types.NamespacedName, r *Refusal) []types.NamespacedName {
 	lacks, waits := r.lacks()
 	if at, is := w.place[owner]; is && (!waits || at.token != lacks) {
 		w.leave(owner)
 	}
-	if _, is := w.place[owner]; waits && !is {
-		w.join(owner, lacks)
-	}
 	unused := w.woken[owner]
 	delete(w.woken, owner)
+	if _, is := w.place[owner]; waits && !is {
+		w.join(owner, lacks, unused[lacks])
+	}
 	delete(unused, lacks) // it is not there, or this one would have it
 	return w.freed(keys(unused))
 }
 
-func (w *waiting) join(owner types.NamespacedName, t token) {
+func (w *waiting) join(owner types.NamespacedName, t token, first bool) {
 	if w.lines == nil {
 		w.lines, w.place = map[token]*list.List{}, map[types.NamespacedName]place{}
 		w.woken = map[types.NamespacedName]map[token]bool{}
 	}
-	if w.lines[t] == nil {
-		w.lines[t] = list.New()
+	line := w.lines[t]
+	if line == nil {
+		line = list.New()
+		w.lines[t] = line
 	}
-	w.place[owner] = place{t, w.lines[t].PushBack(owner)}
+	if first {
+		w.place[owner] = place{t, line.PushFront(owner)}
+		return
+	}
+	w.place[owner] = place{t, line.PushBack(owner)}
 }
 
 func (w *waiting) leave(owner types.NamespacedName) {
@@ -71,19 +78,19 @@ func (w *waiting) leave(owner types.NamespacedName) {
 	}
 }
 
-// forget says that the attachment waits for nothing: it has what it asked for.
-func (w *waiting) forget(owner types.NamespacedName) {
+// forget says that the attachment waits for nothing any more, and returns what
+// it was woken for.
+func (w *waiting) forget(owner types.NamespacedName) map[token]bool {
 	w.leave(owner)
+	woken := w.woken[owner]
 	delete(w.woken, owner)
+	return woken
 }
 
 // gone is forget for one that will not take what it was woken for. It returns
 // those that are to be woken in its place.
 func (w *waiting) gone(owner types.NamespacedName) []types.NamespacedName {
-	w.leave(owner)
-	unused := w.woken[owner]
-	delete(w.woken, owner)
-	return w.freed(keys(unused))
+	return w.freed(keys(w.forget(owner)))
 }
 
 // freed takes the first out of each token's line, and returns them to be woken.
