@@ -164,6 +164,12 @@ func TestAddWaitsForItsAttachment(t *testing.T) {
 	}
 	w.network("one")
 	w.change(a, func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress, a.Spec.Addresses = mac, addresses })
+	select {
+	case e := <-added:
+		t.Fatalf("ADD ended with %v before its attachment had an MTU", e)
+	case <-time.After(100 * time.Millisecond):
+	}
+	w.grant(a)
 	w.logicalPort(a)
 	if e := <-added; e != nil {
 		t.Errorf("ADD after its network appeared: %v", e)
@@ -193,6 +199,12 @@ func TestAddFails(t *testing.T) {
 				w.refuse(a, v1alpha1.NetworkNotFound(a.NetworkKey()))
 				return add(p)
 			}, 11, "does not exist"},
+		"NoMTU": {"the controller has not granted it",
+			func(n string) *sandbox {
+				p := w.pod(n, "one")
+				w.create(w.attachment(p, "one", "net1", 1))
+				return add(p)
+			}, 11, "has no MTU yet"},
 		"Forged": {"an attachment of another life of the pod is not its",
 			func(n string) *sandbox {
 				p := w.pod(n, "one")
@@ -233,6 +245,7 @@ func TestAddFails(t *testing.T) {
 				p := w.pod(n, "one")
 				a := w.attachment(p, "one", "net1", 1)
 				w.create(a)
+				w.grant(a)
 				w.refuse(a, v1alpha1.AttachmentRefused(v1alpha1.ReasonLinkFull, "the link has two ends"))
 				return add(p)
 			}, 11, "the link has two ends"},
@@ -270,6 +283,7 @@ func TestAddCutShort(t *testing.T) {
 			pod := w.pod("ping", "one")
 			a := w.attachment(pod, "one", "net1", 1)
 			w.create(a) // but no logical port: ADD waits for its flows
+			w.grant(a)
 			s := w.sandbox(pod, "c1")
 			plugin := s.command("ADD")
 			if err := plugin.Start(); err != nil {

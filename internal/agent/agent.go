@@ -59,7 +59,6 @@ type Agent struct {
 	// client reads from caches of this node's objects, live from the API.
 	client, live client.Reader
 	cri          *cri.Client
-	underlayMTU  int32
 	timeouts     struct{ attach, install time.Duration }
 
 	// pods holds one lock a pod UID: calls for one pod come one by one.
@@ -74,10 +73,10 @@ type Agent struct {
 }
 
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
-// +kubebuilder:rbac:groups=l2sm.io,resources=l2networks;l2attachments,verbs=get;list;watch
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2attachments,verbs=get;list;watch
 
 // CacheOptions limits the manager's caches to what the node needs: its own
-// pods and attachments, and all networks, of which it wants the MTU.
+// pods and attachments.
 func CacheOptions(node string) cache.Options {
 	own := cache.ByObject{Field: fields.OneTermEqualSelector("spec.nodeName", node)}
 	return cache.Options{
@@ -89,10 +88,9 @@ func CacheOptions(node string) cache.Options {
 // Setup adds the agent to a manager with CacheOptions.
 func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	a := &Agent{
-		log:         mgr.GetLogger().WithName("cni"),
-		client:      mgr.GetClient(),
-		live:        mgr.GetAPIReader(),
-		underlayMTU: c.UnderlayMTU,
+		log:    mgr.GetLogger().WithName("cni"),
+		client: mgr.GetClient(),
+		live:   mgr.GetAPIReader(),
 	}
 	watcher := &watcher{Agent: a, api: mgr.GetClient()}
 	settler := newSettler(a, mgr.GetLogger().WithName("moves"))
@@ -147,7 +145,7 @@ func (a *Agent) serve(ctx context.Context, socket string) error {
 // watch fills the caches and has every change of them wake the calls that
 // wait.
 func (a *Agent) watch(ctx context.Context, informers cache.Cache) error {
-	for _, kind := range []client.Object{&corev1.Pod{}, &v1alpha1.L2Attachment{}, &v1alpha1.L2Network{}} {
+	for _, kind := range []client.Object{&corev1.Pod{}, &v1alpha1.L2Attachment{}} {
 		informer, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 		if err != nil {
 			return fmt.Errorf("watch %T: %w", kind, err)

@@ -13,7 +13,7 @@ import (
 )
 
 func TestCompareInterface(t *testing.T) {
-	w, err := newWire(sandbox("c1", "net1"), attachment(), 1442)
+	w, err := newWire(sandbox("c1", "net1"), attachment())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestCompareInterface(t *testing.T) {
 }
 
 func TestComparePort(t *testing.T) {
-	w, err := newWire(sandbox("c1", "net1"), attachment(), 1442)
+	w, err := newWire(sandbox("c1", "net1"), attachment())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestComparePort(t *testing.T) {
 }
 
 func TestCompareBinding(t *testing.T) {
-	w, err := newWire(sandbox("c1", "net1"), attachment(), 1442)
+	w, err := newWire(sandbox("c1", "net1"), attachment())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,9 +20,6 @@ type view struct {
 	attachment *v1alpha1.L2Attachment
 	// pod is what the attachment names, nil where the node has no such pod.
 	pod *corev1.Pod
-	// mtu is that of the network that the port is on, in bytes, and zero where
-	// the network is not there.
-	mtu int32
 	// ports are those of the attachment's logical port, of any life.
 	ports []ovs.Port
 	// device says whether the port's device is there. A sandbox takes it along
@@ -67,13 +64,7 @@ func (w *watcher) gather(ctx context.Context, key client.ObjectKey) (view, error
 		v.device = end != nil
 	}
 	pod := client.ObjectKey{Namespace: key.Namespace, Name: v.attachment.Spec.PodName}
-	if v.pod, err = found(ctx, w.client, pod, &corev1.Pod{}); err != nil {
-		return v, err
-	}
-	network, err := found(ctx, w.client, networkOf(v.attachment), &v1alpha1.L2Network{})
-	if err == nil && network != nil {
-		v.mtu = network.EffectiveMTU(w.underlayMTU)
-	}
+	v.pod, err = found(ctx, w.client, pod, &corev1.Pod{})
 	return v, err
 }
 
@@ -102,7 +93,7 @@ func networkOf(a *v1alpha1.L2Attachment) apitypes.NamespacedName {
 // wantsSandbox says whether the attachment may be missing from its pod. A port
 // in good order is proof that it is not.
 func (v *view) wantsSandbox() bool {
-	if v.attachment == nil || v.pod == nil || v.mtu == 0 || !takesInterfaces(v.pod) || !pluggable(v.attachment, v.pod) {
+	if v.attachment == nil || v.pod == nil || !takesInterfaces(v.pod) || !pluggable(v.attachment, v.pod) {
 		return false
 	}
 	port := v.port()

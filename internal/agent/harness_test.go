@@ -100,6 +100,8 @@ type world struct {
 	// runtime is a fake: it lists the sandboxes that tests put there.
 	runtime   *critest.Fake
 	namespace string
+	// mtus are those of the networks, by name, in bytes.
+	mtus      map[string]int32
 	stopAgent func()
 	// killAgent has the agent do nothing any more: what it is amidst, a step
 	// that a test has stopped, is never finished.
@@ -116,7 +118,7 @@ func start(t *testing.T, change ...func(*agent.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, Client: c, OVN: ovstest.StartOVN(t), runtime: critest.Start(t)}
+	w := &world{t: t, Client: c, OVN: ovstest.StartOVN(t), runtime: critest.Start(t), mtus: map[string]int32{}}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	w.create(ns)
 	w.namespace = ns.Name
@@ -197,14 +199,13 @@ func (w *world) create(o client.Object) {
 	}
 }
 
-func (w *world) network(name string, mtu ...int32) *v1alpha1.L2Network {
-	w.t.Helper()
-	n := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}
+// network is one that the controller grants attachments on. There is no
+// L2Network: an agent reads none.
+func (w *world) network(name string, mtu ...int32) {
+	w.mtus[name] = v1alpha1.MaxMTU(underlayMTU)
 	for _, m := range mtu {
-		n.Spec.MTU = &m
+		w.mtus[name] = m
 	}
-	w.create(n)
-	return n
 }
 
 // pod is a pod of the node that asks by annotation.
@@ -254,6 +255,7 @@ func (w *world) attach(p *corev1.Pod, network, iface string, n int) *v1alpha1.L2
 	w.t.Helper()
 	a := w.attachment(p, network, iface, n)
 	w.create(a)
+	w.grant(a)
 	w.logicalPort(a)
 	w.accept(a)
 	return a
@@ -267,6 +269,13 @@ func (w *world) change(a *v1alpha1.L2Attachment, f func(*v1alpha1.L2Attachment))
 	if err := w.Patch(w.t.Context(), a, client.MergeFrom(before)); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// grant writes the controller's status of an attachment that is about to get
+// its port.
+func (w *world) grant(a *v1alpha1.L2Attachment) {
+	w.t.Helper()
+	w.applyStatus(a, map[string]any{"mtu": int64(w.mtus[a.Spec.Network.Name])})
 }
 
 // accept writes the controller's status of an attachment that has its port.
@@ -294,12 +303,18 @@ func (w *world) status(a *v1alpha1.L2Attachment, accepted metav1.Condition, netw
 	if len(network) > 0 {
 		status["network"] = map[string]any{"namespace": a.Namespace, "name": network[0]}
 		status["portName"] = "l2sm/" + a.Namespace + "/" + a.Name
+		status["mtu"] = int64(w.mtus[network[0]])
 	}
+	w.applyStatus(a, status)
+}
+
+func (w *world) applyStatus(a *v1alpha1.L2Attachment, status map[string]any) {
+	w.t.Helper()
 	part := &unstructured.Unstructured{Object: map[string]any{
 		"metadata": map[string]any{"namespace": a.Namespace, "name": a.Name}, "status": status,
 	}}
 	part.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("L2Attachment"))
-	err = w.Status().Apply(w.t.Context(), client.ApplyConfigurationFromUnstructured(part), client.FieldOwner("l2sm-controller"), client.ForceOwnership)
+	err := w.Status().Apply(w.t.Context(), client.ApplyConfigurationFromUnstructured(part), client.FieldOwner("l2sm-controller"), client.ForceOwnership)
 	if err != nil {
 		w.t.Fatal(err)
 	}

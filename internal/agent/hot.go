@@ -131,7 +131,7 @@ func (w *watcher) plugHot(ctx context.Context, v view, stages *stages) error {
 	if end := v.sandbox.end; end != nil && end.Owner != (link.Owner{}) {
 		s.IfName, s.Config = end.Owner.IfName, end.Owner.Config // so that the DEL of its ADD finds it again
 	}
-	made, err := newWire(s, v.attachment, v.mtu)
+	made, err := newWire(s, v.attachment)
 	if err != nil {
 		return err
 	}

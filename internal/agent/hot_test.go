@@ -145,6 +145,7 @@ func TestForgedBinding(t *testing.T) {
 		a.Name = "forged-" + strings.ToLower(name)
 		tc.forge(a)
 		w.create(a)
+		w.grant(a)
 	}
 	for _, s := range []*sandbox{host, ended, ping} {
 		s.kubeletSpeaks()
@@ -305,6 +306,49 @@ func TestReadyWithoutAPort(t *testing.T) {
 	w.becomes(a, "False NetworkGone", "the controller has removed the port, whatever ovn-installed says")
 	w.accept(a)
 	w.becomes(a, "True Ready", "the network is back")
+}
+
+// A network that shuts a running pod out takes its interface away, and one that
+// lets it in again gives it back.
+func TestShutOut(t *testing.T) {
+	w := start(t)
+	w.network("one")
+	ping, pong := w.running("ping"), w.running("pong")
+	a := w.attach(ping.pod, "one", "net1", 1)
+	b := w.attach(pong.pod, "one", "net1", 2)
+	w.becomes(a, "True Ready", "it is attached")
+	w.becomes(b, "True Ready", "so is another")
+	g := NewWithT(t)
+
+	// A user's own attachment keeps its spec.
+	w.NB("lsp-del", "l2sm/"+w.namespace+"/"+a.Name)
+	w.refuse(a, v1alpha1.NotAllowed(a.NetworkKey(), a.Namespace))
+	g.Eventually(ping.missing("net1"), patience, "5ms").Should(BeTrue(), "it is unplugged")
+	g.Eventually(w.left, patience, "5ms").Should(HaveLen(2), "port and link are gone, the other's stay")
+	w.becomes(a, "False NotAllowed", "the agent says what the controller said")
+	ping.kubeletSpeaks()
+	g.Consistently(w.left, "300ms", "20ms").Should(HaveLen(2), "and it stays so")
+	w.grant(a)
+	w.logicalPort(a)
+	w.accept(a)
+	w.becomes(a, "True Ready", "it is let in again")
+	transfer(t, ping, pong, "10.0.0.2")
+
+	// A pod's own is made again, without MAC and addresses.
+	w.deleteNow(a)
+	again := w.attachment(ping.pod, "one", "net1", 1)
+	again.Spec.MACAddress, again.Spec.Addresses = "", nil
+	w.create(again)
+	w.refuse(again, v1alpha1.NotAllowed(a.NetworkKey(), a.Namespace))
+	g.Eventually(ping.missing("net1"), patience, "5ms").Should(BeTrue(), "it is another attachment")
+	w.becomes(again, "False NotAllowed", "the agent says what the controller said")
+	w.change(again, func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress, a.Spec.Addresses = "0a:58:0a:00:00:09", []string{"10.0.0.9/24"} })
+	g.Consistently(w.left, "300ms", "20ms").Should(HaveLen(2), "no MTU is granted")
+	w.grant(again)
+	w.logicalPort(again)
+	w.accept(again)
+	w.becomes(again, "True Ready", "it is let in")
+	transfer(t, pong, ping, "10.0.0.9")
 }
 
 // An ADD takes along what a user attached to the pod.

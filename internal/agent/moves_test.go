@@ -239,15 +239,13 @@ func TestRefusedMove(t *testing.T) {
 // A network's MTU may change while pods are on it.
 func TestMTUChanges(t *testing.T) {
 	w := start(t)
-	n := w.network("a")
+	w.network("a")
 	ping := w.running("ping")
 	a := w.attach(ping.pod, "a", "net1", 1)
 	w.becomes(a, "True Ready", "it is attached")
 	for _, mtu := range []int32{1300, 1400} {
-		n.Spec.MTU = &mtu
-		if err := w.Update(t.Context(), n); err != nil {
-			t.Fatal(err)
-		}
+		w.network("a", mtu)
+		w.accept(a)
 		NewWithT(t).Eventually(func() (int, error) {
 			is, err := link.Inspect(ping.netns, "net1")
 			host, lost := netlink.LinkByName(link.HostName("c-ping", "net1"))

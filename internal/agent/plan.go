@@ -19,9 +19,8 @@ type wire struct {
 	extra bool
 }
 
-// newWire says what is to be made of a complete attachment, with an MTU in
-// bytes.
-func newWire(s ovs.Sandbox, a *v1alpha1.L2Attachment, mtu int32) (wire, error) {
+// newWire says what is to be made of a granted attachment.
+func newWire(s ovs.Sandbox, a *v1alpha1.L2Attachment) (wire, error) {
 	mac, err := net.ParseMAC(a.Spec.MACAddress)
 	if err != nil {
 		return wire{}, fmt.Errorf("parse macAddress of L2Attachment %q: %w", a.Name, err)
@@ -30,7 +29,7 @@ func newWire(s ovs.Sandbox, a *v1alpha1.L2Attachment, mtu int32) (wire, error) {
 	if err != nil {
 		return wire{}, err
 	}
-	inner := link.Interface{Name: a.Spec.Interface, MAC: mac, MTU: int(mtu), Addresses: addresses}
+	inner := link.Interface{Name: a.Spec.Interface, MAC: mac, MTU: int(a.Status.MTU), Addresses: addresses}
 	host := link.HostEnd{
 		Name:  link.HostName(s.Container, inner.Name),
 		Owner: link.Owner{Container: s.Container, IfName: s.IfName, Config: s.Config},

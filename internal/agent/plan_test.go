@@ -32,6 +32,7 @@ func attachment(change ...func(*v1alpha1.L2Attachment)) *v1alpha1.L2Attachment {
 			Network:    v1alpha1.NetworkReference{Name: "ping-network"},
 			MACAddress: "0A:58:0A:65:02:0A", Addresses: []string{"10.101.2.10/16", "fd10:101::10/64"},
 		},
+		Status: v1alpha1.L2AttachmentStatus{MTU: 1442},
 	}
 	for _, c := range change {
 		c(a)
@@ -39,9 +40,14 @@ func attachment(change ...func(*v1alpha1.L2Attachment)) *v1alpha1.L2Attachment {
 	return a
 }
 
+// mtu is what the controller has granted, in bytes.
+func mtu(bytes int32) func(*v1alpha1.L2Attachment) {
+	return func(a *v1alpha1.L2Attachment) { a.Status.MTU = bytes }
+}
+
 func TestNewWire(t *testing.T) {
 	s := sandbox("c1", "net1")
-	got, err := newWire(s, attachment(), 1442)
+	got, err := newWire(s, attachment())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +71,7 @@ func TestNewWire(t *testing.T) {
 		"macAddress": attachment(func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress = "0a:58" }),
 		"addresses":  attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Addresses = []string{"10.0.0.1"} }),
 	} {
-		if _, err := newWire(s, broken, 1442); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := newWire(s, broken); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("newWire with a broken %s gave error %v", name, err)
 		}
 	}
@@ -73,7 +79,7 @@ func TestNewWire(t *testing.T) {
 
 func TestPlanPlug(t *testing.T) {
 	s := sandbox("new", "net1")
-	wanted, err := newWire(s, attachment(), 1442)
+	wanted, err := newWire(s, attachment())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,11 +117,11 @@ func TestPlanPlug(t *testing.T) {
 }
 
 func TestResultOf(t *testing.T) {
-	first, err := newWire(sandbox("c1", "net1"), attachment(), 1442)
+	first, err := newWire(sandbox("c1", "net1"), attachment())
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := newWire(sandbox("c1", "net1"), attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "net2" }), 1400)
+	second, err := newWire(sandbox("c1", "net1"), attachment(mtu(1400), func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "net2" }))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,9 +53,7 @@ func stands(a *v1alpha1.L2Attachment, want metav1.Condition) bool {
 	if is == nil || is.Status != want.Status || is.Reason != want.Reason || is.Message != want.Message {
 		return false
 	}
-	on, has := a.PortNetwork()
-	underWay := has && on != a.NetworkKey() && !isRefused(a)
-	return is.ObservedGeneration == a.Generation || underWay
+	return is.ObservedGeneration == a.Generation || moveAhead(a)
 }
 
 // apply writes the agent's part of the status; the rest is the controller's.

@@ -120,10 +120,17 @@ func extras(pod *corev1.Pod, attachments []v1alpha1.L2Attachment, serving []*v1a
 	return all
 }
 
-// pluggable says whether nothing is missing of an attachment but its network.
-// Users may write attachments too, so the binding is compared with the pod's.
+// pluggable says whether nothing is missing of an attachment. Users may write
+// the spec of attachments too, so the binding is compared with the pod's.
 func pluggable(a *v1alpha1.L2Attachment, pod *corev1.Pod) bool {
-	return boundTo(a, pod) && a.Complete() && a.Spec.Interface != "" && a.DeletionTimestamp.IsZero() && !refusedPort(a)
+	return boundTo(a, pod) && granted(a) && a.DeletionTimestamp.IsZero() && !refusedPort(a)
+}
+
+// granted says whether the controller has granted the attachment what an
+// interface needs. The MTU is in the status, so that only the controller writes
+// it: a complete spec alone may be a user's.
+func granted(a *v1alpha1.L2Attachment) bool {
+	return a.Complete() && a.Spec.Interface != "" && a.Status.MTU > 0
 }
 
 // awaitWires returns the wires of a call once all that it wants is complete,
@@ -159,39 +166,27 @@ func (a *Agent) wires(ctx context.Context, call *cni.Call, pod *corev1.Pod) ([]w
 	}
 	var wires []wire
 	var missing []string
-	add := func(attachment *v1alpha1.L2Attachment, network *v1alpha1.L2Network) error {
-		wire, err := newWire(sandboxOf(call), attachment, network.EffectiveMTU(a.underlayMTU))
-		wires = append(wires, wire)
-		return err
-	}
 	for _, w := range wanted {
-		network, err := a.network(ctx, w.attachment)
-		if err != nil {
-			return nil, err
-		}
-		if why := whyMissing(w, pod, network); why != "" {
+		if why := whyMissing(w, pod); why != "" {
 			missing = append(missing, why)
 			continue
 		}
-		if err := add(w.attachment, network); err != nil {
+		wire, err := newWire(sandboxOf(call), w.attachment)
+		if err != nil {
 			return nil, err
 		}
+		wires = append(wires, wire)
 	}
 	if len(missing) > 0 {
 		return nil, &incompleteError{missing}
 	}
 	for _, attachment := range extra {
-		network, err := a.network(ctx, attachment)
+		wire, err := newWire(sandboxOf(call), attachment)
 		if err != nil {
 			return nil, err
 		}
-		if network == nil {
-			continue
-		}
-		if err := add(attachment, network); err != nil {
-			return nil, err
-		}
-		wires[len(wires)-1].extra = true
+		wire.extra = true
+		wires = append(wires, wire)
 	}
 	return wires, nil
 }
@@ -208,17 +203,8 @@ func (a *Agent) attachments(ctx context.Context, pod *corev1.Pod) ([]v1alpha1.L2
 	return mine, nil
 }
 
-// network is what the attachment's port is on, or is to be; nil where there is
-// none, or no attachment.
-func (a *Agent) network(ctx context.Context, attachment *v1alpha1.L2Attachment) (*v1alpha1.L2Network, error) {
-	if attachment == nil {
-		return nil, nil
-	}
-	return found(ctx, a.client, networkOf(attachment), &v1alpha1.L2Network{})
-}
-
 // whyMissing says why an interface can't be wired yet: empty when it can.
-func whyMissing(w want, pod *corev1.Pod, network *v1alpha1.L2Network) string {
+func whyMissing(w want, pod *corev1.Pod) string {
 	a := w.attachment
 	switch {
 	case a == nil:
@@ -226,16 +212,27 @@ func whyMissing(w want, pod *corev1.Pod, network *v1alpha1.L2Network) string {
 	case !boundTo(a, pod):
 		return fmt.Sprintf("network %q: L2Attachment %q belongs to pod %q with UID %q on node %q", w.request.Network, a.Name,
 			a.Spec.PodName, a.Spec.PodUID, a.Spec.NodeName)
-	case !a.Complete() || a.Spec.Interface == "":
-		return fmt.Sprintf("network %q: %s", w.request.Network, cmp.Or(refused(a),
-			fmt.Sprintf("L2Attachment %q has no MAC address or no interface yet; is l2sm-controller running?", a.Name)))
+	case refusedPort(a):
+		return fmt.Sprintf("network %q: %s", w.request.Network, refused(a))
+	case !granted(a):
+		return fmt.Sprintf("network %q: %s", w.request.Network, cmp.Or(refused(a), ungranted(a)))
 	case w.request.Fixed && a.Spec.Interface != w.request.Interface:
 		return fmt.Sprintf("network %q: L2Attachment %q has interface %s, and the pod asks for %s", w.request.Network, a.Name, a.Spec.Interface, w.request.Interface)
-	case network == nil:
-		return fmt.Sprintf("network %q: L2Network %q is not there", w.request.Network, networkOf(a))
 	default:
 		return ""
 	}
+}
+
+// ungranted says what the controller has not written yet.
+func ungranted(a *v1alpha1.L2Attachment) string {
+	what := "MTU"
+	if a.Spec.Interface == "" {
+		what = "interface"
+	}
+	if !a.Complete() {
+		what = "MAC address"
+	}
+	return fmt.Sprintf("L2Attachment %q has no %s yet; is l2sm-controller running?", a.Name, what)
 }
 
 // boundTo says whether the attachment belongs to this very pod, in this life

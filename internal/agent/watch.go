@@ -10,12 +10,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -49,7 +47,6 @@ func (w *watcher) setup(mgr ctrl.Manager) error {
 	err := ctrl.NewControllerManagedBy(mgr).Named("attachments").
 		For(&v1alpha1.L2Attachment{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(w.ofPod)).
-		Watches(&v1alpha1.L2Network{}, handler.EnqueueRequestsFromMapFunc(w.ofNetwork), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(w).
 		WithOptions(controller.Options{NewQueue: newQueue, RateLimiter: newLimiter(), MaxConcurrentReconciles: workers}).
 		WithLogConstructor(func(req *reconcile.Request) logr.Logger { return attachmentLog(mgr.GetLogger(), req) }).
@@ -146,12 +143,6 @@ func attachmentKey(logicalPort string) (client.ObjectKey, bool) {
 // shows as a change of the pod's status.
 func (w *watcher) ofPod(ctx context.Context, pod client.Object) []ctrl.Request {
 	return w.requests(ctx, func(a *v1alpha1.L2Attachment) bool { return a.Spec.PodName == pod.GetName() }, client.InNamespace(pod.GetNamespace()))
-}
-
-// ofNetwork are the attachments whose MTU is the network's.
-func (w *watcher) ofNetwork(ctx context.Context, network client.Object) []ctrl.Request {
-	key := client.ObjectKeyFromObject(network)
-	return w.requests(ctx, func(a *v1alpha1.L2Attachment) bool { return networkOf(a) == key })
 }
 
 func (w *watcher) requests(ctx context.Context, of func(*v1alpha1.L2Attachment) bool, in ...client.ListOption) []ctrl.Request {
