@@ -2,17 +2,20 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
-
-	ctrl "sigs.k8s.io/controller-runtime"
+	"os/signal"
+	"syscall"
 )
 
 // version is set by the linker.
 var version = "dev"
 
 func main() {
-	if err := newRoot().ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if err := newRoot().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "l2sm-agent:", err)
 		os.Exit(1)
 	}

@@ -19,7 +19,7 @@ func (a *Agent) check(ctx context.Context, call *cni.Call) error {
 	if err != nil {
 		return err
 	}
-	wires, err := a.wires(ctx, call, pod)
+	wires, err := a.wires(call, pod)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (a *Agent) check(ctx context.Context, call *cni.Call) error {
 		if w.extra && port == nil {
 			continue // the watch is about to plug it in
 		}
-		errs = append(errs, a.checkWire(ctx, call, w, port))
+		errs = append(errs, a.checkWire(call, w, port))
 	}
 	return errors.Join(errs...)
 }
@@ -46,15 +46,15 @@ func portNamed(ports []ovs.Port, name string) *ovs.Port {
 	return &ports[i]
 }
 
-func (a *Agent) checkWire(ctx context.Context, call *cni.Call, w wire, port *ovs.Port) error {
+func (a *Agent) checkWire(call *cni.Call, w wire, port *ovs.Port) error {
 	is, err := link.Inspect(call.Netns, w.inner.Name)
 	if err != nil {
 		return err
 	}
 	key, _ := attachmentKey(w.port.LogicalPort)
-	attachment, err := found(ctx, a.client, key, &v1alpha1.L2Attachment{})
-	if err != nil || attachment == nil {
-		return err // it went since
+	attachment := a.node.Attachment(key)
+	if attachment == nil {
+		return nil // it went since
 	}
 	return errors.Join(compareInterface(w.inner, is), comparePort(w.port, port), compareBinding(attachment, w.port))
 }

@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/containernetworking/cni/pkg/types"
+	cnitypes "github.com/containernetworking/cni/pkg/types"
+	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/link"
@@ -15,23 +16,32 @@ import (
 // plugged into the container since: nothing else tells that it is torn down.
 func (a *Agent) del(ctx context.Context, call *cni.Call) error {
 	a.torn.add(call.Container)
-	return a.release(ctx, call.Pod.UID, call.Container, func(made link.Owner) bool {
+	pod := ""
+	if call.Pod.Name != "" {
+		pod = podKey(call.Pod.Namespace, call.Pod.Name)
+	}
+	return a.release(ctx, pod, call.Container, func(made link.Owner) bool {
 		return made.IfName == call.IfName || made.Config == hotConfig
 	})
 }
 
-// release removes from a container what was made by whom it says. It asks OVS
-// and the kernel what there is, so it does not matter whether the pod, its
-// attachments or its network namespace still exist.
-func (a *Agent) release(ctx context.Context, uid, container string, by func(link.Owner) bool) error {
-	if uid == "" {
+func podKey(namespace, name string) string {
+	return types.NamespacedName{Namespace: namespace, Name: name}.String()
+}
+
+// release removes from a container of a pod, or of one that OVS knows where pod
+// is empty, what was made by whom it says. It asks OVS and the kernel what there
+// is, so it does not matter whether the pod, its attachments or its network
+// namespace still exist.
+func (a *Agent) release(ctx context.Context, pod, container string, by func(link.Owner) bool) error {
+	if pod == "" {
 		ports, err := a.ovs.Ports(ctx)
 		if err != nil {
 			return err
 		}
-		uid = podUID(ports, container)
+		pod = podIn(ports, container)
 	}
-	unlock, err := a.pods.acquire(ctx, uid)
+	unlock, err := a.pods.acquire(ctx, pod)
 	if err != nil {
 		return fmt.Errorf("wait for another call for the pod: %w", err)
 	}
@@ -47,12 +57,11 @@ func (a *Agent) release(ctx context.Context, uid, container string, by func(link
 	return a.unplug(ctx, namesOf(ports, ends, container, by))
 }
 
-// podUID is the pod of a container, by what an ADD wrote; empty where none
-// did.
-func podUID(ports []ovs.Port, container string) string {
+// podIn is the pod of a container, by what an ADD wrote; empty where none did.
+func podIn(ports []ovs.Port, container string) string {
 	for _, p := range ports {
 		if p.Sandbox.Container == container {
-			return p.Sandbox.PodUID
+			return p.Sandbox.Pod()
 		}
 	}
 	return ""
@@ -103,14 +112,14 @@ func (a *Agent) gc(ctx context.Context, call *cni.Call) error {
 
 // garbage lists the ADDs of the network configuration of which something is
 // left, though the runtime does not know them any more.
-func garbage(ports []ovs.Port, ends []link.HostEnd, config cni.Config) []types.GCAttachment {
-	seen := map[types.GCAttachment]bool{}
+func garbage(ports []ovs.Port, ends []link.HostEnd, config cni.Config) []cnitypes.GCAttachment {
+	seen := map[cnitypes.GCAttachment]bool{}
 	for _, valid := range config.ValidAttachments {
 		seen[valid] = true
 	}
-	var gone []types.GCAttachment
+	var gone []cnitypes.GCAttachment
 	add := func(name, container, ifname string) {
-		g := types.GCAttachment{ContainerID: container, IfName: ifname}
+		g := cnitypes.GCAttachment{ContainerID: container, IfName: ifname}
 		if name == config.Name && !seen[g] {
 			seen[g] = true
 			gone = append(gone, g)

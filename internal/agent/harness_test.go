@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -31,9 +33,7 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/agent"
@@ -130,32 +130,17 @@ func start(t *testing.T, change ...func(*agent.Config)) *world {
 
 func (w *world) startAgent(change ...func(*agent.Config)) {
 	w.t.Helper()
-	c := agent.Config{Node: nodeName, CNISocket: cni.Socket, CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys"}
+	c := agent.Config{Node: nodeName, CNISocket: cni.Socket, CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys", MetricsAddress: "0", ProbeAddress: "0"}
 	for _, f := range change {
 		f(&c)
 	}
-	caches := agent.CacheOptions(nodeName)
-	strip := caches.DefaultTransform
-	caches.DefaultTransform = func(o any) (any, error) {
-		w.lag.RLock()
-		defer w.lag.RUnlock()
-		return strip(o)
-	}
-	mgr, err := ctrl.NewManager(api, ctrl.Options{
-		Scheme: scheme, Cache: caches,
-		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: new(true)}, // one process runs many agents
-		Logger:     w.logger(),
-	})
+	a, err := agent.New(w.lagging(), c, w.logger())
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
-	if err := agent.Setup(ctx, mgr, c); err != nil {
-		w.t.Fatal(err)
-	}
 	done := make(chan error, 1)
-	go func() { done <- mgr.Start(ctx) }()
+	go func() { done <- a.Run(ctx) }()
 	stopped := false
 	w.stopAgent = func() {
 		if stopped {
@@ -173,6 +158,39 @@ func (w *world) startAgent(change ...func(*agent.Config)) {
 		_, err := cni.Do(w.t.Context(), cni.Socket, cni.Request{Command: cni.Status, Config: json.RawMessage(`{"name":"l2sm"}`)})
 		return err
 	}, patience, "10ms").Should(Succeed(), "the agent must get ready")
+}
+
+// lagging is the API server's address for an agent whose watches hear nothing
+// while lag is locked.
+func (w *world) lagging() *rest.Config {
+	config := rest.CopyConfig(api)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return laggingTransport{next, &w.lag} })
+	return config
+}
+
+type laggingTransport struct {
+	http.RoundTripper
+	lag *sync.RWMutex
+}
+
+func (l laggingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := l.RoundTripper.RoundTrip(r)
+	if err == nil && r.URL.Query().Get("watch") != "" {
+		response.Body = laggingBody{response.Body, l.lag}
+	}
+	return response, err
+}
+
+type laggingBody struct {
+	io.ReadCloser
+	lag *sync.RWMutex
+}
+
+func (l laggingBody) Read(into []byte) (int, error) {
+	n, err := l.ReadCloser.Read(into)
+	l.lag.RLock()
+	defer l.lag.RUnlock()
+	return n, err
 }
 
 // cachesLag has nothing reach the agent's caches until the returned function is
@@ -294,7 +312,11 @@ func (w *world) refuse(a *v1alpha1.L2Attachment, why metav1.Condition, stays ...
 // status is the controller's part, as it applies it.
 func (w *world) status(a *v1alpha1.L2Attachment, accepted metav1.Condition, network ...string) {
 	w.t.Helper()
-	accepted.LastTransitionTime, accepted.ObservedGeneration = metav1.Now(), a.Generation
+	is := &v1alpha1.L2Attachment{}
+	if err := w.Get(w.t.Context(), client.ObjectKeyFromObject(a), is); err != nil {
+		w.t.Fatal(err)
+	}
+	accepted.LastTransitionTime, accepted.ObservedGeneration = metav1.Now(), is.Generation
 	condition, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&accepted)
 	if err != nil {
 		w.t.Fatal(err)
@@ -332,7 +354,9 @@ func (w *world) logicalPort(a *v1alpha1.L2Attachment) {
 // sandbox is one life of a pod's sandbox, as the runtime sees it.
 type sandbox struct {
 	*world
-	pod       *corev1.Pod
+	pod *corev1.Pod
+	// uid of the pod that the kubelet knows.
+	uid       string
 	container string
 	netns     string
 	ifname    string
@@ -342,7 +366,7 @@ type sandbox struct {
 func (w *world) sandbox(p *corev1.Pod, container string) *sandbox {
 	w.t.Helper()
 	return &sandbox{
-		world: w, pod: p, container: container, netns: nstest.NewNS(w.t), ifname: "net1",
+		world: w, pod: p, uid: string(p.UID), container: container, netns: nstest.NewNS(w.t), ifname: "net1",
 		config: `{"cniVersion":"1.1.0","name":"l2sm","type":"l2sm"}`,
 	}
 }
@@ -352,7 +376,7 @@ func (w *world) sandbox(p *corev1.Pod, container string) *sandbox {
 func (s *sandbox) is(ready bool) {
 	s.t.Helper()
 	s.runtime.Put(cri.Sandbox{
-		ID: s.container, PodNamespace: s.pod.Namespace, PodName: s.pod.Name, PodUID: string(s.pod.UID), Ready: ready, Created: time.Now(),
+		ID: s.container, PodNamespace: s.pod.Namespace, PodName: s.pod.Name, PodUID: s.uid, Ready: ready, Created: time.Now(),
 	}, s.netns)
 	s.kubeletSpeaks()
 }
@@ -373,7 +397,7 @@ func (s *sandbox) command(verb string) *exec.Cmd {
 	cmd := exec.Command(plugin)
 	cmd.Env = []string{
 		"CNI_COMMAND=" + verb, "CNI_CONTAINERID=" + s.container, "CNI_NETNS=" + s.netns, "CNI_IFNAME=" + s.ifname, "CNI_PATH=/opt/cni/bin",
-		fmt.Sprintf("CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_UID=%s", s.pod.Namespace, s.pod.Name, s.pod.UID),
+		fmt.Sprintf("CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_UID=%s", s.pod.Namespace, s.pod.Name, s.uid),
 	}
 	cmd.Stdin = strings.NewReader(s.config)
 	return cmd

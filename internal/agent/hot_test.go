@@ -342,7 +342,9 @@ func TestShutOut(t *testing.T) {
 	w.refuse(again, v1alpha1.NotAllowed(a.NetworkKey(), a.Namespace))
 	g.Eventually(ping.missing("net1"), patience, "5ms").Should(BeTrue(), "it is another attachment")
 	w.becomes(again, "False NotAllowed", "the agent says what the controller said")
-	w.change(again, func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress, a.Spec.Addresses = "0a:58:0a:00:00:09", []string{"10.0.0.9/24"} })
+	w.change(again, func(a *v1alpha1.L2Attachment) {
+		a.Spec.MACAddress, a.Spec.Addresses = "0a:58:0a:00:00:09", []string{"10.0.0.9/24"}
+	})
 	g.Consistently(w.left, "300ms", "20ms").Should(HaveLen(2), "no MTU is granted")
 	w.grant(again)
 	w.logicalPort(again)

@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
+	"time"
 
-	"github.com/go-logr/logr"
-	"k8s.io/client-go/util/workqueue"
-
-	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
 )
@@ -19,19 +15,21 @@ import (
 // from the watcher, which writes to the API.
 type settler struct {
 	*Agent
-	log   logr.Logger
-	queue workqueue.TypedRateLimitingInterface[string]
+	loop *loop[string]
 }
 
-func newSettler(a *Agent, log logr.Logger) *settler {
-	return &settler{Agent: a, log: log, queue: workqueue.NewTypedRateLimitingQueue(
-		workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, lastRetry))}
+func newSettler(a *Agent) *settler {
+	s := &settler{Agent: a}
+	s.loop = newLoop(a.log.WithName("moves"), func(ctx context.Context, port string) (time.Duration, error) {
+		return 0, s.settle(ctx, port)
+	})
+	return s
 }
 
 // portChanged never blocks.
 func (s *settler) portChanged(p ovs.Port) {
 	if unsettled(p) {
-		s.queue.Add(p.Name)
+		s.loop.add(p.Name)
 	}
 }
 
@@ -41,18 +39,10 @@ func unsettled(p ovs.Port) bool {
 	return p.State.Installed && p.State.InstalledAt != p.Noted.InstalledAt
 }
 
-// Start works until ctx ends.
-func (s *settler) Start(ctx context.Context) error {
-	go func() {
-		<-ctx.Done()
-		s.queue.ShutDown()
-	}()
+// run works until ctx ends.
+func (s *settler) run(ctx context.Context) error {
 	go s.eachSession(ctx, s.lookAtAll)
-	var all sync.WaitGroup
-	for range workers {
-		all.Go(func() { s.work(ctx) })
-	}
-	all.Wait()
+	s.loop.run(ctx, workers)
 	return nil
 }
 
@@ -65,22 +55,6 @@ func (s *settler) lookAtAll(ctx context.Context) {
 	}
 	for _, p := range ports {
 		s.portChanged(p)
-	}
-}
-
-func (s *settler) work(ctx context.Context) {
-	for {
-		name, down := s.queue.Get()
-		if down {
-			return
-		}
-		if err := s.settle(ctx, name); err != nil {
-			s.log.Info("Could not settle a port", "port", name, "error", err.Error())
-			s.queue.AddRateLimited(name)
-		} else {
-			s.queue.Forget(name)
-		}
-		s.queue.Done(name)
 	}
 }
 
@@ -116,7 +90,7 @@ func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) er
 	}
 	stages.reach(stageNoted)
 	if !first {
-		s.log.Info(what(p.Noted.Network, network), append(stages.values(), "interface", p.Interface, "port", p.Name,
+		s.loop.log.Info(what(p.Noted.Network, network), append(stages.values(), "interface", p.Interface, "port", p.Name,
 			"Pod", p.Sandbox.PodNamespace+"/"+p.Sandbox.PodName, "from", p.Noted.Network, "to", network)...)
 	}
 	return nil
@@ -138,15 +112,16 @@ func (s *settler) networkOf(ctx context.Context, p ovs.Port) (string, error) {
 	if !ok {
 		return "", nil
 	}
-	a, err := found(ctx, s.client, key, &v1alpha1.L2Attachment{})
-	if err != nil || a == nil {
-		return "", err
+	a := s.node.Attachment(key)
+	if a == nil {
+		return "", nil
 	}
 	network, sure := attribute(a, p.Noted)
 	if sure {
 		return network, nil
 	}
-	if a, err = found(ctx, s.live, key, &v1alpha1.L2Attachment{}); err != nil || a == nil {
+	a, err := s.live.Attachment(ctx, key)
+	if err != nil || a == nil {
 		return "", err
 	}
 	network, _ = attribute(a, p.Noted)
@@ -163,7 +138,7 @@ func (s *settler) show(ctx context.Context, p ovs.Port, first bool) error {
 	if first && !hot {
 		return nil
 	}
-	want, err := s.wanted(ctx, p)
+	want, err := s.wanted(p)
 	if err != nil {
 		return err
 	}
@@ -179,12 +154,12 @@ func (s *settler) show(ctx context.Context, p ovs.Port, first bool) error {
 }
 
 // wanted are the addresses that the port's interface shall have, by the cache.
-func (s *settler) wanted(ctx context.Context, p ovs.Port) (link.Interface, error) {
-	want := link.Interface{Name: p.Interface}
+func (s *settler) wanted(p ovs.Port) (want link.Interface, err error) {
+	want.Name = p.Interface
 	key, _ := attachmentKey(p.LogicalPort)
-	a, err := found(ctx, s.client, key, &v1alpha1.L2Attachment{})
-	if err != nil || a == nil {
-		return want, err
+	a := s.node.Attachment(key)
+	if a == nil {
+		return want, nil
 	}
 	want.Addresses, err = addressesOf(a)
 	return want, err

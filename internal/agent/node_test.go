@@ -39,7 +39,7 @@ func TestDelOfWhatIsGone(t *testing.T) {
 		"Attachment": {"the garbage collector was first", func(w *world, s *sandbox) { w.deleteNow(w.attachment(s.pod, "one", "net1", 1)) }},
 		"Port":       {"somebody tidied OVS", func(w *world, s *sandbox) { w.Ctl("del-port", w.Ports()[0]) }},
 		"Deleted":    {"the runtime repeats itself", func(w *world, s *sandbox) { s.ok("DEL") }},
-		"NoArgs":     {"the runtime has lost what it knew of the pod", func(_ *world, s *sandbox) { s.pod, s.netns = &corev1.Pod{}, "" }},
+		"NoArgs":     {"the runtime has lost what it knew of the pod", func(_ *world, s *sandbox) { s.pod, s.uid, s.netns = &corev1.Pod{}, "", "" }},
 		"Agent":      {"the agent that made it is dead", func(w *world, s *sandbox) { w.stopAgent(); w.startAgent() }},
 	}
 	for name, tc := range cases {

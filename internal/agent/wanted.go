@@ -11,11 +11,9 @@ import (
 
 	"github.com/containernetworking/cni/pkg/types"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apitypes "k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
@@ -28,27 +26,22 @@ const attachTimeout = 20 * time.Second
 
 // pod returns the pod of a call, live where the cache does not know it yet.
 func (a *Agent) pod(ctx context.Context, want cni.Pod) (*corev1.Pod, error) {
-	key := client.ObjectKey{Namespace: want.Namespace, Name: want.Name}
-	pod := &corev1.Pod{}
-	err := a.client.Get(ctx, key, pod)
-	if err == nil && string(pod.UID) == want.UID {
+	key := apitypes.NamespacedName{Namespace: want.Namespace, Name: want.Name}
+	if pod := a.node.Pod(key); pod != nil && sandboxUID(pod) == want.UID {
 		return pod, nil
 	}
-	if err := a.live.Get(ctx, key, pod); err != nil {
-		return nil, podError(key, err)
+	pod, err := a.live.Pod(ctx, key)
+	if err != nil {
+		return nil, cni.TryAgain(err)
 	}
-	if string(pod.UID) != want.UID {
+	if pod == nil {
+		return nil, types.NewError(types.ErrUnknownContainer, fmt.Sprintf("pod %q does not exist", key), "")
+	}
+	if uid := sandboxUID(pod); uid != want.UID {
 		return nil, types.NewError(types.ErrUnknownContainer, fmt.Sprintf(
-			"pod %q has UID %s now; the sandbox is of UID %s, which is gone", key, pod.UID, want.UID), "")
+			"pod %q has UID %s now; the sandbox is of UID %s, which is gone", key, uid, want.UID), "")
 	}
 	return pod, nil
-}
-
-func podError(key client.ObjectKey, err error) error {
-	if apierrors.IsNotFound(err) {
-		return types.NewError(types.ErrUnknownContainer, fmt.Sprintf("pod %q does not exist", key), "")
-	}
-	return cni.TryAgain(fmt.Errorf("get pod %q: %w", key, err))
 }
 
 // want is one interface that an ADD waits for.
@@ -84,7 +77,7 @@ func wants(call *cni.Call, pod *corev1.Pod, attachments []v1alpha1.L2Attachment)
 	if len(wanted) == 0 {
 		return nil, nil, cni.Invalid(fmt.Errorf(
 			"the Multus annotation of pod %q has no entry for network %q with interface %s: only NetworkAttachmentDefinitions that l2sm keeps, named like their network, can be used",
-			client.ObjectKeyFromObject(pod), apitypes.NamespacedName(*call.Config.Network), call.IfName))
+			keyOf(pod), apitypes.NamespacedName(*call.Config.Network), call.IfName))
 	}
 	return wanted, nil, nil
 }
@@ -140,7 +133,7 @@ func (a *Agent) awaitWires(ctx context.Context, call *cni.Call, pod *corev1.Pod)
 	defer cancel()
 	for {
 		changed := a.changed.Next()
-		wires, err := a.wires(ctx, call, pod)
+		wires, err := a.wires(call, pod)
 		var incomplete *incompleteError
 		if !errors.As(err, &incomplete) {
 			return wires, err
@@ -155,12 +148,8 @@ func (a *Agent) awaitWires(ctx context.Context, call *cni.Call, pod *corev1.Pod)
 
 // wires gathers from the caches. It returns an incompleteError while anything
 // is missing.
-func (a *Agent) wires(ctx context.Context, call *cni.Call, pod *corev1.Pod) ([]wire, error) {
-	attachments, err := a.attachments(ctx, pod)
-	if err != nil {
-		return nil, err
-	}
-	wanted, extra, err := wants(call, pod, attachments)
+func (a *Agent) wires(call *cni.Call, pod *corev1.Pod) ([]wire, error) {
+	wanted, extra, err := wants(call, pod, a.attachments(pod))
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +160,7 @@ func (a *Agent) wires(ctx context.Context, call *cni.Call, pod *corev1.Pod) ([]w
 			missing = append(missing, why)
 			continue
 		}
-		wire, err := newWire(sandboxOf(call), w.attachment)
+		wire, err := newWire(sandboxOf(call, pod), w.attachment)
 		if err != nil {
 			return nil, err
 		}
@@ -181,7 +170,7 @@ func (a *Agent) wires(ctx context.Context, call *cni.Call, pod *corev1.Pod) ([]w
 		return nil, &incompleteError{missing}
 	}
 	for _, attachment := range extra {
-		wire, err := newWire(sandboxOf(call), attachment)
+		wire, err := newWire(sandboxOf(call, pod), attachment)
 		if err != nil {
 			return nil, err
 		}
@@ -192,15 +181,12 @@ func (a *Agent) wires(ctx context.Context, call *cni.Call, pod *corev1.Pod) ([]w
 }
 
 // attachments are those of the pod's name on the node, sorted.
-func (a *Agent) attachments(ctx context.Context, pod *corev1.Pod) ([]v1alpha1.L2Attachment, error) {
-	var all v1alpha1.L2AttachmentList
-	if err := a.client.List(ctx, &all, client.InNamespace(pod.Namespace)); err != nil {
-		return nil, fmt.Errorf("list attachments of pod %q: %w", client.ObjectKeyFromObject(pod), err)
+func (a *Agent) attachments(pod *corev1.Pod) []v1alpha1.L2Attachment {
+	var all []v1alpha1.L2Attachment
+	for _, x := range a.node.AttachmentsOf(keyOf(pod)) {
+		all = append(all, *x)
 	}
-	others := func(x v1alpha1.L2Attachment) bool { return x.Spec.PodName != pod.Name }
-	mine := slices.DeleteFunc(all.Items, others)
-	slices.SortFunc(mine, func(x, y v1alpha1.L2Attachment) int { return cmp.Compare(x.Name, y.Name) })
-	return mine, nil
+	return all
 }
 
 // whyMissing says why an interface can't be wired yet: empty when it can.
