@@ -75,7 +75,7 @@ func namesOf(ports []ovs.Port, ends []link.HostEnd, container string, by func(li
 	var names []string
 	known := map[string]bool{}
 	for _, p := range ports {
-		if p.Sandbox.Container == container && by(link.Owner{Container: container, IfName: p.Sandbox.IfName, Config: p.Sandbox.Config}) {
+		if p.Sandbox.Container == container && by(link.NewOwner(container, p.Sandbox.IfName, p.Sandbox.Config)) {
 			names, known[p.Name] = append(names, p.Name), true
 		}
 	}
@@ -101,7 +101,7 @@ func (a *Agent) gc(ctx context.Context, call *cni.Call) error {
 	}
 	for _, gone := range garbage(ports, ends, call.Config) {
 		err := a.release(ctx, "", gone.ContainerID, func(made link.Owner) bool {
-			return made.IfName == gone.IfName && made.Config == call.Config.Name
+			return made.IfName == gone.IfName && made.Config == link.ConfigName(call.Config.Name)
 		})
 		if err != nil {
 			return fmt.Errorf("remove interfaces of container %q: %w", gone.ContainerID, err)
@@ -120,7 +120,7 @@ func garbage(ports []ovs.Port, ends []link.HostEnd, config cni.Config) []cnitype
 	var gone []cnitypes.GCAttachment
 	add := func(name, container, ifname string) {
 		g := cnitypes.GCAttachment{ContainerID: container, IfName: ifname}
-		if name == config.Name && !seen[g] {
+		if link.ConfigName(name) == link.ConfigName(config.Name) && !seen[g] {
 			seen[g] = true
 			gone = append(gone, g)
 		}

@@ -55,8 +55,10 @@ const (
 
 var (
 	scheme = runtime.NewScheme()
-	// api is the API server that all tests share; each has a namespace.
-	api *rest.Config
+	// api is the API server that all tests share; each has a namespace. kubeconfig
+	// is how a program reaches it.
+	api        *rest.Config
+	kubeconfig []byte
 	// plugin is the CNI plugin, built.
 	plugin = "/run/l2sm-plugin"
 )
@@ -87,14 +89,14 @@ func startAPI() error {
 	if err != nil {
 		return fmt.Errorf("start kube-apiserver and etcd: %w; KUBEBUILDER_ASSETS must name the folder of their binaries, and `make test` sets it", err)
 	}
-	api = started
+	api, kubeconfig = started, env.KubeConfig
 	return nil
 }
 
 // world is a node with a real Open vSwitch and OVN, and an agent on it. The
 // tests write what the controller would: attachments and logical ports.
 type world struct {
-	t *testing.T
+	t testing.TB
 	client.Client
 	*ovstest.OVN
 	// runtime is a fake: it lists the sandboxes that tests put there.
@@ -112,7 +114,15 @@ type world struct {
 
 // start makes a world that ends with the test. change sees the agent's
 // configuration.
-func start(t *testing.T, change ...func(*agent.Config)) *world {
+func start(t testing.TB, change ...func(*agent.Config)) *world {
+	t.Helper()
+	w := startNode(t)
+	w.startAgent(change...)
+	return w
+}
+
+// startNode makes a world without an agent.
+func startNode(t testing.TB) *world {
 	t.Helper()
 	c, err := client.New(api, client.Options{Scheme: scheme})
 	if err != nil {
@@ -124,7 +134,6 @@ func start(t *testing.T, change ...func(*agent.Config)) *world {
 	w.namespace = ns.Name
 	// Links go some time after the last test's network namespaces.
 	NewWithT(t).Eventually(w.left, patience, "10ms").Should(BeEmpty())
-	w.startAgent(change...)
 	return w
 }
 
@@ -207,7 +216,7 @@ func (w *world) logger() logr.Logger {
 	if os.Getenv("L2SM_TEST_LOG") == "" {
 		return logr.Discard()
 	}
-	return testr.New(w.t)
+	return testr.NewWithInterface(w.t, testr.Options{})
 }
 
 func (w *world) create(o client.Object) {

@@ -20,8 +20,7 @@ import (
 // (CNI specification, "Configuration format": name), so GC leaves it alone.
 const hotConfig = "@hot"
 
-// errTaken says that somebody else has made an interface of the name. Only a
-// change can mend it.
+// errTaken says that somebody else has made an interface of the name.
 var errTaken = errors.New("the pod has an interface of this name already, which l2sm did not make")
 
 // reconcile brings one attachment's ports in line with it.
@@ -45,9 +44,12 @@ func (w *watcher) reconcile(ctx context.Context, key types.NamespacedName) (time
 	return again, errors.Join(retried(err), worthSaying(pressed), w.report(ctx, v, worthSaying(err)))
 }
 
+// retried leaves out what only a change can mend.
 func retried(err error) error {
-	if errors.Is(err, errTaken) {
-		return nil
+	for _, lasting := range []error{errTaken, errHeld, link.ErrName} {
+		if errors.Is(err, lasting) {
+			return nil
+		}
 	}
 	return err
 }
@@ -136,7 +138,9 @@ func (w *watcher) plugHot(ctx context.Context, v view, stages *stages) error {
 		return err
 	}
 	made.inner.Quiet = true // until the settler sees its flows
-	plug := w.plug
+	plug := func(ctx context.Context, s ovs.Sandbox, wires []wire) error {
+		return w.plugBeside(ctx, s, wires, func(ovs.Port) bool { return false })
+	}
 	if v.sandbox.end != nil {
 		whole, err := link.Made(s.Netns, made.inner)
 		if err != nil {

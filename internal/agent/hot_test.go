@@ -202,6 +202,35 @@ func TestHotPlugWhereTheNameIsTaken(t *testing.T) {
 	w.becomes(a, "True Ready", "the name is free")
 }
 
+// The first of two attachments with one interface's name keeps it.
+func TestHotPlugWhereAnotherAttachmentIs(t *testing.T) {
+	w := start(t)
+	w.network("one")
+	ping, pong := w.running("ping"), w.running("pong")
+	first := w.attach(ping.pod, "one", "data0", 1)
+	other := w.attach(pong.pod, "one", "net1", 3)
+	w.becomes(first, "True Ready", "it is attached")
+	w.becomes(other, "True Ready", "it is attached")
+	index := ping.index("data0")
+
+	second := w.attachment(ping.pod, "one", "data0", 2)
+	second.Name = "second"
+	w.create(second)
+	w.grant(second)
+	w.logicalPort(second)
+	w.accept(second)
+	w.becomes(second, "False Failed", "the name is taken")
+	ping.kubeletSpeaks()
+	NewWithT(t).Consistently(w.ready(first), "200ms", "20ms").Should(Equal("True Ready"))
+	if now := ping.index("data0"); now != index {
+		t.Errorf("the interface is another one: its index was %d and is %d", index, now)
+	}
+	transfer(t, ping, pong, "10.0.0.3")
+	w.deleteNow(first)
+	w.becomes(second, "True Ready", "the name is free")
+	transfer(t, pong, ping, "10.0.0.2")
+}
+
 // Runtimes list a sandbox as ready while they tear it down.
 func TestNothingIsPluggedAfterDel(t *testing.T) {
 	w := start(t)

@@ -18,6 +18,7 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/cni"
+	"l2sm.io/l2sm/internal/link"
 )
 
 // attachTimeout is how long an ADD waits for its attachments. Then the runtime
@@ -104,7 +105,7 @@ func extras(pod *corev1.Pod, attachments []v1alpha1.L2Attachment, serving []*v1a
 	for i := range attachments {
 		a := &attachments[i]
 		iface := a.Spec.Interface
-		if served[a.Name] || taken[iface] || !attach.UserMade(a) || !pluggable(a, pod) {
+		if served[a.Name] || taken[iface] || !attach.UserMade(a) || !pluggable(a, pod) || link.CheckName(iface) != nil {
 			continue
 		}
 		taken[iface] = true
@@ -162,7 +163,7 @@ func (a *Agent) wires(call *cni.Call, pod *corev1.Pod) ([]wire, error) {
 		}
 		wire, err := newWire(sandboxOf(call, pod), w.attachment)
 		if err != nil {
-			return nil, err
+			return nil, cni.Invalid(err)
 		}
 		wires = append(wires, wire)
 	}

@@ -85,10 +85,16 @@ func (w *watcher) wakeAll(ctx context.Context) {
 	}
 }
 
-// portChanged has the port's attachment reconciled.
+// portChanged has the port's attachment reconciled, and those that wait for its
+// interface's name.
 func (w *watcher) portChanged(p ovs.Port) {
 	if key, ok := attachmentKey(p.LogicalPort); ok {
 		w.wake(key)
+	}
+	for _, a := range w.node.AttachmentsOf(types.NamespacedName{Namespace: p.Sandbox.PodNamespace, Name: p.Sandbox.PodName}) {
+		if a.Spec.Interface == p.Interface {
+			w.wake(keyOf(a))
+		}
 	}
 }
 
