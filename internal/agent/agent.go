@@ -70,6 +70,8 @@ type Agent struct {
 	// pods holds one lock a pod, by namespace and name: calls for one pod come one
 	// by one.
 	pods locks
+	// steering holds one lock a container for its routing rules.
+	steering locks
 	// torn are the containers whose sandbox is torn down: the runtime lists
 	// them as ready for a while.
 	torn containers

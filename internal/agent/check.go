@@ -35,6 +35,9 @@ func (a *Agent) check(ctx context.Context, call *cni.Call) error {
 		}
 		errs = append(errs, a.checkWire(call, w, port))
 	}
+	if interfaces := a.interfacesIn(ports, call.Container); len(interfaces) > 1 {
+		errs = append(errs, link.Steered(call.Netns, interfaces))
+	}
 	return errors.Join(errs...)
 }
 

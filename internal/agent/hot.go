@@ -92,8 +92,17 @@ func (w *watcher) detachOne(ctx context.Context, key types.NamespacedName, stray
 	}
 	for _, p := range decide(v).strays {
 		if p.Name == stray.Name {
-			return w.unplug(ctx, []string{p.Name})
+			return errors.Join(w.unplug(ctx, []string{p.Name}), w.alone(ctx, p.Sandbox))
 		}
+	}
+	return nil
+}
+
+// alone takes back the rules that a detached interface needed. Its sandbox may be
+// gone.
+func (w *watcher) alone(ctx context.Context, s ovs.Sandbox) error {
+	if err := w.steer(ctx, s); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	return nil
 }

@@ -147,20 +147,35 @@ func (s *settler) show(ctx context.Context, p ovs.Port, first bool) error {
 			return err
 		}
 	}
-	if err := link.Renew(p.Sandbox.Netns, p.Interface); err != nil || first {
+	if err := link.Renew(p.Sandbox.Netns, p.Interface); err != nil {
 		return err
 	}
-	return s.links.AddAddresses(p.Sandbox.Netns, want) // the new network may have assigned some
+	if !first { // the new network may have assigned some
+		if err := s.links.AddAddresses(p.Sandbox.Netns, want); err != nil {
+			return err
+		}
+	}
+	return s.steerBeside(ctx, p)
 }
 
-// wanted are the addresses that the port's interface shall have, by the cache.
-func (s *settler) wanted(p ovs.Port) (want link.Interface, err error) {
+// steerBeside is for a port that has got addresses beside others in its
+// container.
+func (s *settler) steerBeside(ctx context.Context, p ovs.Port) error {
+	ports, err := s.ovs.Ports(ctx)
+	if err != nil || !severalIn(ports, p.Sandbox.Container) {
+		return err
+	}
+	return s.steer(ctx, p.Sandbox)
+}
+
+// wanted are the addresses that the port's interface should have, by the cache.
+func (a *Agent) wanted(p ovs.Port) (want link.Interface, err error) {
 	want.Name = p.Interface
 	key, _ := attachmentKey(p.LogicalPort)
-	a := s.node.Attachment(key)
-	if a == nil {
+	attachment := a.node.Attachment(key)
+	if attachment == nil {
 		return want, nil
 	}
-	want.Addresses, err = addressesOf(a)
+	want.Addresses, err = addressesOf(attachment)
 	return want, err
 }

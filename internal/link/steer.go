@@ -79,12 +79,16 @@ func Steer(netns string, interfaces []Interface) error {
 	})
 }
 
-// Steered returns an error that names the lanes that are missing, in the network
+// Steered returns an error that names what Steer would add in the network
 // namespace at path netns.
 func Steered(netns string, interfaces []Interface) error {
 	return inNamespace(netns, func() error {
+		present, err := addressed(interfaces)
+		if err != nil {
+			return err
+		}
 		var errs []error
-		for _, l := range lanes(interfaces) {
+		for _, l := range lanes(present) {
 			rules, err := laneRules(l.family())
 			if err != nil {
 				return err
