@@ -26,7 +26,7 @@ container runtime says where the pods are. The agent says on each L2Attachment
 of its node whether it is Ready, and removes what sandboxes that are gone left.
 
 It needs the node's network namespace, Open vSwitch's database, the container
-runtime's socket and a writable /proc/sys/net, and keeps nothing: it may be
+runtime's socket and a writable /proc/sys/net. It writes nothing to disk: it may be
 killed at any time.`
 
 const example = `  # as the DaemonSet runs it: what is not given comes from the environment

@@ -133,6 +133,53 @@ func TestAddOfOneNetwork(t *testing.T) {
 	w.nothingLeft("both interfaces were deleted")
 }
 
+// A network's definition is named like it: up to 253 bytes, of which the kernel
+// stores fewer on a link.
+func TestAddOfALongName(t *testing.T) {
+	w := start(t)
+	long := strings.Repeat("n", 60) + "." + strings.Repeat("n", 60) + "." + strings.Repeat("n", 60) + "." + strings.Repeat("n", 60)
+	w.network(long)
+	pod := w.annotatedPod("ping", map[string]string{"k8s.v1.cni.cncf.io/networks": fmt.Sprintf(`[{"namespace":%q,"name":%q}]`, w.namespace, long)})
+	w.attach(pod, long, "net1", 1)
+	s := w.sandbox(pod, "4f2a9c1e6f0b4f2a9c1e6f0b4f2a9c1e6f0b4f2a9c1e6f0b4f2a9c1e6f0b4f2a")
+	config := func(more string) string {
+		return fmt.Sprintf(`{"cniVersion":"1.1.0","name":%q,"type":"l2sm","network":{"namespace":%q,"name":%q}%s}`, long, w.namespace, long, more)
+	}
+	s.config = config("")
+	s.add()
+	s.ok("CHECK")
+	s.config = config(fmt.Sprintf(`,"cni.dev/valid-attachments":[{"containerID":%q,"ifname":"net1"}]`, s.container))
+	s.ok("GC")
+	if left := w.left(); len(left) != 2 {
+		t.Errorf("GC removed what is valid: %v are left", left)
+	}
+	s.config = config(`,"cni.dev/valid-attachments":[]`)
+	s.ok("GC")
+	w.nothingLeft("GC removes what is not valid any more")
+	s.config = config("")
+	s.add()
+	s.ok("DEL")
+	w.nothingLeft("the sandbox was deleted")
+}
+
+// What the kernel would refuse is refused with the reason.
+func TestAddOfABadName(t *testing.T) {
+	w := start(t, func(c *agent.Config) { c.AttachTimeout = 200 * time.Millisecond })
+	w.network("one")
+	pod := w.pod("ping", "one")
+	bad := w.attach(pod, "one", "all", 2)
+	hot := w.running("pong")
+	other := w.attach(hot.pod, "one", "x%d", 3)
+	w.becomes(other, "False Failed", "the watch says why")
+	w.attach(pod, "one", "net1", 1)
+	s := w.sandbox(pod, "c1")
+	if result := s.add(); len(result.Interfaces) != 1 {
+		t.Errorf("ADD wired %v: a user's attachment with such a name stops no pod", result.Interfaces)
+	}
+	s.is(true)
+	w.becomes(bad, "False Failed", "the watch says why")
+}
+
 func TestAddOfNothing(t *testing.T) {
 	w := start(t)
 	s := w.sandbox(w.annotatedPod("ping", map[string]string{"k8s.v1.cni.cncf.io/networks": "l2sm-system/l2sm"}), "c1")
@@ -269,7 +316,7 @@ func TestAddCutShort(t *testing.T) {
 		reason string
 		cut    func(*world, *exec.Cmd)
 	}{
-		"CallerGivesUp": {"nobody waits for the answer", func(w *world, plugin *exec.Cmd) {
+		"CallerGivesUp": {"the answer is not waited for", func(w *world, plugin *exec.Cmd) {
 			if err := plugin.Process.Kill(); err != nil {
 				w.t.Fatal(err)
 			}
@@ -305,7 +352,7 @@ func TestAddCutShort(t *testing.T) {
 	}
 }
 
-// The kubelet makes a sandbox anew under the same pod when its pause process
+// The kubelet makes a sandbox again under the same pod when its pause process
 // dies; the old one is deleted before or after.
 func TestAddOfANewSandbox(t *testing.T) {
 	w := start(t)

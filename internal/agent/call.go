@@ -58,7 +58,7 @@ func (a *Agent) status(ctx context.Context) error {
 }
 
 // coded is err with the code of the CNI specification that fits: what passes
-// by itself is to be tried again.
+// by itself has to be tried again.
 func coded(err error) *types.Error {
 	var e *types.Error
 	if errors.As(err, &e) {

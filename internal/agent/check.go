@@ -13,7 +13,7 @@ import (
 	"l2sm.io/l2sm/internal/ovs"
 )
 
-// check compares what the call's ADD is to have made with what there is.
+// check compares what the call's ADD should have made with what there is.
 func (a *Agent) check(ctx context.Context, call *cni.Call) error {
 	pod, err := a.pod(ctx, call.Pod)
 	if err != nil {

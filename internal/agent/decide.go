@@ -88,7 +88,7 @@ func isRefused(a *v1alpha1.L2Attachment) bool {
 }
 
 // attribute says which network the flows of a port are of that were installed
-// anew, and whether that is sure: the controller writes where a port is only
+// again, and whether that is sure: the controller writes where a port is only
 // after it has moved it, and the caches lag behind.
 func attribute(a *v1alpha1.L2Attachment, noted ovs.Noted) (network string, sure bool) {
 	on, has := a.PortNetwork()

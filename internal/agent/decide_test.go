@@ -40,8 +40,8 @@ func TestDecide(t *testing.T) {
 		want   decision
 	}{
 		"Nothing":       {"it is plugged in, and all is well", view{attachment: attachment(), pod: same, ports: []ovs.Port{port()}, device: true}, decision{noted: here}},
-		"Gone":          {"a port without an attachment is nobody's", view{ports: []ovs.Port{port()}}, decision{strays: []ovs.Port{port()}}},
-		"Recreated":     {"an attachment made anew under the name is another", view{attachment: attachment(func(a *v1alpha1.L2Attachment) { a.UID = "a-new" }), ports: []ovs.Port{port()}}, decision{strays: []ovs.Port{port()}}},
+		"Gone":          {"a port without an attachment has no use", view{ports: []ovs.Port{port()}}, decision{strays: []ovs.Port{port()}}},
+		"Recreated":     {"an attachment made again under the name is another", view{attachment: attachment(func(a *v1alpha1.L2Attachment) { a.UID = "a-new" }), ports: []ovs.Port{port()}}, decision{strays: []ovs.Port{port()}}},
 		"Rebound":       {"the port is of the pod's last life", view{attachment: attachment(func(a *v1alpha1.L2Attachment) { a.Spec.PodUID = "next" }), ports: []ovs.Port{port()}}, decision{strays: []ovs.Port{port()}}},
 		"Plug":          {"its pod runs without it", view{attachment: attachment(), pod: same, sandbox: in("c1")}, decision{plug: true}},
 		"NoSandbox":     {"an ADD may be under way", view{attachment: attachment(), pod: same}, decision{}},
@@ -54,8 +54,8 @@ func TestDecide(t *testing.T) {
 		"Incomplete":    {"the controller has not assigned a MAC address", view{attachment: attachment(func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress = "" }), pod: same, sandbox: in("c1")}, decision{}},
 		"NoName":        {"nor the interface's name", view{attachment: attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "" }), pod: same, sandbox: in("c1")}, decision{}},
 		"Refused":       {"it would never get flows", view{attachment: attachment(refused), pod: same, sandbox: in("c1")}, decision{}},
-		"NextSandbox":   {"the pod's sandbox was made anew without our ADD", view{attachment: attachment(), pod: same, ports: []ovs.Port{port()}, sandbox: in("c2")}, decision{plug: true}},
-		"DeviceGone":    {"somebody deleted the device", view{attachment: attachment(), pod: same, ports: []ovs.Port{port()}, sandbox: in("c1")}, decision{plug: true}},
+		"NextSandbox":   {"the pod's sandbox was made again without our ADD", view{attachment: attachment(), pod: same, ports: []ovs.Port{port()}, sandbox: in("c2")}, decision{plug: true}},
+		"DeviceGone":    {"a user deleted the device", view{attachment: attachment(), pod: same, ports: []ovs.Port{port()}, sandbox: in("c1")}, decision{plug: true}},
 		"RefusedByOVS":  {"it would be refused again", view{attachment: attachment(), pod: same, ports: []ovs.Port{broken}, device: true, sandbox: in("c1")}, decision{noted: here}},
 		"MTU":           {"the network's MTU has changed", view{attachment: attachment(mtu(1300)), pod: same, ports: []ovs.Port{port()}, device: true}, decision{mtu: 1300, noted: renoted(func(n *ovs.Noted) { n.MTU = 1300 })}},
 		"NetworkGone":   {"then it has none", view{attachment: attachment(mtu(0)), pod: same, ports: []ovs.Port{port()}, device: true}, decision{noted: here}},
@@ -87,10 +87,10 @@ func TestAttribute(t *testing.T) {
 		sure       bool
 	}{
 		"Moved":       {"the controller says where it is now", attachment(asking("b"), on("b")), here, b, true},
-		"Reinstalled": {"ovn-controller has started anew, or the cache lags", attachment(on("ping-network")), here, here, false},
+		"Reinstalled": {"ovn-controller has restarted, or the cache lags", attachment(on("ping-network")), here, here, false},
 		"Early":       {"the controller has not written yet where it moved the port", attachment(asking("b"), on("ping-network")), here, b, true},
 		"Refused":     {"the move was refused: it is another install", attachment(asking("b"), on("ping-network"), refused), here, here, true},
-		"Plugged":     {"the controller has not spoken at all", attachment(), here, here, false},
+		"Plugged":     {"the controller has not reported", attachment(), here, here, false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

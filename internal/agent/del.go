@@ -70,7 +70,7 @@ func podIn(ports []ovs.Port, container string) string {
 // namesOf are the ports and the host ends in a container that were made by
 // whom it says. Most names are in both lists; a port without its device, or a
 // device without its port, is what a crash or the end of a network namespace
-// leaves. A host end without an owner was made by anybody who is dead.
+// leaves. A host end without an owner was made by an agent that died.
 func namesOf(ports []ovs.Port, ends []link.HostEnd, container string, by func(link.Owner) bool) []string {
 	var names []string
 	known := map[string]bool{}

@@ -19,7 +19,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
-	"l2sm.io/l2sm/internal/cni"
 )
 
 const (
@@ -99,10 +98,7 @@ func (w *world) runProgram(program string) (pid int) {
 			w.t.Errorf("the agent ended with: %v", err)
 		}
 	})
-	NewWithT(w.t).Eventually(func() error {
-		_, err := cni.Do(w.t.Context(), cni.Socket, cni.Request{Command: cni.Status, Config: []byte(`{"name":"l2sm"}`)})
-		return err
-	}, patience, "10ms").Should(Succeed(), "the agent must get ready")
+	NewWithT(w.t).Eventually(w.answers, patience, "10ms").Should(Succeed(), "the agent must get ready")
 	return cmd.Process.Pid
 }
 

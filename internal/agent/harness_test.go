@@ -105,7 +105,7 @@ type world struct {
 	// mtus are those of the networks, by name, in bytes.
 	mtus      map[string]int32
 	stopAgent func()
-	// killAgent has the agent do nothing any more: what it is amidst, a step
+	// killAgent has the agent do nothing any more: what it is doing, a step
 	// that a test has stopped, is never finished.
 	killAgent func()
 	// lag, while it is locked, keeps what happens from the agent's caches.
@@ -161,12 +161,19 @@ func (w *world) startAgent(change ...func(*agent.Config)) {
 			w.t.Errorf("the agent ended with: %v", err)
 		}
 	}
-	w.killAgent = func() { stopped = true; cancel() }
+	w.killAgent = func() {
+		stopped = true
+		cancel()
+		NewWithT(w.t).Eventually(w.answers, patience, "1ms").ShouldNot(Succeed(), "or the next one's answers would be its")
+	}
 	w.t.Cleanup(w.stopAgent)
-	NewWithT(w.t).Eventually(func() error {
-		_, err := cni.Do(w.t.Context(), cni.Socket, cni.Request{Command: cni.Status, Config: json.RawMessage(`{"name":"l2sm"}`)})
-		return err
-	}, patience, "10ms").Should(Succeed(), "the agent must get ready")
+	NewWithT(w.t).Eventually(w.answers, patience, "10ms").Should(Succeed(), "the agent must get ready")
+}
+
+// answers says whether an agent serves the plugin.
+func (w *world) answers() error {
+	_, err := cni.Do(w.t.Context(), cni.Socket, cni.Request{Command: cni.Status, Config: json.RawMessage(`{"name":"l2sm"}`)})
+	return err
 }
 
 // lagging is the API server's address for an agent whose watches hear nothing

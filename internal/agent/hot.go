@@ -20,7 +20,7 @@ import (
 // (CNI specification, "Configuration format": name), so GC leaves it alone.
 const hotConfig = "@hot"
 
-// errTaken says that somebody else has made an interface of the name.
+// errTaken says that the pod has an interface of the name that is not ours.
 var errTaken = errors.New("the pod has an interface of this name already, which l2sm did not make")
 
 // reconcile brings one attachment's ports in line with it.

@@ -81,14 +81,14 @@ func TestPodWithoutMultusEntry(t *testing.T) {
 	first.is(true)
 	w.becomes(a, "True Ready", "the sandbox is ready")
 
-	// The kubelet makes it anew.
+	// The kubelet makes it again.
 	nstest.RemoveNS(t, first.netns)
 	first.is(false)
 	w.becomes(a, "False Failed", "the device went with the sandbox")
 	second.is(true)
 	w.becomes(a, "True Ready", "the new sandbox is ready")
 	if diff := cmp.Diff([]string{link.HostName("c2", "net1")}, w.Ports()); diff != "" {
-		t.Errorf("ports after the sandbox was made anew (-want +got):\n%s", diff)
+		t.Errorf("ports after the sandbox was made again (-want +got):\n%s", diff)
 	}
 	w.runtime.Remove("c2")
 	w.deleteNow(pod)
@@ -282,7 +282,7 @@ func TestGCLeavesHotPortsAlone(t *testing.T) {
 	w.becomes(hot, "True Ready", "it goes on working")
 }
 
-// Open vSwitch's database is gone and made anew; the links are where they were.
+// Open vSwitch's database is lost and made again; the links are where they were.
 func TestConfDBLost(t *testing.T) {
 	w := start(t)
 	w.network("one")

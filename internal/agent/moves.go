@@ -10,7 +10,7 @@ import (
 	"l2sm.io/l2sm/internal/ovs"
 )
 
-// settler acts on flows that were installed anew, which is all that a node sees
+// settler acts on flows that were installed again, which is all that a node sees
 // of a move. The pod's traffic stands still until it has, so it works apart
 // from the watcher, which writes to the API.
 type settler struct {
@@ -98,7 +98,7 @@ func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) er
 
 func what(from, to string) string {
 	if from == to {
-		return "Flows installed anew" // ovn-controller has started anew
+		return "Flows installed again" // ovn-controller has restarted
 	}
 	return "Interface moved"
 }
@@ -106,7 +106,7 @@ func what(from, to string) string {
 // networkOf is the network that the port's flows are of, and empty for a port
 // that is about to go. Where the cache shows no move it may lag behind one,
 // also behind one that follows the first flows at once: taking flows of the new
-// network for the old one's, the agent would wait for newer ones for ever.
+// network for the old one's, the agent would wait for newer ones forever.
 func (s *settler) networkOf(ctx context.Context, p ovs.Port) (string, error) {
 	key, ok := attachmentKey(p.LogicalPort)
 	if !ok {

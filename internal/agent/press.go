@@ -12,7 +12,7 @@ import (
 )
 
 // moveTimeout is how long ovn-controller has for the flows of a port that was
-// moved, which takes it some 30 ms, before it is asked anew.
+// moved, which takes it some 30 ms, before it is asked again.
 const moveTimeout = 5 * time.Second
 
 // silent says whether ovn-controller has told nothing since the port was moved:
@@ -23,12 +23,12 @@ func silent(v view) bool {
 		port.State.Installed && port.State.InstalledAt == port.Noted.InstalledAt
 }
 
-// press has ovn-controller install the flows of a moved port anew where it was
+// press has ovn-controller install the flows of a moved port again where it was
 // silent for too long, and returns when to look again. A port that is moved
 // between its first flows and their being known in the southbound database is
 // one whose flows are installed already (ovn-controller's if-status.c, MARK_UP),
 // and gets no new ovn-installed-ts: in the soak, one move of 600. A row made
-// anew under the port's name is another interface to ovn-controller and the same
+// again under the port's name is another interface to ovn-controller and the same
 // one to ovs-vswitchd, which keeps device and OpenFlow port.
 func (w *watcher) press(ctx context.Context, key types.NamespacedName, v view) (time.Duration, error) {
 	port := v.port()
@@ -54,7 +54,7 @@ func (w *watcher) press(ctx context.Context, key types.NamespacedName, v view) (
 		return 0, err
 	}
 	port = v.port()
-	logr.FromContextOrDiscard(ctx).Info("ovn-controller tells nothing of a move, asking anew", "port", port.Name, "interface", port.Interface,
+	logr.FromContextOrDiscard(ctx).Info("ovn-controller tells nothing of a move, asking again", "port", port.Name, "interface", port.Interface,
 		"Pod", port.Sandbox.PodNamespace+"/"+port.Sandbox.PodName, "to", networkOf(v.attachment).String())
 	return 0, w.ovs.Change(ctx, []ovs.Port{*port}, []string{port.Name})
 }

@@ -28,7 +28,7 @@ func TestStaticPod(t *testing.T) {
 	w.becomes(hot, "True Ready", "the watch finds its sandbox")
 	pong := w.running("pong")
 	b := w.attach(pong.pod, "one", "net1", 3)
-	w.becomes(b, "True Ready", "somebody to talk to")
+	w.becomes(b, "True Ready", "a pod to talk to")
 	transfer(t, s, pong, "10.0.0.3")
 
 	g := NewWithT(t)

@@ -210,7 +210,7 @@ func suspects(ports []ovs.Port, sandboxes []cri.Sandbox) []ovs.Port {
 	})
 }
 
-// isLeft says whether nobody needs the port any more: its sandbox is not
+// isLeft says whether the port is not needed any more: its sandbox is not
 // ready, and its pod, live, has ended, is gone, or has another sandbox. Until
 // its pod is, a sandbox that the runtime does not list may be one that is being
 // made: containerd 1.6 lists it only then.

@@ -101,7 +101,7 @@ func TestLeftEnds(t *testing.T) {
 		sandboxes []cri.Sandbox
 		want      []link.HostEnd
 	}{
-		"Left":          {"nobody knows the container", []link.HostEnd{owned("c1")}, nil, nil, []link.HostEnd{owned("c1")}},
+		"Left":          {"the runtime does not know the container", []link.HostEnd{owned("c1")}, nil, nil, []link.HostEnd{owned("c1")}},
 		"LeftNameless":  {"nor this one's", []link.HostEnd{nameless}, nil, nil, []link.HostEnd{nameless}},
 		"Port":          {"it goes with its port", []link.HostEnd{owned("c1")}, []ovs.Port{{Name: link.HostName("c1", "net1")}}, nil, nil},
 		"Ready":         {"the watch is about to give it a port", []link.HostEnd{owned("c1"), nameless}, nil, []cri.Sandbox{ready}, nil},

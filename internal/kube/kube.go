@@ -29,7 +29,7 @@ type Client struct {
 	core, l2sm, events, authentication, authorization rest.Interface
 }
 
-// Reviews come from whoever asks for metrics: they may not exhaust what the
+// Reviews come from any caller of the metrics: they may not exhaust what the
 // agent's own requests pass through.
 const (
 	reviewsPerSecond = 10

@@ -31,7 +31,7 @@ type Interface struct {
 	// Addresses with the prefix lengths of their networks.
 	Addresses []netip.Prefix
 	// Quiet leaves a new interface without addresses, IPv6's own included, until
-	// Speak: nothing is sent through it that nobody would forward.
+	// Speak: nothing is sent through it before OVN forwards it.
 	Quiet bool
 }
 

@@ -395,7 +395,7 @@ func TestDelete(t *testing.T) {
 	}{
 		"Whole":          {"the pair goes", func(*testing.T, string) {}},
 		"NamespaceGone":  {"the pod's end of life took the pair along", nstestRemove},
-		"InterfaceGone":  {"somebody in the pod deleted the interface", deleteInside},
+		"InterfaceGone":  {"a program in the pod deleted the interface", deleteInside},
 		"DeletedAlready": {"DEL may come twice", func(t *testing.T, _ string) { remove(t, New("/proc/sys")) }},
 	}
 	for name, tc := range cases {

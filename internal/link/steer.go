@@ -32,8 +32,8 @@ const (
 	laneProtocol = 0x6c
 	// lanePriority is after what pods write, and before the main table (32766).
 	lanePriority = 32700
-	// laneTable plus an interface's index is its table. Tables of this size are
-	// nobody's.
+	// laneTable plus an interface's index is its table: far above the numbers that
+	// people and distributions use.
 	laneTable = 0x6c32_0000
 )
 
