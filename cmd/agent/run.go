@@ -20,7 +20,7 @@ func run(ctx context.Context, o options) error {
 	log := newLogger(o.verbose)
 	klog.SetLogger(log) // client-go's
 	// As kubectl finds it, and in a pod by its service account.
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), nil).ClientConfig()
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{}).ClientConfig()
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
 	}

@@ -95,7 +95,7 @@ func (n *Node) Run(ctx context.Context, filled func()) {
 			done <- struct{}{}
 		}()
 	}
-	if cache.WaitForCacheSync(ctx.Done(), n.pods.HasSynced, n.attachments.HasSynced) {
+	if cache.WaitFor(ctx, "", n.pods.HasSyncedChecker(), n.attachments.HasSyncedChecker()) {
 		filled()
 	}
 	<-done
