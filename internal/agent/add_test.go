@@ -162,24 +162,6 @@ func TestAddOfALongName(t *testing.T) {
 	w.nothingLeft("the sandbox was deleted")
 }
 
-// What the kernel would refuse is refused with the reason.
-func TestAddOfABadName(t *testing.T) {
-	w := start(t, func(c *agent.Config) { c.AttachTimeout = 200 * time.Millisecond })
-	w.network("one")
-	pod := w.pod("ping", "one")
-	bad := w.attach(pod, "one", "all", 2)
-	hot := w.running("pong")
-	other := w.attach(hot.pod, "one", "x%d", 3)
-	w.becomes(other, "False Failed", "the watch says why")
-	w.attach(pod, "one", "net1", 1)
-	s := w.sandbox(pod, "c1")
-	if result := s.add(); len(result.Interfaces) != 1 {
-		t.Errorf("ADD wired %v: a user's attachment with such a name stops no pod", result.Interfaces)
-	}
-	s.is(true)
-	w.becomes(bad, "False Failed", "the watch says why")
-}
-
 func TestAddOfNothing(t *testing.T) {
 	w := start(t)
 	s := w.sandbox(w.annotatedPod("ping", map[string]string{"k8s.v1.cni.cncf.io/networks": "l2sm-system/l2sm"}), "c1")

@@ -86,6 +86,7 @@ func TestWants(t *testing.T) {
 		"Taken": {"two interfaces of one name can't be", all, both,
 			[]v1alpha1.L2Attachment{born("net1", "a", entryA), made("mine", "net1", "x")}, []string{"ping-net1-4f2a9c1e", "ping-net3-4f2a9c1e?"}, nil},
 		"Unbound":    {"it belongs to another life", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "data0", "x", unbound)}, nil, nil},
+		"BadName":    {"the kernel would refuse it, and the pod has not asked for it", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "all", "x")}, nil, nil},
 		"Incomplete": {"the pod does not wait for it", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "data0", "x", incomplete)}, nil, nil},
 		"Ungranted":  {"no network has granted it an MTU", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "data0", "x", mtu(0))}, nil, nil},
 		"Outdated":   {"the refusal is of the spec as it was", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "data0", "x", outdated)}, nil, []string{"mine"}},
