@@ -74,7 +74,7 @@ func (s *scene) restart(ctx context.Context, part string) error {
 	s.note(part, "until all is compared and nothing is left to do", "s", quiet.Seconds(), nil)
 	s.note(part, "controller, CPU", "s", s.Usage().CPU[stack.Controlled].Seconds(), nil)
 	s.note(part, "northbound transactions", "", m.Sum(transactions), mustBe(0))
-	s.note(part, "API reads", "", after.reads-before.reads, nil)
+	s.note(part, "API reads: GET, LIST and WATCH", "", m.Sum("rest_client_requests_total", "method", "GET"), nil)
 	s.note(part, "API writes", "", after.writes-before.writes, nil)
 	s.note(part, "controller, its peak", "MiB", peak, nil)
 	return nil

@@ -31,8 +31,16 @@ type line struct {
 
 // report is what a run found.
 type report struct {
-	sizes []int
-	lines []*line
+	sizes   []int
+	columns map[int]string // heads of columns that are not sizes
+	lines   []*line
+}
+
+func (r *report) column(size int) string {
+	if name, ok := r.columns[size]; ok {
+		return name
+	}
+	return "N=" + strconv.Itoa(size)
 }
 
 // line finds the line of that name, or adds it.
@@ -68,10 +76,10 @@ func (r *report) failures() []string {
 	for _, l := range r.lines {
 		for _, size := range r.sizes {
 			if note := l.notes[size]; note != "" {
-				all = append(all, fmt.Sprintf("%s at %d: %s", l.part, size, note))
+				all = append(all, fmt.Sprintf("%s, %s: %s", l.part, r.column(size), note))
 			}
 			if l.goal != nil && l.goal.fails && l.missed(r.sizes, size) {
-				all = append(all, fmt.Sprintf("%s at %d: %s: %s", l.part, size, l.name, number(l.values[size])))
+				all = append(all, fmt.Sprintf("%s, %s: %s is %s", l.part, r.column(size), l.name, number(l.values[size])))
 			}
 		}
 	}
@@ -96,7 +104,7 @@ func (r *report) print(out io.Writer) error {
 func (r *report) head(part string) []string {
 	cells := []string{part, "unit"}
 	for i, size := range r.sizes {
-		cells = append(cells, "N="+strconv.Itoa(size))
+		cells = append(cells, r.column(size))
 		if i > 0 {
 			cells = append(cells, "ratio")
 		}
@@ -124,7 +132,7 @@ func (r *report) cells(l *line) []string {
 			cells = append(cells, ratio)
 		}
 		if l.missed(r.sizes, size) {
-			missed = append(missed, strconv.Itoa(size))
+			missed = append(missed, r.column(size))
 		}
 	}
 	return append(cells, l.verdict(missed))

@@ -136,6 +136,25 @@ func (o *OVN) Wipe(ctx context.Context) (resume func(), err error) {
 	return resume, err
 }
 
+// Sync waits until ovn-northd has brought into the southbound database what the northbound one holds.
+func (o *OVN) Sync(ctx context.Context) error {
+	_, err := o.Run(ctx, "ovn-nbctl", "--db="+o.Socket("nb"), "--timeout=600", "--wait=sb", "sync")
+	return err
+}
+
+// Run runs one of OVN's or Open vSwitch's tools and returns what it prints.
+func (o *OVN) Run(ctx context.Context, program string, args ...string) (string, error) {
+	argv, err := o.root.Program(program)
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.CommandContext(ctx, argv[0], append(argv[1:], args...)...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
 // Stop ends them.
 func (o *OVN) Stop() error { return errors.Join(o.northd.stop(), o.sb.stop(), o.nb.stop()) }
 
