@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"l2sm.io/l2sm/e2e/scale/stack"
@@ -29,14 +28,8 @@ func (b bulk) run(ctx context.Context, s *scene) error {
 		return err
 	}
 	s.say("%s: all %d are created, waiting for what follows", b.part, b.n)
-	err = stack.Until(ctx, s.patience(), 10*time.Millisecond, b.part+" are complete", func() bool {
-		return b.done() || s.Controller.Alive() != nil
-	})
-	if err != nil {
-		networks, programmed, attachments, accepted := s.api.counts()
-		switches, ports := s.nb.counts()
-		return fmt.Errorf("%d of %d networks programmed, %d of %d attachments accepted, %d switches, %d ports: %w",
-			programmed, networks, accepted, attachments, switches, ports, err)
+	if err := s.await(ctx, b.part+" are complete", b.done); err != nil {
+		return err
 	}
 	took := time.Since(began)
 	if _, err := s.Controller.AwaitQuiet(ctx, s.patience()); err != nil {

@@ -13,21 +13,35 @@ import (
 	"l2sm.io/l2sm/e2e/scale/stack"
 )
 
-const monitorLong = `monitor runs two real ovn-controllers side by side on one southbound database, one that monitors all
-of it (ovn-monitor-all=true) and one that monitors what its own ports need (false), each on an Open
-vSwitch whose devices are made up. While there are N other networks with a port each, it plugs
-interfaces on both in turn, and measures from there until Open vSwitch says ovn-installed:
+const monitorLong = `monitor runs three real ovn-controllers side by side on one southbound database: one that monitors all
+of it (ovn-monitor-all=true), one that monitors what its own ports need (false), and one of these that
+keeps its old flows for 5 seconds when it starts (ovn-ofctrl-wait-before-clear=5000). Each works on an
+Open vSwitch whose devices are made up. While there are N other networks with a port each, it plugs
+interfaces on each in turn, and measures from there until Open vSwitch says ovn-installed:
 
   - the first interface of a network on a node, whose port stands in the database already, as it does
     while a pod's sandbox is made;
   - the next one of that network;
   - the first one where the port is written at the same moment, as for a pod that runs.
 
-It also prints what the N ports elsewhere cost each of both.`
+It also prints what the N ports elsewhere cost each of them, how many of the node's flows are there
+while ovn-controller is killed and starts again (without them pods' traffic would stop), and how long
+an interface takes that is plugged at that moment.`
 
+// Columns of the report: a chassis each.
 const (
 	all  = 1
 	some = 2
+	kept = 3
+)
+
+var (
+	columns  = []int{all, some, kept}
+	settings = map[int][]string{
+		all:  {"ovn-monitor-all=true"},
+		some: {"ovn-monitor-all=false"},
+		kept: {"ovn-monitor-all=false", "ovn-ofctrl-wait-before-clear=5000"}, // as in manifests/ovn-node/scripts/ovn-controller.sh
+	}
 )
 
 func newMonitor(o *options) *cobra.Command {
@@ -50,7 +64,7 @@ func newMonitor(o *options) *cobra.Command {
 	return cmd
 }
 
-// monitoring is both chassis, and the databases.
+// monitoring is the chassis and the databases.
 type monitoring struct {
 	*options
 	*stack.OVN
@@ -67,7 +81,7 @@ func (o *options) monitor(ctx context.Context, n int, out, progress io.Writer) e
 	}
 	defer os.RemoveAll(dir)
 	m := &monitoring{options: o, progress: progress, plugs: map[int]*plugs{}}
-	m.report = &report{sizes: []int{all, some}, columns: map[int]string{all: "true", some: "false"}}
+	m.report = &report{sizes: columns, columns: map[int]string{all: "true", some: "false", kept: "false, waits"}}
 	err = m.open(ctx, dir)
 	if err == nil {
 		err = m.measure(ctx, n)
@@ -89,8 +103,8 @@ func (m *monitoring) open(ctx context.Context, dir string) error {
 	if m.sb, err = openDatabase(ctx, m.Socket("sb"), "OVN_Southbound"); err != nil {
 		return err
 	}
-	for i, monitorAll := range map[int]bool{all: true, some: false} {
-		c, err := m.StartChassis(ctx, fmt.Sprintf("chassis-%d", i), fmt.Sprintf("127.0.0.%d", i), monitorAll)
+	for _, i := range columns {
+		c, err := m.StartChassis(ctx, fmt.Sprintf("chassis-%d", i), fmt.Sprintf("127.0.0.%d", i), settings[i]...)
 		if err != nil {
 			return err
 		}
@@ -119,8 +133,7 @@ func (m *monitoring) close() error {
 
 func (m *monitoring) measure(ctx context.Context, n int) error {
 	title := fmt.Sprintf("ovn-monitor-all, beside %d other networks", n)
-	own, err := m.rounds(ctx, 1) // one port of its own first, as on a node in use
-	if err != nil {
+	if _, err := m.rounds(ctx, 1); err != nil { // one port of its own first, as on a node in use
 		return err
 	}
 	before := m.cpu()
@@ -140,7 +153,8 @@ func (m *monitoring) measure(ctx context.Context, n int) error {
 	}
 	fmt.Fprintf(m.progress, "%d networks elsewhere are there, plugging\n", n)
 	before = m.cpu()
-	if own, err = m.rounds(ctx, m.attaches); err != nil {
+	own, err := m.rounds(ctx, m.attaches)
+	if err != nil {
 		return err
 	}
 	for i, used := range m.cpu() {
@@ -156,7 +170,7 @@ func (m *monitoring) measure(ctx context.Context, n int) error {
 			}
 		}
 	}
-	return nil
+	return m.restarts(ctx, title)
 }
 
 func (m *monitoring) note(part, name, unit string, column int, value float64) {

@@ -19,11 +19,11 @@ const (
 
 var order = []string{firstOf, nextOf, hotOf}
 
-// rounds plugs interfaces on both chassis in turn, and removes them again.
+// rounds plugs interfaces on each chassis in turn, and removes them again.
 func (m *monitoring) rounds(ctx context.Context, n int) (map[int]map[string][]float64, error) {
-	took := map[int]map[string][]float64{all: {}, some: {}}
+	took := map[int]map[string][]float64{all: {}, some: {}, kept: {}}
 	for round := range n {
-		for _, i := range []int{all, some} {
+		for _, i := range columns {
 			if err := m.round(ctx, m.plugs[i], fmt.Sprintf("c%d-%d-%d", i, n, round), took[i]); err != nil {
 				return nil, err
 			}

@@ -58,9 +58,7 @@ func (s *scene) removal(ctx context.Context, what string, n int, remove func(con
 		return 0, stack.Usage{}, fmt.Errorf("delete %s: %w", what, err)
 	}
 	s.say("all %d %s are deleted, waiting for what follows", n, what)
-	err := stack.Until(ctx, s.patience(), 10*time.Millisecond, what+" have left nothing behind", func() bool {
-		return gone() || s.Controller.Alive() != nil
-	})
+	err := s.await(ctx, what+" have left nothing behind", gone)
 	return time.Since(began), s.Usage().Since(before), err
 }
 

@@ -95,6 +95,32 @@ func (s *scene) note(part, name, unit string, value float64, g *goal) {
 	s.say("%s, %s: %s %s", part, name, number(value), unit)
 }
 
+// sayEvery is the time between two lines that tell how far a long wait has come.
+const sayEvery = 10 * time.Second
+
+// await waits until the condition holds, and gives up where the controller ends or takes too long.
+func (s *scene) await(ctx context.Context, what string, holds func() bool) error {
+	said := time.Now()
+	err := stack.Until(ctx, s.patience(), 10*time.Millisecond, what, func() bool {
+		if time.Since(said) > sayEvery {
+			said = time.Now()
+			s.say("waiting until %s: %s", what, s.counts())
+		}
+		return holds() || s.Controller.Alive() != nil
+	})
+	if err := errors.Join(err, s.Controller.Alive()); err != nil {
+		return fmt.Errorf("%w (%s)", err, s.counts())
+	}
+	return nil
+}
+
+func (s *scene) counts() string {
+	networks, programmed, attachments, accepted := s.api.counts()
+	switches, ports := s.nb.counts()
+	return fmt.Sprintf("%d of %d networks are programmed, %d of %d attachments accepted, %d switches, %d ports",
+		programmed, networks, accepted, attachments, switches, ports)
+}
+
 // startController starts it and waits until it is ready and has nothing to do.
 func (s *scene) startController(ctx context.Context) (ready, quiet time.Duration, err error) {
 	began := time.Now()

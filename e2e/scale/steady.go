@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -93,11 +92,11 @@ func (s *scene) wipe(ctx context.Context) error {
 	if err := s.nb.dial(ctx); err != nil {
 		return err
 	}
-	err = stack.Until(ctx, s.patience(), 10*time.Millisecond, "the northbound database is filled again", func() bool {
+	err = s.await(ctx, "the northbound database is filled again", func() bool {
 		haveSwitches, havePorts := s.nb.counts()
-		return haveSwitches >= switches && havePorts >= ports || s.Controller.Alive() != nil
+		return haveSwitches >= switches && havePorts >= ports
 	})
-	if err := errors.Join(err, s.Controller.Alive()); err != nil {
+	if err != nil {
 		return err
 	}
 	took := time.Since(began)
