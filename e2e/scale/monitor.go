@@ -67,7 +67,7 @@ func newMonitor(o *options) *cobra.Command {
 // monitoring is the chassis and the databases.
 type monitoring struct {
 	*options
-	*stack.OVN
+	ovn      *stack.OVN
 	report   *report
 	progress io.Writer
 	nb, sb   *database
@@ -94,17 +94,17 @@ func (o *options) monitor(ctx context.Context, n int, out, progress io.Writer) e
 
 func (m *monitoring) open(ctx context.Context, dir string) error {
 	var err error
-	if m.OVN, err = stack.StartOVN(ctx, dir, stack.OVNRoot(m.ovnRoot)); err != nil {
+	if m.ovn, err = stack.StartOVN(ctx, dir, stack.OVNRoot(m.ovnRoot)); err != nil {
 		return err
 	}
-	if m.nb, err = openDatabase(ctx, m.Socket("nb"), "OVN_Northbound"); err != nil {
+	if m.nb, err = openDatabase(ctx, m.ovn.Socket("nb"), "OVN_Northbound"); err != nil {
 		return err
 	}
-	if m.sb, err = openDatabase(ctx, m.Socket("sb"), "OVN_Southbound"); err != nil {
+	if m.sb, err = openDatabase(ctx, m.ovn.Socket("sb"), "OVN_Southbound"); err != nil {
 		return err
 	}
 	for _, i := range columns {
-		c, err := m.StartChassis(ctx, fmt.Sprintf("chassis-%d", i), fmt.Sprintf("127.0.0.%d", i), settings[i]...)
+		c, err := m.ovn.StartChassis(ctx, fmt.Sprintf("chassis-%d", i), fmt.Sprintf("127.0.0.%d", i), settings[i]...)
 		if err != nil {
 			return err
 		}
@@ -120,13 +120,13 @@ func (m *monitoring) open(ctx context.Context, dir string) error {
 func (m *monitoring) close() error {
 	var errs []error
 	for _, p := range m.plugs {
-		p.database.Close()
+		p.Close()
 		errs = append(errs, p.chassis.Stop())
 	}
 	m.nb.Close()
 	m.sb.Close()
-	if m.OVN != nil {
-		errs = append(errs, m.OVN.Stop())
+	if m.ovn != nil {
+		errs = append(errs, m.ovn.Stop())
 	}
 	return errors.Join(errs...)
 }
@@ -142,7 +142,7 @@ func (m *monitoring) measure(ctx context.Context, n int) error {
 			return err
 		}
 	}
-	if err := m.Sync(ctx); err != nil {
+	if err := m.ovn.Sync(ctx); err != nil {
 		return err
 	}
 	if err := pause(ctx, 2*time.Second); err != nil { // ovn-controller is at work a little longer

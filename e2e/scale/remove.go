@@ -48,7 +48,7 @@ func (s *scene) remove(ctx context.Context, networks int) error {
 	if err != nil {
 		return err
 	}
-	s.note(part, "objects and rows left", "", float64(left), mustBe(0))
+	s.note(part, "objects and rows left", "", float64(left), mustBeNone())
 	return nil
 }
 

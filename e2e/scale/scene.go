@@ -139,7 +139,7 @@ func (s *scene) startController(ctx context.Context) (ready, quiet time.Duration
 type requests struct{ reads, writes float64 }
 
 func (s *scene) requests(ctx context.Context) (requests, error) {
-	m, err := s.Plane.Metrics(ctx)
+	m, err := s.APIMetrics(ctx)
 	if err != nil {
 		return requests{}, err
 	}

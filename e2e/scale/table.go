@@ -19,7 +19,7 @@ type goal struct {
 
 func atMost(most float64) *goal      { return &goal{most: most} }
 func ratioAtMost(most float64) *goal { return &goal{most: most, ratio: true} }
-func mustBe(most float64) *goal      { return &goal{most: most, fails: true} }
+func mustBeNone() *goal              { return &goal{fails: true} }
 
 // line is one figure at every size.
 type line struct {

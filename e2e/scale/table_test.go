@@ -16,12 +16,12 @@ func TestReportFailures(t *testing.T) {
 		notes  map[int]string
 		want   []string
 	}{
-		"Met":            {reason: "nothing is wrong", goal: mustBe(0), values: map[int]float64{100: 0, 1000: 0}},
-		"CountMissed":    {reason: "a count doesn't depend on the machine", goal: mustBe(0), values: map[int]float64{100: 0, 1000: 3}, want: []string{"idle, N=1000: transactions is 3.00"}},
+		"Met":            {reason: "nothing is wrong", goal: mustBeNone(), values: map[int]float64{100: 0, 1000: 0}},
+		"CountMissed":    {reason: "a count doesn't depend on the machine", goal: mustBeNone(), values: map[int]float64{100: 0, 1000: 3}, want: []string{"idle, N=1000: transactions is 3.00"}},
 		"TimeMissed":     {reason: "a time does: it is only shown", goal: atMost(10), values: map[int]float64{100: 1, 1000: 48}},
 		"RatioMissed":    {reason: "so does a ratio", goal: ratioAtMost(1.5), values: map[int]float64{100: 1, 1000: 2}},
 		"NotMeasured":    {reason: "a part that failed must not pass for one that was left out", values: map[int]float64{100: 1}, notes: map[int]string{1000: "the controller has ended"}, want: []string{"idle, N=1000: the controller has ended"}},
-		"NothingThereAt": {reason: "a size that was not measured misses nothing", goal: mustBe(0), values: map[int]float64{100: 0}},
+		"NothingThereAt": {reason: "a size that was not measured misses nothing", goal: mustBeNone(), values: map[int]float64{100: 0}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -96,13 +96,8 @@ func (o *OVN) Socket(name string) string { return "unix:" + filepath.Join(o.dir,
 func (o *OVN) StartDatabase(ctx context.Context, name, schema string) (*process, error) {
 	file := filepath.Join(o.dir, name+".db")
 	if _, err := os.Stat(file); err != nil {
-		tool, err := o.root.Program("ovsdb-tool")
-		if err != nil {
-			return nil, err
-		}
-		args := append(tool[1:], "create", file, o.root.schema(schema))
-		if out, err := exec.CommandContext(ctx, tool[0], args...).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("create database %q: %w: %s", file, err, out)
+		if _, err := o.Run(ctx, "ovsdb-tool", "create", file, o.root.schema(schema)); err != nil {
+			return nil, fmt.Errorf("create database %q: %w", file, err)
 		}
 	}
 	p, err := o.Launch(name, "ovsdb-server", "--remote=p"+o.Socket(name), "--unixctl="+filepath.Join(o.dir, name+".ctl"),

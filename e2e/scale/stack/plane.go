@@ -64,10 +64,10 @@ func startPlane(ctx context.Context, dir string, o Options) (*Plane, error) {
 	p := &Plane{env: env}
 	config, err := env.Start()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start kube-apiserver and etcd: %w", err), p.stop())
+		return nil, errors.Join(fmt.Errorf("start kube-apiserver and etcd: %w", err), p.end())
 	}
 	if err := p.join(ctx, dir, o, config); err != nil {
-		return nil, errors.Join(err, p.stop())
+		return nil, errors.Join(err, p.end())
 	}
 	return p, nil
 }
@@ -114,12 +114,12 @@ func (p *Plane) user(dir, name string, groups ...string) (string, error) {
 	return file, os.WriteFile(file, text, 0o600)
 }
 
-func (p *Plane) stop() error {
+func (p *Plane) end() error {
 	return errors.Join(p.collector.stop(), p.env.Stop())
 }
 
-// Metrics reads what the API server counts.
-func (p *Plane) Metrics(ctx context.Context) (Metrics, error) {
+// APIMetrics reads what the API server counts.
+func (p *Plane) APIMetrics(ctx context.Context) (Metrics, error) {
 	set, err := kubernetes.NewForConfig(p.Config)
 	if err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ func (s *Stack) Close() error {
 		errs = append(errs, s.Controller.Stop())
 	}
 	if s.Plane != nil {
-		errs = append(errs, s.Plane.stop())
+		errs = append(errs, s.end())
 	}
 	if s.OVN != nil {
 		errs = append(errs, s.OVN.Stop())
