@@ -32,7 +32,7 @@ func (b bulk) run(ctx context.Context, s *scene) error {
 		return err
 	}
 	took := time.Since(began)
-	if _, err := s.Controller.AwaitQuiet(ctx, s.patience()); err != nil {
+	if _, err := s.Controller.AwaitQuiet(ctx, s.patience(), 0); err != nil {
 		return err
 	}
 	used := s.Usage().Since(before)

@@ -131,7 +131,8 @@ func (s *scene) startController(ctx context.Context) (ready, quiet time.Duration
 		return 0, 0, err
 	}
 	ready = time.Since(began)
-	at, err := s.Controller.AwaitQuiet(ctx, s.patience())
+	networks, _, _, _ := s.api.counts() // each is compared once
+	at, err := s.Controller.AwaitQuiet(ctx, s.patience(), networks)
 	return ready, max(ready, at.Sub(began)), err
 }
 

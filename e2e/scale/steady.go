@@ -105,7 +105,7 @@ func (s *scene) wipe(ctx context.Context) error {
 	s.note(part, "until every switch and port is back", "s", took.Seconds(), atMost(10))
 	s.note(part, "controller, CPU", "s", used.CPU[stack.Controlled].Seconds(), nil)
 	resume()
-	_, err = s.Controller.AwaitQuiet(ctx, s.patience())
+	_, err = s.Controller.AwaitQuiet(ctx, s.patience(), 0)
 	return err
 }
 

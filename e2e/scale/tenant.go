@@ -114,7 +114,7 @@ const calmWithin = time.Minute
 
 func (s *scene) calm(ctx context.Context) {
 	began := time.Now()
-	at, err := s.Controller.AwaitQuiet(ctx, calmWithin)
+	at, err := s.Controller.AwaitQuiet(ctx, calmWithin, 0)
 	if err != nil {
 		s.say("the controller is still at work %s after all was made", calmWithin)
 		return
