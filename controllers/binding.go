@@ -2,8 +2,8 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,7 +22,8 @@ import (
 //	unbound ───────────────────────────────> bound ────────────────────────────────> unbound
 //	   addresses reserved, no port             port; podUID, nodeName, interface
 //
-// One that was created with a podUID is bound once, and goes with that pod.
+// One that was created with the podUID of a pod that runs is bound once, and
+// goes with that pod: its owner, from then on.
 
 // life is what binds an attachment to one life of a pod: zero for none.
 type life struct {
@@ -31,9 +32,10 @@ type life struct {
 }
 
 // lifeFor is what a user's attachment is to be bound to. The pod is nil where
-// none has its name.
+// none has its name, which must be the API's own word and not a cache's: then a
+// podUID without an owner is one that a backup has brought back.
 func lifeFor(a *v1alpha1.L2Attachment, pod *corev1.Pod) (life, error) {
-	if ownLife(a) {
+	if ownLife(a, pod) {
 		return onlyLife(a, pod)
 	}
 	switch {
@@ -63,10 +65,16 @@ func onlyLife(a *v1alpha1.L2Attachment, pod *corev1.Pod) (life, error) {
 	}
 }
 
-// ownLife says whether a user's attachment was created for one life of a pod.
-// The controller writes podUID and nodeName together, after the creation.
-func ownLife(a *v1alpha1.L2Attachment) bool {
-	return podOwner(a) != "" || a.Spec.PodUID != "" && (a.Spec.NodeName == "" || a.Generation == 1)
+// ownLife says whether a user's attachment belongs to one life of a pod: it has
+// that pod for an owner, or was created with a podUID. Only its creation counts,
+// and what the controller has bound before is marked, so that it is known when a
+// backup creates it again.
+func ownLife(a *v1alpha1.L2Attachment, pod *corev1.Pod) bool {
+	if podOwner(a) != "" {
+		return true
+	}
+	created := a.Generation <= 1 && a.Annotations[v1alpha1.PersistentAnnotation] == ""
+	return created && a.Spec.PodUID != "" && pod != nil
 }
 
 // podOwner is the UID of the pod that an attachment goes with, empty for none.
@@ -83,7 +91,7 @@ func podOwner(a *v1alpha1.L2Attachment) types.UID {
 // interface's name, the annotation entry that it serves, and the owner of one
 // that was created for this pod. A refusal says why it can't be bound.
 func (r *L2AttachmentReconciler) bind(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) error {
-	own := ownLife(a)
+	own := ownLife(a, pod)
 	to, err := lifeFor(a, pod)
 	if err == nil && to.node != "" {
 		err = r.nameInterface(ctx, a, pod)
@@ -98,6 +106,8 @@ func (r *L2AttachmentReconciler) bind(ctx context.Context, a *v1alpha1.L2Attachm
 		return err // what a user wrote stays as it is
 	case err != nil:
 		to = life{}
+	case !own && to.node != "":
+		metav1.SetMetaDataAnnotation(&a.ObjectMeta, v1alpha1.PersistentAnnotation, "true")
 	}
 	a.Spec.PodUID, a.Spec.NodeName = to.uid, to.node
 	return err
@@ -107,8 +117,14 @@ func (r *L2AttachmentReconciler) bind(ctx context.Context, a *v1alpha1.L2Attachm
 // entry that it serves, its own, or the next that is free.
 func (r *L2AttachmentReconciler) nameInterface(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) error {
 	asked, err := askedOf(ctx, r, pod)
+	if unreadable, ok := errors.AsType[*attach.SyntaxError](err); ok {
+		if a.Spec.PodUID == pod.UID && a.Spec.Interface != "" {
+			return nil // what it has, it keeps
+		}
+		return admission.Refuse(v1alpha1.AttachmentRefused(v1alpha1.ReasonInvalid, unreadable.Error()))
+	}
 	if err != nil {
-		return admission.Refuse(v1alpha1.AttachmentRefused(v1alpha1.ReasonInvalid, err.Error()))
+		return err
 	}
 	want := attach.Request{Interface: "net1"}
 	if a.Spec.Interface != "" {
@@ -128,75 +144,16 @@ func (r *L2AttachmentReconciler) nameInterface(ctx context.Context, a *v1alpha1.
 	return nil
 }
 
-// asked is what a pod asks for, beside the attachments that carry its name.
-type asked struct {
-	pod         *corev1.Pod
-	requests    []attach.Request
-	held        []string
-	attachments []v1alpha1.L2Attachment
-	attach.Matched
-}
-
-// askedOf reads what is ours to serve of a pod's annotations. An error that is
-// an *attach.SyntaxError stays until the annotation changes.
-func askedOf(ctx context.Context, reader client.Reader, pod *corev1.Pod) (asked, error) {
-	requests, held, err := wanted(ctx, reader, pod)
-	if err != nil {
-		return asked{}, err
+// checkBorn says whether an attachment that was made of a pod's annotation is
+// bound to that pod, and has its interface.
+func (r *L2AttachmentReconciler) checkBorn(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) error {
+	if err := admission.CheckBinding(a, pod); err != nil {
+		return err
 	}
 	list := &v1alpha1.L2AttachmentList{}
-	if err := reader.List(ctx, list, client.InNamespace(pod.Namespace), client.MatchingFields{podIndex: pod.Name}); err != nil {
-		return asked{}, fmt.Errorf("list attachments of pod %q: %w", client.ObjectKeyFromObject(pod), err)
+	err := r.List(ctx, list, client.InNamespace(a.Namespace), client.MatchingFields{podIndex: a.Spec.PodName}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return fmt.Errorf("list attachments of pod %q: %w", a.PodKey(), err)
 	}
-	return asked{pod: pod, requests: requests, held: held, attachments: list.Items, Matched: attach.Match(pod, requests, list.Items)}, nil
-}
-
-// servedBy is the index of the request that the attachment serves, -1 for none.
-func (k asked) servedBy(a *v1alpha1.L2Attachment) int {
-	for i, serving := range k.Serving {
-		if serving != nil && serving.UID == a.UID {
-			return i
-		}
-	}
-	return -1
-}
-
-// takenBut says which interface names the pod has, or is to get, beside that
-// of the attachment and of the entry that it serves.
-func (k asked) takenBut(a *v1alpha1.L2Attachment) map[string]bool {
-	mine := k.servedBy(a)
-	taken := map[string]bool{}
-	for i, request := range k.requests {
-		if k.Serving[i] == nil {
-			taken[request.Interface] = true
-		}
-	}
-	for _, name := range k.held {
-		taken[name] = mine < 0 || name != k.requests[mine].Interface
-	}
-	k.addInterfaces(taken, a.UID)
-	return taken
-}
-
-// takenBy says which interface names the pod has, or is to get, beside those
-// of requests that are about to be served.
-func (k asked) takenBy(requests []attach.Request) map[string]bool {
-	taken := map[string]bool{}
-	for _, name := range k.held {
-		taken[name] = !slices.ContainsFunc(requests, func(r attach.Request) bool { return r.Fixed && r.Interface == name })
-	}
-	k.addInterfaces(taken, "")
-	return taken
-}
-
-// addInterfaces adds the interfaces of the pod's attachments that stay, but for
-// one.
-func (k asked) addInterfaces(taken map[string]bool, but types.UID) {
-	for i := range k.attachments {
-		a := &k.attachments[i]
-		goes := slices.ContainsFunc(k.Surplus, func(s *v1alpha1.L2Attachment) bool { return s.UID == a.UID })
-		if a.Spec.PodUID == k.pod.UID && a.UID != but && !goes {
-			taken[a.Spec.Interface] = true
-		}
-	}
+	return mayHold(a, pod, list.Items)
 }

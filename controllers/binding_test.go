@@ -23,8 +23,18 @@ func TestLifeFor(t *testing.T) {
 	persistent := func(*v1alpha1.L2Attachment) {}
 	before := func(a *v1alpha1.L2Attachment) { a.Spec.PodUID, a.Spec.NodeName = "one", "node-a" }
 	stands := func(a *v1alpha1.L2Attachment) { a.Spec.PodUID, a.Spec.NodeName = "two", "node-b" }
-	own := func(a *v1alpha1.L2Attachment) { a.Spec.PodUID = "two" }
-	ownOther := func(a *v1alpha1.L2Attachment) { a.Spec.PodUID = "one" }
+	own := func(a *v1alpha1.L2Attachment) { a.Spec.PodUID, a.Generation = "two", 1 }
+	ownOther := func(a *v1alpha1.L2Attachment) { a.Spec.PodUID, a.Generation = "one", 1 }
+	owned := func(a *v1alpha1.L2Attachment) {
+		a.Spec.PodUID = "two"
+		a.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Pod", Name: "db-0", UID: "two"}}
+	}
+	restored := func(a *v1alpha1.L2Attachment) {
+		before(a)
+		a.Generation, a.Annotations = 1, map[string]string{v1alpha1.PersistentAnnotation: "true"}
+	}
+	unmarked := func(a *v1alpha1.L2Attachment) { before(a); a.Generation = 1 }
+	noNode := func(a *v1alpha1.L2Attachment) { stands(a); a.Spec.NodeName = "" }
 	host := func(p *corev1.Pod) { p.Spec.HostNetwork = true }
 	ends := func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }
 	goes := func(p *corev1.Pod) { p.DeletionTimestamp = &now }
@@ -48,10 +58,16 @@ func TestLifeFor(t *testing.T) {
 		"Host":        {"a pod on its node's network has none of its own", persistent, pod(host), life{}, v1alpha1.ReasonInvalid},
 		"Own":         {"created for this life", own, pod(), two, ""},
 		"OwnOther":    {"created for another life, it is never bound to this", ownOther, pod(), life{"one", ""}, v1alpha1.ReasonForged},
-		"OwnGone":     {"nor to none", own, nil, life{"two", ""}, v1alpha1.ReasonForged},
+		"OwnGone":     {"its pod is gone, and it knows no owner: a backup brought it back", own, nil, life{}, ""},
+		"OwnedGone":   {"what has an owner goes with it", owned, nil, life{"two", ""}, v1alpha1.ReasonForged},
+		"Restored":    {"what was bound before its backup binds to the pod that runs", restored, pod(), two, ""},
+		"RestoredYet": {"or waits for it", restored, nil, life{}, ""},
+		"Unmarked":    {"a podUID that no controller wrote is refused while another pod of the name runs", unmarked, pod(), life{"one", "node-a"}, v1alpha1.ReasonForged},
+		"UnmarkedYet": {"and cleared when none does", unmarked, nil, life{}, ""},
+		"NodeAway":    {"a node that is patched away comes back", noNode, pod(), two, ""},
 		"OwnEnded":    {"it ends with its pod", own, pod(ends), life{"two", ""}, v1alpha1.ReasonPodEnded},
 		"OwnHost":     {"what holds for others", own, pod(host), life{"two", ""}, v1alpha1.ReasonInvalid},
-		"OwnMisnamed": {"a node that its pod is not on", func(a *v1alpha1.L2Attachment) { own(a); a.Spec.NodeName = "node-a"; a.Generation = 1 }, pod(), life{"two", "node-a"}, v1alpha1.ReasonForged},
+		"OwnMisnamed": {"a node that its pod is not on", func(a *v1alpha1.L2Attachment) { own(a); a.Spec.NodeName = "node-a" }, pod(), life{"two", "node-a"}, v1alpha1.ReasonForged},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

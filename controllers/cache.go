@@ -12,6 +12,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
+	"l2sm.io/l2sm/internal/multus"
 )
 
 // Fields that the cache is indexed by.
@@ -59,7 +60,7 @@ func stripPod(object any) (any, error) {
 var podAnnotations = slices.Concat(requestAnnotations, []string{nadv1.NetworkStatusAnnot})
 
 // requestAnnotations are those that pods ask by.
-var requestAnnotations = []string{v1alpha1.NetworksAnnotation, v1alpha1.L2SMNetworksAnnotation, nadv1.NetworkAttachmentAnnot}
+var requestAnnotations = []string{v1alpha1.NetworksAnnotation, v1alpha1.L2SMNetworksAnnotation, nadv1.NetworkAttachmentAnnot, multus.MainNetworkAnnotation}
 
 func indexFields(ctx context.Context, indexer client.FieldIndexer) error {
 	indexes := []struct {
@@ -89,13 +90,16 @@ func indexFields(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
-// multusNetworks are the definitions that a pod's Multus annotation names.
+// multusNetworks are the definitions that a pod's annotations for Multus name.
 func multusNetworks(pod *corev1.Pod) []string {
+	var names []string
+	if main, is := multus.MainNetwork(pod.Annotations[multus.MainNetworkAnnotation]); is {
+		names = append(names, main.String())
+	}
 	requests, err := attach.Parse(pod)
 	if err != nil {
-		return nil
+		return names
 	}
-	var names []string
 	for _, request := range requests.Multus {
 		names = append(names, request.Network.String())
 	}

@@ -7,14 +7,13 @@ import (
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
-	"l2sm.io/l2sm/internal/attach"
+	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/multus"
 )
 
@@ -24,6 +23,8 @@ import (
 type DefinitionReconciler struct {
 	client.Client
 	Recorder events.EventRecorder
+	settling settling
+	told     told
 }
 
 // +kubebuilder:rbac:groups=l2sm.io,resources=l2networks,verbs=get;list;watch
@@ -33,36 +34,58 @@ type DefinitionReconciler struct {
 // Reconcile keeps one definition. Its deletion is left to garbage collection,
 // which follows the owner.
 func (r *DefinitionReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	network, want, err := r.wanted(ctx, req.NamespacedName)
-	if err != nil || want == nil {
-		return ctrl.Result{}, err
-	}
-	stands := &nadv1.NetworkAttachmentDefinition{}
-	err = r.Get(ctx, req.NamespacedName, stands)
-	if apierrors.IsNotFound(err) {
-		return ctrl.Result{}, r.create(ctx, want)
-	}
-	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("get NetworkAttachmentDefinition %q: %w", req.NamespacedName, err)
-	}
-	if !multus.Keeps(stands) {
-		if network != nil {
-			emit(r.Recorder, network, v1alpha1.DefinitionTakenEvent(req.NamespacedName))
-		}
-		return ctrl.Result{}, nil
-	}
-	if stands.Spec.Config == want.Spec.Config {
-		return ctrl.Result{}, nil
-	}
-	before := stands.DeepCopy()
-	stands.Spec.Config = want.Spec.Config
-	if err := r.Patch(ctx, stands, client.MergeFrom(before), client.FieldOwner(fieldOwner)); err != nil {
-		return ctrl.Result{}, fmt.Errorf("patch NetworkAttachmentDefinition %q: %w", req.NamespacedName, err)
-	}
-	return ctrl.Result{}, nil
+	return r.settling.result(req, r.reconcile(ctx, req.NamespacedName))
 }
 
-// wanted is the definition that shall stand under the key, nil for none, and
+func (r *DefinitionReconciler) reconcile(ctx context.Context, key types.NamespacedName) error {
+	network, want, err := r.wanted(ctx, key)
+	if err != nil {
+		return err
+	}
+	if want == nil {
+		r.told.forget(key)
+		return nil
+	}
+	complaints, err := r.keep(ctx, key, want)
+	if network != nil {
+		r.told.tell(r.Recorder, network, complaints)
+	}
+	return err
+}
+
+// keep makes or restores a definition, and says why it can't.
+func (r *DefinitionReconciler) keep(ctx context.Context, key types.NamespacedName, want *nadv1.NetworkAttachmentDefinition) ([]v1alpha1.Event, error) {
+	stands := &nadv1.NetworkAttachmentDefinition{}
+	err := r.Get(ctx, key, stands)
+	if apierrors.IsNotFound(err) {
+		return refusedByAPI(r.create(ctx, want))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get NetworkAttachmentDefinition %q: %w", key, err)
+	}
+	if !multus.Keeps(stands) {
+		return []v1alpha1.Event{v1alpha1.DefinitionTakenEvent(key)}, nil
+	}
+	before := stands.DeepCopy()
+	if !multus.Restore(stands, want) {
+		return nil, nil
+	}
+	if err := r.Patch(ctx, stands, client.MergeFrom(before), client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
+		return refusedByAPI(fmt.Errorf("patch NetworkAttachmentDefinition %q: %w", key, err))
+	}
+	return nil, nil
+}
+
+// refusedByAPI turns the API's refusal of a write, as a rule by a quota that is
+// used up, into a complaint. The write is tried again, ever more seldom.
+func refusedByAPI(err error) ([]v1alpha1.Event, error) {
+	if !isRefusedByAPI(err) {
+		return nil, err
+	}
+	return []v1alpha1.Event{v1alpha1.CreationRefusedEvent("NetworkAttachmentDefinition", apiReason(err))}, fmt.Errorf("%w: %w", admission.ErrBehind, err)
+}
+
+// wanted is the definition that must stand under the key, nil for none, and
 // the network that it is for.
 func (r *DefinitionReconciler) wanted(ctx context.Context, key types.NamespacedName) (*v1alpha1.L2Network, *nadv1.NetworkAttachmentDefinition, error) {
 	if key == multus.PodNetworks {
@@ -84,43 +107,11 @@ func (r *DefinitionReconciler) create(ctx context.Context, want *nadv1.NetworkAt
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return nil
 	}
+	if apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create NetworkAttachmentDefinition %q: %w", client.ObjectKeyFromObject(want), admission.ErrBehind)
+	}
 	if err != nil {
 		return fmt.Errorf("create NetworkAttachmentDefinition %q: %w", client.ObjectKeyFromObject(want), err)
 	}
 	return nil
-}
-
-// wanted are the pod's requests that are ours to serve: all of our own
-// annotation, and those Multus entries that name a definition which we keep
-// for a network. Held are the interface names of all Multus entries.
-func wanted(ctx context.Context, reader client.Reader, pod *corev1.Pod) (ours []attach.Request, held []string, err error) {
-	requests, err := attach.Parse(pod)
-	if err != nil {
-		return nil, nil, err
-	}
-	ours = requests.Own
-	for _, request := range requests.Multus {
-		kept, err := keepsDefinition(ctx, reader, request.Network)
-		if err != nil {
-			return nil, nil, err
-		}
-		if kept && request.Err == nil {
-			ours = append(ours, request)
-		}
-	}
-	return ours, requests.Held, nil
-}
-
-// keepsDefinition says whether the definition of that name is one that we keep
-// for a network. Without Multus in the cluster there is none.
-func keepsDefinition(ctx context.Context, reader client.Reader, key types.NamespacedName) (bool, error) {
-	d := &nadv1.NetworkAttachmentDefinition{}
-	err := reader.Get(ctx, key, d)
-	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("get NetworkAttachmentDefinition %q: %w", key, err)
-	}
-	return multus.Keeps(d) && key != multus.PodNetworks, nil
 }

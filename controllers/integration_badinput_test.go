@@ -124,7 +124,6 @@ func TestForgedBinding(t *testing.T) {
 	}{
 		"OtherNode": {"a port on another node than the pod's", "BindingMismatch", func(s *v1alpha1.L2AttachmentSpec) { s.NodeName = "node-b" }},
 		"OtherUID":  {"a life that the pod never had", "BindingMismatch", func(s *v1alpha1.L2AttachmentSpec) { s.PodUID = "11111111-2222-3333-4444-555555555555" }},
-		"NoPod":     {"a pod that does not exist", "BindingMismatch", func(s *v1alpha1.L2AttachmentSpec) { s.PodName = "nobody" }},
 	}
 	for name, tc := range cases {
 		a := forge("forged-"+lower(name), tc.change)

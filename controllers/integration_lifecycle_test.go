@@ -164,11 +164,14 @@ func TestAllowedNamespaces(t *testing.T) {
 	w.refused("p", "NotAllowed", w.namespace)
 	w.eventually(func(g Gomega) { g.Expect(w.NB.Ctl("list", "logical_switch_port")).To(BeEmpty()) })
 	rival := w.podWith("rival", map[string]string{v1alpha1.NetworksAnnotation: "theirs"}, func(p *corev1.Pod) { p.Namespace = w.other })
-	w.told(rival, "AddressesExhausted", "10.0.0.1/32")
+	inOther := *w
+	inOther.namespace = w.other
+	NewWithT(t).Expect(inOther.attached("rival", 1)[0].Spec.Addresses).To(Equal(a.Spec.Addresses), "what a namespace had that was shut out is free")
 
 	w.change(theirs, func() { theirs.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll} })
-	back := w.attached("p", 1)[0]
-	NewWithT(t).Expect(back.Spec).To(Equal(a.Spec), "what was assigned stays assigned")
+	w.refused("p", "AddressesExhausted", "10.0.0.1/32")
+	w.remove(rival)
+	NewWithT(t).Expect(w.attached("p", 1)[0].Spec.Addresses).To(Equal(a.Spec.Addresses), "it competes again when it is let in")
 }
 
 // A narrowing that would strand addresses is not put into force, says whom it

@@ -142,7 +142,12 @@ func TestNamespaceIsDeleted(t *testing.T) {
 	theirs := network("10.0.0.0/24")
 	w.pod("p", w.other+"/theirs")
 	w.attached("p", 1)
+	w.podWith("own", map[string]string{v1alpha1.NetworksAnnotation: "theirs"}, func(p *corev1.Pod) { p.Namespace = w.other })
+	inOther := *w
+	inOther.namespace = w.other
+	inOther.attached("own", 1)
 	w.remove(theirs)
+	w.refused("p", "NetworkGone", "being deleted") // guests do not keep their owner's network
 	w.condition(theirs, v1alpha1.ConditionDeleting, metav1.ConditionTrue, "InUse", "1 attachment")
 
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.other}}

@@ -33,6 +33,7 @@ type L2AttachmentReconciler struct {
 	networks  *wakeups
 	names     *interfaceNames
 	stages    *stages
+	settling  settling
 }
 
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
@@ -50,15 +51,15 @@ func (r *L2AttachmentReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	}
 	s, err := r.settle(ctx, req.NamespacedName)
 	if err != nil || s.attachment == nil {
-		return settled(err)
+		return r.settling.result(req, err)
 	}
 	switch {
 	case s.shutOut():
-		return settled(r.remove(ctx, s.attachment))
+		return r.settling.result(req, r.remove(ctx, s.attachment))
 	case s.rewritten():
-		return settled(r.write(ctx, s)) // its event brings the attachment here again
+		return r.settling.result(req, r.write(ctx, s)) // its event brings the attachment here again
 	default:
-		return settled(r.report(ctx, s))
+		return r.settling.result(req, r.report(ctx, s))
 	}
 }
 
@@ -113,13 +114,15 @@ func (r *L2AttachmentReconciler) gone(key types.NamespacedName, a *v1alpha1.L2At
 	r.placement.ledger.Gone(key)
 }
 
-// rebind binds a user's attachment to its pod in memory. A refusal says why it
-// is bound to none.
+// rebind binds a user's attachment to its pod, in memory, and looks whether one
+// that was made of an annotation still is. A refusal says why it is bound to
+// none.
 func (r *L2AttachmentReconciler) rebind(ctx context.Context, a *v1alpha1.L2Attachment, pod *corev1.Pod) (*admission.Refusal, error) {
+	check := r.bind
 	if !attach.UserMade(a) {
-		return nil, nil
+		check = r.checkBorn
 	}
-	err := r.bind(ctx, a, pod)
+	err := check(ctx, a, pod)
 	refused, is := admission.AsRefusal(err)
 	if is {
 		return refused, nil
@@ -134,7 +137,7 @@ func (r *L2AttachmentReconciler) place(ctx context.Context, a *v1alpha1.L2Attach
 	if err != nil {
 		return place{}, false, err
 	}
-	if unbound != nil && f.binding == nil && !a.Complete() {
+	if unbound != nil && f.binding == nil && (!a.Complete() || !attach.UserMade(a)) {
 		f.binding = unbound
 	}
 	at, err := r.placement.take(f)

@@ -23,6 +23,12 @@ const fieldOwner = "l2sm-controller"
 // report applies the attachment's status, if it differs, and tells of a refusal
 // that is new.
 func (r *L2AttachmentReconciler) report(ctx context.Context, s settlement) error {
+	if s.refused != nil {
+		var err error
+		if s.refused, err = r.explain(ctx, s.attachment, s.refused); err != nil {
+			return err
+		}
+	}
 	status := attachmentStatus(s, r.placement.underlayMTU)
 	changed, err := r.applyStatus(ctx, s.attachment, status)
 	if err != nil || !changed || s.refused == nil {

@@ -41,6 +41,7 @@ type L2NetworkReconciler struct {
 	programs   *programs
 	filling    *filling
 	stages     *stages
+	settling   settling
 	// attachments are woken when a commit concerns them, networks when a move has
 	// freed what was held on them, statuses when there is something to say.
 	attachments, networks, statuses *wakeups
@@ -57,7 +58,7 @@ func (r *L2NetworkReconciler) Reconcile(ctx context.Context, req ctrl.Request) (
 	if err := r.placement.loaded.wait(ctx, r.placement); err != nil {
 		return ctrl.Result{}, err
 	}
-	result, err := settled(retried(r.reconcile(ctx, req.NamespacedName)))
+	result, err := r.settling.result(req, retried(r.reconcile(ctx, req.NamespacedName)))
 	return result, errors.Join(err, r.complete(ctx))
 }
 
@@ -80,7 +81,10 @@ func (r *L2NetworkReconciler) reconcile(ctx context.Context, key types.Namespace
 	if err := r.guard(ctx, network); err != nil {
 		return err
 	}
-	f := networkFacts{network: network, Report: r.placement.ledger.Judge(network)}
+	f := networkFacts{network: network}
+	if f.Report, err = r.judge(ctx, network); err != nil {
+		return err
+	}
 	if f.goes, err = r.placement.goes(ctx, network); err != nil {
 		return err
 	}
@@ -91,6 +95,22 @@ func (r *L2NetworkReconciler) reconcile(ctx context.Context, key types.Namespace
 	r.programs.note(key, network.Generation, err)
 	r.statuses.wake(key)
 	return err
+}
+
+// judge puts in force what can be of the network's spec. All of its attachments
+// are looked at when that is another than the database was written for.
+func (r *L2NetworkReconciler) judge(ctx context.Context, network *v1alpha1.L2Network) (admission.Report, error) {
+	key := client.ObjectKeyFromObject(network)
+	report := r.placement.ledger.Judge(network)
+	for surveyed := int64(0); report.Version != surveyed && r.ports.stale(key, report.Version); {
+		surveyed = report.Version
+		if err := r.survey(ctx, key); err != nil {
+			return report, err
+		}
+		r.placement.ledger.Open(key)
+		report = r.placement.ledger.Judge(network) // by what is on record
+	}
+	return report, nil
 }
 
 // finished says whether a network that is being deleted has nothing to wait for.
@@ -124,12 +144,6 @@ func (r *L2NetworkReconciler) guard(ctx context.Context, network *v1alpha1.L2Net
 // A network without a spec in force has a switch and no ports.
 func (r *L2NetworkReconciler) write(ctx context.Context, f networkFacts) error {
 	key := client.ObjectKeyFromObject(f.network)
-	if r.ports.stale(key, f.Version) {
-		if err := r.survey(ctx, key); err != nil {
-			return err
-		}
-		r.placement.ledger.Open(key)
-	}
 	if !r.Northbound.Connected() {
 		return ovn.ErrNotConnected
 	}

@@ -57,8 +57,8 @@ func (r *L2NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Requ
 	return ctrl.Result{}, nil
 }
 
-// statusFacts are what a network's status is made of.
-type statusFacts struct {
+// reportFacts are what a network's status is made of.
+type reportFacts struct {
 	admission.Report
 	program
 	// ports is how many the network has.
@@ -69,13 +69,13 @@ type statusFacts struct {
 
 // gather finds what there is to say of the network as it is now, if it has been
 // judged and written.
-func (r *L2NetworkStatusReconciler) gather(network *v1alpha1.L2Network) (statusFacts, bool) {
+func (r *L2NetworkStatusReconciler) gather(network *v1alpha1.L2Network) (reportFacts, bool) {
 	key := client.ObjectKeyFromObject(network)
 	written, has := r.programs.of(key)
 	if !has || written.generation != network.Generation {
-		return statusFacts{}, false
+		return reportFacts{}, false
 	}
-	f := statusFacts{Report: r.placement.ledger.Judge(network), program: written, ports: r.ports.count(key)}
+	f := reportFacts{Report: r.placement.ledger.Judge(network), program: written, ports: r.ports.count(key)}
 	if !network.DeletionTimestamp.IsZero() {
 		f.users = r.placement.ledger.Members(key)
 	}
@@ -83,7 +83,7 @@ func (r *L2NetworkStatusReconciler) gather(network *v1alpha1.L2Network) (statusF
 }
 
 // networkStatus is the status that a network is to have. It is pure.
-func networkStatus(network *v1alpha1.L2Network, f statusFacts, underlayMTU int32) v1alpha1.L2NetworkStatus {
+func networkStatus(network *v1alpha1.L2Network, f reportFacts, underlayMTU int32) v1alpha1.L2NetworkStatus {
 	status := v1alpha1.L2NetworkStatus{
 		Conditions:  append([]metav1.Condition(nil), network.Status.Conditions...),
 		Attachments: int32(f.Members),
@@ -119,7 +119,7 @@ func acceptedCondition(refused error) metav1.Condition {
 	return v1alpha1.NetworkAccepted()
 }
 
-func programmedCondition(accepted metav1.Condition, f statusFacts) metav1.Condition {
+func programmedCondition(accepted metav1.Condition, f reportFacts) metav1.Condition {
 	switch {
 	case errors.Is(f.err, ovn.ErrNotConnected):
 		return v1alpha1.NotProgrammed(v1alpha1.ReasonNorthbound, "OVN's northbound database can't be reached; what is in it keeps working")

@@ -13,8 +13,8 @@ import (
 )
 
 // refusedFor are the facts of a network whose newest spec is not in force.
-func refusedFor(c metav1.Condition) statusFacts {
-	return statusFacts{Report: admission.Report{Refused: admission.Refuse(c)}}
+func refusedFor(c metav1.Condition) reportFacts {
+	return reportFacts{Report: admission.Report{Refused: admission.Refuse(c)}}
 }
 
 func TestNetworkConditions(t *testing.T) {
@@ -23,12 +23,12 @@ func TestNetworkConditions(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		change func(*v1alpha1.L2Network)
-		facts  statusFacts
+		facts  reportFacts
 		want   map[string]string // condition: reason
 		events []string
 	}{
 		"Good": {
-			"all is well", func(*v1alpha1.L2Network) {}, statusFacts{},
+			"all is well", func(*v1alpha1.L2Network) {}, reportFacts{},
 			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready"}, nil,
 		},
 		"LargeMTU": {
@@ -40,22 +40,22 @@ func TestNetworkConditions(t *testing.T) {
 			map[string]string{"Accepted": "Invalid", "Programmed": "NotAccepted", "Ready": "Invalid"}, []string{"Invalid"},
 		},
 		"Away": {
-			"the database can't be reached", func(*v1alpha1.L2Network) {}, statusFacts{program: program{err: ovn.ErrNotConnected}},
+			"the database can't be reached", func(*v1alpha1.L2Network) {}, reportFacts{program: program{err: ovn.ErrNotConnected}},
 			map[string]string{"Accepted": "Accepted", "Programmed": "NorthboundUnavailable", "Ready": "NorthboundUnavailable"}, nil,
 		},
 		"Foreign": {
-			"somebody else's row is in the way", func(*v1alpha1.L2Network) {}, statusFacts{program: program{err: &ovn.ForeignError{Kind: "switch", Name: "l2sm/lab/net"}}},
+			"somebody else's row is in the way", func(*v1alpha1.L2Network) {}, reportFacts{program: program{err: &ovn.ForeignError{Kind: "switch", Name: "l2sm/lab/net"}}},
 			map[string]string{"Accepted": "Accepted", "Programmed": "Failed", "Ready": "Failed"}, nil,
 		},
 		"InUse": {
-			"a deletion waits and says for whom", func(n *v1alpha1.L2Network) { n.DeletionTimestamp = &now }, statusFacts{users: []string{"default/a"}},
+			"a deletion waits and says for whom", func(n *v1alpha1.L2Network) { n.DeletionTimestamp = &now }, reportFacts{users: []string{"default/a"}},
 			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready", "Deleting": "InUse"}, []string{"InUse"},
 		},
 		"Going": {
 			"a deletion that waits for the database alone does not speak of users", func(n *v1alpha1.L2Network) {
 				n.DeletionTimestamp = &now
 				n.Status.Conditions = []metav1.Condition{v1alpha1.NetworkInUse([]string{"default/a"})}
-			}, statusFacts{program: program{err: ovn.ErrNotConnected}},
+			}, reportFacts{program: program{err: ovn.ErrNotConnected}},
 			map[string]string{"Accepted": "Accepted", "Programmed": "NorthboundUnavailable", "Ready": "NorthboundUnavailable"}, nil,
 		},
 	}

@@ -7,16 +7,42 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 )
 
 // lag is a network between the API server and the controller that is late with
 // some of the watches' events, and with all that come after in the same watch.
+// It counts what the controller asks.
 type lag struct {
 	mu   sync.Mutex
 	late func(event string) bool
 	done chan struct{} // closed when nothing is late any more
+	// calls are the controller's requests by their verb and resource, as in
+	// "POST l2attachments".
+	calls map[string]int
+}
+
+// count notes a request.
+func (l *lag) count(r *http.Request) {
+	kinds := regexp.MustCompile(`/(pods|events|l2attachments|l2networks|network-attachment-definitions)\b`).FindStringSubmatch(r.URL.Path)
+	if kinds == nil || r.URL.Query().Get("watch") != "" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.calls == nil {
+		l.calls = map[string]int{}
+	}
+	l.calls[r.Method+" "+kinds[1]]++
+}
+
+// counted is how often the controller has made such a request.
+func (l *lag) counted(call string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.calls[call]
 }
 
 // hold keeps back events, in each watch from the first on that is late, until
@@ -37,6 +63,7 @@ func (l *lag) hold(late func(event string) bool) (release func()) {
 // wrap puts the lag into a client's transport.
 func (l *lag) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		l.count(r)
 		response, err := next.RoundTrip(r)
 		if err == nil && r.URL.Query().Get("watch") != "" && strings.Contains(response.Header.Get("Content-Type"), "json") {
 			response.Body = &lateBody{lag: l, body: response.Body, events: bufio.NewReader(response.Body), closed: make(chan struct{})}

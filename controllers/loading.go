@@ -47,6 +47,7 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 	for key, network := range records.networks {
 		p.ledger.Judge(network)
 		p.ledger.Open(key)
+		p.ledger.Judge(network) // by what is on record
 	}
 	l.done = true
 	return nil

@@ -3,11 +3,21 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
-	"time"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
@@ -29,32 +39,64 @@ func MultusReady(mapper meta.RESTMapper) func(*http.Request) error {
 	return func(*http.Request) error { return hasMultus(mapper) }
 }
 
+// multusCRD is the CustomResourceDefinition of Multus' kind.
+const multusCRD = "network-attachment-definitions.k8s.cni.cncf.io"
+
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=network-attachment-definitions.k8s.cni.cncf.io,verbs=get;list;watch
+
+// watchMultus lists and watches that one CustomResourceDefinition, which is all
+// that the controller may read of them.
+func watchMultus(config *rest.Config) (cache.ListerWatcher, error) {
+	c, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a metadata client: %w", err)
+	}
+	crds := c.Resource(apiextensions.WithResource("customresourcedefinitions"))
+	only := fields.OneTermEqualSelector(metav1.ObjectNameField, multusCRD).String()
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.FieldSelector = only
+			return crds.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.FieldSelector = only
+			return crds.Watch(ctx, o)
+		},
+	}, nil
+}
+
+var apiextensions = schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}
+
 // awaitMultus starts what watches NetworkAttachmentDefinitions when there are
-// any: a watch of a kind that the API does not serve ends the manager. It looks
-// again every few seconds, and only until then. It is a manager.Runnable.
+// any: a watch of a kind that the API does not serve ends the manager. It is a
+// manager.Runnable.
 type awaitMultus struct {
 	mapper meta.RESTMapper
+	crd    cache.ListerWatcher
 	start  func() error
 }
 
-const multusRetry = 3 * time.Second
-
 // Start waits and returns when all is started.
 func (m *awaitMultus) Start(ctx context.Context) error {
-	told := false
-	for {
-		err := hasMultus(m.mapper)
-		if err == nil {
-			return m.start()
-		}
-		if !told {
-			log.FromContext(ctx).Error(err, "Waiting for Multus")
-			told = true
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(multusRetry):
+	if err := hasMultus(m.mapper); err != nil {
+		log.FromContext(ctx).Error(err, "Waiting for Multus")
+		if err := m.await(ctx); err != nil {
+			return nil //nolint:nilerr // the controller ends before Multus has come
 		}
 	}
+	return m.start()
+}
+
+// await returns when the API serves Multus' kind, or ends. The API serves a kind
+// some time after its definition was created, and no event says when: then, and
+// only then, it is asked again and again, ever more seldom.
+func (m *awaitMultus) await(ctx context.Context) error {
+	comes := func(e watch.Event) (bool, error) { return e.Type == watch.Added || e.Type == watch.Modified, nil }
+	if _, err := watchtools.UntilWithSync(ctx, m.crd, &metav1.PartialObjectMetadata{}, nil, comes); err != nil {
+		return err
+	}
+	seldom := wait.Backoff{Duration: settleTime, Factor: 2, Steps: 10, Cap: maxBackoff}
+	return seldom.DelayFunc().Until(ctx, true, true, func(context.Context) (bool, error) {
+		return hasMultus(m.mapper) == nil, nil
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -13,7 +12,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/multus"
 )
@@ -46,49 +44,16 @@ func (r *NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 	if err := json.Unmarshal([]byte(text), &stands); err != nil {
 		return ctrl.Result{}, nil //nolint:nilerr // not ours to mend, and Multus' next write brings the pod here again
 	}
-	ours, err := r.ours(ctx, pod, stands)
+	facts, err := r.gather(ctx, pod, stands)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 
-	merged := multus.MergeStatus(stands, ours)
+	merged := multus.MergeStatus(stands, facts.ready(), facts.ours)
 	if merged == nil {
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{}, r.patch(ctx, pod, text, merged)
-}
-
-func (r *NetworkStatusReconciler) ours(ctx context.Context, pod *corev1.Pod, stands []nadv1.NetworkStatus) (multus.Ours, error) {
-	list := &v1alpha1.L2AttachmentList{}
-	if err := r.List(ctx, list, client.InNamespace(pod.Namespace), client.MatchingFields{podIndex: pod.Name}); err != nil {
-		return multus.Ours{}, fmt.Errorf("list attachments of pod %q: %w", client.ObjectKeyFromObject(pod), err)
-	}
-	ours := multus.Ours{Names: map[string]bool{multus.PodNetworks.String(): true}}
-	for i := range list.Items {
-		a := &list.Items[i]
-		if a.Spec.PodUID != pod.UID {
-			continue
-		}
-		for _, network := range a.Networks() {
-			ours.Names[network.String()] = true
-		}
-		if s, ready := multus.StatusEntry(a); ready {
-			ours.Ready = append(ours.Ready, s)
-		}
-	}
-	for _, s := range stands {
-		key, named := multus.StatusDefinition(s.Name)
-		if !named {
-			continue
-		}
-		kept, err := keepsDefinition(ctx, r, key)
-		if err != nil {
-			return multus.Ours{}, err
-		}
-		ours.Names[s.Name] = ours.Names[s.Name] || kept
-	}
-	slices.SortFunc(ours.Ready, func(a, b nadv1.NetworkStatus) int { return multus.CompareInterfaces(a.Interface, b.Interface) })
-	return ours, nil
 }
 
 // patch replaces the annotation if it still is what was read: Multus may write

@@ -4,18 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
-	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
-	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/attach"
 )
 
@@ -26,8 +24,13 @@ type PodReconciler struct {
 	client.Client
 	placement *placement
 	Recorder  events.EventRecorder
-	names     *interfaceNames
-	stages    *stages
+	// attachments are woken when the interface is free that they were refused.
+	attachments *wakeups
+	names       *interfaceNames
+	stages      *stages
+	settling    settling
+	told        told
+	awaited     awaited
 }
 
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
@@ -39,35 +42,48 @@ type PodReconciler struct {
 
 // Reconcile brings one pod's attachments in line with its annotations.
 func (r *PodReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	pod, existing, err := r.gather(ctx, req.NamespacedName)
+	return r.settling.result(req, r.reconcile(ctx, req.NamespacedName))
+}
+
+func (r *PodReconciler) reconcile(ctx context.Context, key types.NamespacedName) error {
+	pod, existing, err := r.gather(ctx, key)
 	if err != nil {
-		return ctrl.Result{}, err
+		return err
 	}
 	if pod.UID == "" || attach.Ended(pod) {
-		r.placement.ledger.Forget(req.NamespacedName)
-		return ctrl.Result{}, r.remove(ctx, planEnd(existing))
+		r.placement.ledger.Forget(key)
+		r.told.forget(key)
+		r.awaited.set(key, nil)
+		return r.remove(ctx, planEnd(existing))
 	}
 	if pod.Spec.NodeName == "" {
-		return ctrl.Result{}, nil // a pod that waits for a node holds no address
+		return nil // a pod that waits for a node holds no address
 	}
+	r.attachments.wake(freed(pod, existing)...)
 
+	complaints, err := mainNetwork(ctx, r, pod)
+	if err != nil {
+		return err
+	}
 	asked, err := askedOf(ctx, r, pod)
 	if unreadable, ok := errors.AsType[*attach.SyntaxError](err); ok {
-		r.complain(pod, unreadable)
-		return ctrl.Result{}, nil // until the annotation changes
+		r.told.tell(r.Recorder, pod, append(complaints, v1alpha1.InvalidNetworksEvent(unreadable)))
+		return nil // until the annotation changes
 	}
 	if err != nil {
-		return ctrl.Result{}, err
+		return err
 	}
 	if pod.Spec.HostNetwork {
-		r.turnAway(pod, asked.requests)
-		return ctrl.Result{}, nil
+		r.told.tell(r.Recorder, pod, append(complaints, turnedAway(asked)...))
+		return nil
 	}
-	plan := planPod(asked)
+	plan := planPod(asked, r.names.seen(pod.UID, asked.attachments))
 	if err := r.remove(ctx, plan); err != nil {
-		return ctrl.Result{}, err
+		return err
 	}
-	return settled(r.create(ctx, asked, plan))
+	more, err := r.create(ctx, asked, plan)
+	r.told.tell(r.Recorder, pod, slices.Concat(complaints, plan.complaints, more))
+	return err
 }
 
 // gather reads the pod, empty where it is gone, and the attachments that carry
@@ -78,25 +94,19 @@ func (r *PodReconciler) gather(ctx context.Context, key types.NamespacedName) (*
 		return nil, nil, fmt.Errorf("get pod %q: %w", key, err)
 	}
 	list := &v1alpha1.L2AttachmentList{}
-	if err := r.List(ctx, list, client.InNamespace(key.Namespace), client.MatchingFields{podIndex: key.Name}); err != nil {
+	if err := r.List(ctx, list, client.InNamespace(key.Namespace), client.MatchingFields{podIndex: key.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, nil, fmt.Errorf("list attachments of pod %q: %w", key, err)
 	}
 	return pod, list.Items, nil
 }
 
-// turnAway tells a pod on its node's own network that it gets no interfaces.
-func (r *PodReconciler) turnAway(pod *corev1.Pod, requests []attach.Request) {
-	if len(requests) > 0 {
-		emit(r.Recorder, pod, v1alpha1.HostNetworkEvent())
+// turnedAway is the complaint of a pod on its node's own network, which gets no
+// interfaces.
+func turnedAway(asked asked) []v1alpha1.Event {
+	if len(asked.requests)+len(asked.refused) == 0 {
+		return nil
 	}
-}
-
-// complain tells of an annotation that can't be read, unless it is a Multus
-// annotation of a pod that asks nothing of us.
-func (r *PodReconciler) complain(pod *corev1.Pod, err *attach.SyntaxError) {
-	if attach.Asks(pod) || err.Annotation != nadv1.NetworkAttachmentAnnot {
-		emit(r.Recorder, pod, v1alpha1.InvalidNetworksEvent(err))
-	}
+	return []v1alpha1.Event{v1alpha1.HostNetworkEvent()}
 }
 
 func (r *PodReconciler) remove(ctx context.Context, plan podPlan) error {
@@ -108,74 +118,4 @@ func (r *PodReconciler) remove(ctx context.Context, plan podPlan) error {
 		}
 	}
 	return nil
-}
-
-func (r *PodReconciler) create(ctx context.Context, asked asked, plan podPlan) error {
-	if len(plan.create) > 0 {
-		alive, err := r.placement.alive(ctx, asked.pod, r.names.served(asked.pod.UID))
-		if err != nil || !alive {
-			return err
-		}
-	}
-	taken := asked.takenBy(plan.create)
-	var all []error
-	for _, request := range plan.create {
-		name, free := r.names.choose(asked.pod.UID, "entry "+request.Entry, request, taken)
-		if free {
-			request.Interface = name
-			taken[name] = true // an equal entry has another
-		}
-		all = append(all, r.attach(ctx, asked.pod, request))
-	}
-	r.stages.podServed(asked.pod.UID)
-	return errors.Join(all...)
-}
-
-// attach makes one attachment: complete, or, where it is refused, waiting. The
-// attachment's own reconcile says why, and completes it later.
-func (r *PodReconciler) attach(ctx context.Context, pod *corev1.Pod, request attach.Request) error {
-	a := newAttachment(pod, request)
-	lease, err := r.placement.grant(ctx, a, request)
-	if _, refused := admission.AsRefusal(err); err != nil && !refused {
-		return err
-	}
-	if err == nil {
-		admission.Record(a, lease)
-	}
-	return r.write(ctx, a)
-}
-
-func (r *PodReconciler) write(ctx context.Context, a *v1alpha1.L2Attachment) error {
-	owner := client.ObjectKeyFromObject(a)
-	err := r.Create(ctx, a, client.FieldOwner(fieldOwner))
-	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
-		r.placement.ledger.Cancel(owner, "")
-		return nil
-	}
-	if apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("create attachment %q: %w", owner, admission.ErrBehind)
-	}
-	if isRejected(err) {
-		r.placement.ledger.Cancel(owner, "")
-	}
-	if err != nil {
-		return fmt.Errorf("create attachment %q: %w", owner, err)
-	}
-	r.placement.ledger.Confirm(owner, a.UID)
-	if a.Complete() {
-		r.stages.attachmentWritten(a)
-		log.FromContext(ctx).Info("Attachment written", "attachment", owner.String())
-	}
-	return nil
-}
-
-// isRejected says that a write was not carried out. After any other error (a
-// time-out, a lost connection) it may have been.
-func isRejected(err error) bool {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		return false
-	}
-	code := status.Status().Code
-	return code >= 400 && code < 500
 }

@@ -1,9 +1,11 @@
 package controllers
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -27,8 +29,12 @@ func TestPlanPod(t *testing.T) {
 	adopted.Spec.Network.Name = "lab"
 	ofGone := *byHand.DeepCopy()
 	ofGone.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Pod", Name: "ping", UID: "gone"}}
+	unowned, disowned := *newAttachment(before, lab), *newAttachment(pod, lab)
+	unowned.OwnerReferences, disowned.OwnerReferences = nil, nil
 
 	now := metav1.Now()
+	going := *newAttachment(before, lab)
+	going.DeletionTimestamp = &now
 	cases := map[string]struct {
 		reason         string
 		wanted         []attach.Request
@@ -46,6 +52,9 @@ func TestPlanPod(t *testing.T) {
 		"Alike":       {"a predecessor whose UID begins alike has the name still", []attach.Request{lab}, []v1alpha1.L2Attachment{*newAttachment(alike, lab)}, nil, []string{"ping-net1-4f2a9c1e"}},
 		"Gone":        {"a pod that is gone leaves nothing", nil, []v1alpha1.L2Attachment{*newAttachment(pod, lab)}, nil, []string{"ping-net1-4f2a9c1e"}},
 		"Terminating": {"a pod on its way out keeps what it has and gets nothing new", []attach.Request{lab, more}, []v1alpha1.L2Attachment{*newAttachment(pod, lab)}, nil, nil},
+		"Restored":    {"what a backup brought back of an earlier pod's annotation goes", nil, []v1alpha1.L2Attachment{unowned}, nil, []string{"ping-net1-00000000"}},
+		"Unowned":     {"what lost its owner stays with its pod", []attach.Request{lab}, []v1alpha1.L2Attachment{disowned}, nil, nil},
+		"GoesAlready": {"what is being deleted is not deleted again", []attach.Request{lab}, []v1alpha1.L2Attachment{going}, []string{"net1"}, nil},
 		"ByHand":      {"a user's own is the user's to remove", nil, []v1alpha1.L2Attachment{byHand}, nil, nil},
 	}
 	for name, tc := range cases {
@@ -54,7 +63,7 @@ func TestPlanPod(t *testing.T) {
 			if name == "Terminating" {
 				pod.DeletionTimestamp = &now
 			}
-			plan := planPod(asked{pod: pod, requests: tc.wanted, attachments: tc.existing, Matched: attach.Match(pod, tc.wanted, tc.existing)})
+			plan := planPod(asked{pod: pod, requests: tc.wanted, attachments: tc.existing, Matched: attach.Match(pod, tc.wanted, tc.existing)}, nil)
 			var create, remove []string
 			for _, r := range plan.create {
 				create = append(create, r.Interface)
@@ -69,5 +78,53 @@ func TestPlanPod(t *testing.T) {
 				t.Errorf("%s: remove: -want +got\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// What Multus says of an entry is another plugin's work where no attachment of
+// ours has had that interface.
+func TestPlanOfWhatOthersWired(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "p", UID: "12345678", Annotations: map[string]string{
+		nadv1.NetworkStatusAnnot: `[{"name":"cluster","default":true},{"name":"default/lab","interface":"net1"}]`,
+	}}}
+	on := func(name, iface string) attach.Request {
+		return attach.Request{Network: types.NamespacedName{Namespace: "default", Name: name}, Interface: iface, Entry: name + iface}
+	}
+	cases := map[string]struct {
+		reason     string
+		request    attach.Request
+		own        int
+		seen       map[string]bool
+		create     bool
+		complaints int
+	}{
+		"Another":    {"Another plugin wired it.", on("lab", "net1"), 0, nil, false, 1},
+		"Seen":       {"It was ours, and is re-created.", on("lab", "net1"), 0, map[string]bool{"net1": true}, true, 0},
+		"Later":      {"The pod asks for one more.", on("lab", "net2"), 0, nil, true, 0},
+		"Network":    {"Or for another network.", on("more", "net1"), 0, nil, true, 0},
+		"Annotation": {"Our own annotation is nobody else's to serve.", on("lab", "net1"), 1, nil, true, 0},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			requests := []attach.Request{tc.request}
+			plan := planPod(asked{pod: pod, requests: requests, own: tc.own, Matched: attach.Match(pod, requests, nil)}, tc.seen)
+			if (len(plan.create) == 1) != tc.create || len(plan.complaints) != tc.complaints {
+				t.Errorf("%s Got create %v and complaints %v, want create %v and %d", tc.reason, plan.create, plan.complaints, tc.create, tc.complaints)
+			}
+		})
+	}
+}
+
+// An entry that can't be served for another entry's sake keeps the attachment
+// that it has.
+func TestPlanKeepsTheFirstOfTwo(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "p", UID: "12345678"}}
+	lab := attach.Request{Network: types.NamespacedName{Namespace: "default", Name: "lab"}, Interface: "net1", Entry: "lab"}
+	more := attach.Request{Network: types.NamespacedName{Namespace: "default", Name: "more"}, Interface: "net2", Entry: "more"}
+	attachments := []v1alpha1.L2Attachment{*newAttachment(pod, lab), *newAttachment(pod, more)}
+	lab.Err, more.Interface, more.Err = errors.New("shared"), "net1", errors.New("shared")
+	plan := planPod(asked{pod: pod, refused: []attach.Request{lab, more}, attachments: attachments, Matched: attach.Match(pod, nil, attachments)}, nil)
+	if len(plan.remove) != 1 || plan.remove[0].Spec.Interface != "net2" || len(plan.create) != 0 || len(plan.complaints) != 2 {
+		t.Errorf("got %+v, want the second removed, the first kept, and both told", plan)
 	}
 }

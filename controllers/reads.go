@@ -93,11 +93,15 @@ func (r *reads) pod(ctx context.Context, a *v1alpha1.L2Attachment) (*corev1.Pod,
 	if err != nil {
 		return nil, err
 	}
-	valid := cached != nil && !admission.Forged(a, cached)
-	if valid || !a.Bound() || isForged(a) {
+	if a.Spec.PodUID == "" || cached != nil && isLifeOf(a, cached) || isForged(a) {
 		return cached, nil
 	}
 	return r.podOf(ctx, r.live, a.PodKey())
+}
+
+// isLifeOf says whether the pod is the one that the attachment claims.
+func isLifeOf(a *v1alpha1.L2Attachment, pod *corev1.Pod) bool {
+	return pod.UID == a.Spec.PodUID && (a.Spec.NodeName == "" || a.Spec.NodeName == pod.Spec.NodeName)
 }
 
 // isForged says whether the attachment was found to have a false binding, as it

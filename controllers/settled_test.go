@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/ovn"
@@ -26,11 +29,51 @@ func TestSettled(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			result, err := settled(tc.err)
+			result, err := (&settling{}).result(ctrl.Request{}, tc.err)
 			if (result.RequeueAfter > 0) != tc.again || (err != nil) != tc.fails {
 				t.Errorf("%s: got %v, %v", tc.reason, result, err)
 			}
 		})
+	}
+}
+
+func TestSettling(t *testing.T) {
+	request := func(name string) ctrl.Request {
+		return ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "default", Name: name}}
+	}
+	s := &settling{}
+	wait := func(name string, err error) time.Duration {
+		t.Helper()
+		result, got := s.result(request(name), err)
+		if got != nil {
+			t.Fatal(got)
+		}
+		return result.RequeueAfter
+	}
+	settles := fmt.Errorf("create: %w", admission.ErrBehind)
+	last := wait("p", settles)
+	if last != settleTime {
+		t.Errorf("the cache has %s to catch up at first, want %s", last, settleTime)
+	}
+	for range 20 {
+		next := wait("p", settles)
+		if next < last || next > maxBackoff {
+			t.Errorf("after a wait of %s one of %s, want more, and %s at most", last, next, maxBackoff)
+		}
+		last = next
+	}
+	if last != maxBackoff {
+		t.Errorf("the last wait is %s, want %s", last, maxBackoff)
+	}
+	if got := wait("q", settles); got != settleTime {
+		t.Errorf("another object waits %s for it, want %s", got, settleTime)
+	}
+	wait("p", nil)
+	if got := s.limiter.NumRequeues(request("p")); got != 0 {
+		t.Errorf("after a success %d waits are remembered", got)
+	}
+	if _, err := s.result(request("p"), errors.New("boom")); err == nil {
+		t.Error("an error that nobody waits for is swallowed")
 	}
 }
 

@@ -50,7 +50,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	if err := mgr.AddMetricsServerExtraHandler(inventory.Path, serveInventory(s.placement.ledger, mgr.Elected())); err != nil {
 		return fmt.Errorf("serve the inventory: %w", err)
 	}
-	return mgr.Add(&awaitMultus{mapper: mgr.GetRESTMapper(), start: func() error { return s.definitions(pods) }})
+	crd, err := watchMultus(mgr.GetConfig())
+	if err != nil {
+		return err
+	}
+	return mgr.Add(&awaitMultus{mapper: mgr.GetRESTMapper(), crd: crd, start: func() error { return s.definitions(pods) }})
 }
 
 // setup is what the controllers share.
@@ -105,12 +109,12 @@ func options(workers int) controller.Options {
 
 func (s *setup) pod() (controller.Controller, error) {
 	r := &PodReconciler{
-		Client: s.mgr.GetClient(), placement: s.placement, names: s.names, stages: s.stages,
+		Client: s.mgr.GetClient(), placement: s.placement, attachments: s.attachments, names: s.names, stages: s.stages,
 		Recorder: s.mgr.GetEventRecorder(fieldOwner),
 	}
 	c, err := ctrl.NewControllerManagedBy(s.mgr).Named("pod").
 		For(&corev1.Pod{}, builder.WithPredicates(podChanges(s.names, s.stages))).
-		Watches(&v1alpha1.L2Attachment{}, handler.EnqueueRequestsFromMapFunc(podOfAttachment), builder.WithPredicates(attachmentSpecChanges)).
+		Watches(&v1alpha1.L2Attachment{}, handler.EnqueueRequestsFromMapFunc(r.awaited.podsOf), builder.WithPredicates(attachmentSpecChanges)).
 		WithOptions(options(16)). // each waits for one API write
 		Build(r)
 	if err != nil {

@@ -45,6 +45,9 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	pages := 0
 	each(t, ".md", func(path, text string) {
 		pages++
+		if filepath.Base(path) == "api.md" {
+			return // generated: what looks like links are patterns
+		}
 		for _, match := range link.FindAllStringSubmatch(text, -1) {
 			target := path
 			if match[1] != "" {

@@ -51,7 +51,7 @@ const (
 )
 
 func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
-	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
+	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: bounded(message, maxConditionMessage)}
 }
 
 // NetworkAccepted says that an L2Network's spec is valid.
@@ -218,7 +218,7 @@ func NetworkDetached(network types.NamespacedName) metav1.Condition {
 
 // MoveRefused says why the port stays where it is.
 func MoveRefused(why metav1.Condition, stays types.NamespacedName) metav1.Condition {
-	why.Message += fmt.Sprintf("; the port stays on L2Network %q", stays)
+	why.Message = bounded(why.Message+fmt.Sprintf("; the port stays on L2Network %q", stays), maxConditionMessage)
 	return why
 }
 

@@ -25,12 +25,12 @@ type Event struct {
 	// Action is what was done or refused, one CamelCase word
 	// (events.k8s.io/v1).
 	Action string
-	// Message is a sentence for a person.
+	// Message is a sentence for a person, of at most 1,024 bytes.
 	Message string
 }
 
 func warning(reason, action, message string) Event {
-	return Event{Type: corev1.EventTypeWarning, Reason: reason, Action: action, Message: message}
+	return Event{Type: corev1.EventTypeWarning, Reason: reason, Action: action, Message: bounded(message, maxNote)}
 }
 
 // InvalidNetworksEvent tells on a pod that its annotation can't be read.
@@ -48,6 +48,40 @@ func HostNetworkEvent() Event {
 // RefusedEvent tells on a pod that one of its attachments is refused, or waits.
 func RefusedEvent(network types.NamespacedName, reason, message string) Event {
 	return warning(reason, "Attach", fmt.Sprintf("network %q: %s", network, message))
+}
+
+// Reasons of events about what a pod asks for.
+const (
+	ReasonObstructed      = "AttachmentObstructed"
+	ReasonCreationRefused = "CreationRefused"
+	ReasonMainNetwork     = "MainNetwork"
+	ReasonOtherPlugin     = "WiredByOtherPlugin"
+)
+
+// AttachmentObstructedEvent tells on a pod what has the name of an attachment
+// that its annotation asks for.
+func AttachmentObstructedEvent(network types.NamespacedName, obstacle string) Event {
+	return warning(ReasonObstructed, "Attach", fmt.Sprintf("network %q: %s", network, obstacle))
+}
+
+// CreationRefusedEvent tells on a pod, or an L2Network, that the API did not
+// take what the controller makes for it, in the API's own words.
+func CreationRefusedEvent(kind string, err error) Event {
+	return warning(ReasonCreationRefused, "Create", fmt.Sprintf("the API refuses this object's %s, which is tried again within 30 s: %v", kind, err))
+}
+
+// MainNetworkEvent tells on a pod that an L2Network can't be its main network.
+func MainNetworkEvent(annotation string, definition types.NamespacedName, why string) Event {
+	return warning(ReasonMainNetwork, "Attach", fmt.Sprintf("annotation %s names %q: %s", annotation, definition, why))
+}
+
+// OtherPluginEvent tells on a pod that an interface of an entry is another
+// plugin's work, which was called before the NetworkAttachmentDefinition became
+// l2sm's.
+func OtherPluginEvent(definition types.NamespacedName, iface string) Event {
+	return warning(ReasonOtherPlugin, "Attach", fmt.Sprintf(
+		"another CNI plugin has wired interface %s for NetworkAttachmentDefinition %q, which is l2sm's by now: the pod is not attached to that L2Network; delete the pod, and the next one is",
+		iface, definition))
 }
 
 // InUseEvent is for an L2Network that is deleted while attachments exist.

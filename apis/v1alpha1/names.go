@@ -15,6 +15,10 @@ const (
 	// EntryAnnotation, on an L2Attachment, is the pod's annotation entry that
 	// the attachment was born from, in canonical form.
 	EntryAnnotation = "l2sm.io/entry"
+	// PersistentAnnotation, on an L2Attachment that a user made, says that the
+	// controller has bound it to pods of its name, one after the other: its
+	// podUID is not what it was created for.
+	PersistentAnnotation = "l2sm.io/persistent"
 	// ManagedByLabel marks objects that the controller keeps, with the value
 	// ManagedBy.
 	ManagedByLabel = "app.kubernetes.io/managed-by"

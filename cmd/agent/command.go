@@ -26,7 +26,7 @@ container runtime says where the pods are. The agent says on each L2Attachment
 of its node whether it is Ready, and removes what sandboxes that are gone left.
 
 It needs the node's network namespace, Open vSwitch's database, the container
-runtime's socket and a writable /proc/sys/net, and keeps nothing: it may be
+runtime's socket and a writable /proc/sys/net. It writes nothing to disk: it may be
 killed at any time.`
 
 const example = `  # as the DaemonSet runs it: what is not given comes from the environment
@@ -37,11 +37,8 @@ const example = `  # as the DaemonSet runs it: what is not given comes from the 
 
 // options are what the flags say.
 type options struct {
-	agent          agent.Config
-	metricsAddress string
-	metricsTLSDir  string
-	probeAddress   string
-	verbose        bool
+	agent   agent.Config
+	verbose bool
 }
 
 func newRoot() *cobra.Command {
@@ -72,10 +69,10 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.agent.CRI, "cri-endpoint", os.Getenv("CRI_ENDPOINT"),
 		"socket of the container runtime, such as unix:///run/containerd/containerd.sock; the first that exists of "+strings.Join(cri.Sockets, ", ")+" if empty (environment: CRI_ENDPOINT)")
 	flags.StringVar(&o.agent.SysctlRoot, "sysctl-root", "/proc/sys", "where /proc/sys is writable; an unprivileged container's own is not")
-	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":9471", "address of Prometheus metrics and of /inventory, by TLS; 0 for none")
-	flags.StringVar(&o.metricsTLSDir, "metrics-tls-dir", os.Getenv("METRICS_TLS_DIR"),
+	flags.StringVar(&o.agent.MetricsAddress, "metrics-bind-address", ":9471", "address of Prometheus metrics, of /inventory and of /debug/pprof/, by TLS; 0 for none")
+	flags.StringVar(&o.agent.MetricsTLSDir, "metrics-tls-dir", os.Getenv("METRICS_TLS_DIR"),
 		"folder with tls.crt and tls.key for the metrics' server; without, it signs its own (environment: METRICS_TLS_DIR)")
-	flags.StringVar(&o.probeAddress, "health-probe-bind-address", "127.0.0.1:9472", "address of /healthz and /readyz; 0 for none")
+	flags.StringVar(&o.agent.ProbeAddress, "health-probe-bind-address", "127.0.0.1:9472", "address of /healthz and /readyz; 0 for none")
 	flags.BoolVar(&o.verbose, "verbose", false, "log what is done in detail")
 	root.AddCommand(newInstallCNI())
 	return root

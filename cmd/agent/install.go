@@ -26,7 +26,7 @@ func newInstallCNI() *cobra.Command {
 	return install
 }
 
-// installPlugin copies the program so that whoever starts it at any moment
+// installPlugin copies the program so that a runtime that starts it at any moment
 // starts the old one or the new one, whole.
 func installPlugin(from, to string) error {
 	if err := copyPlugin(from, to+".new"); err != nil {

@@ -16,8 +16,8 @@ func TestStartsWithoutAPIServer(t *testing.T) {
 		agent: agent.Config{
 			Node: "a", UnderlayMTU: 1500, SysctlRoot: "/proc/sys",
 			CNISocket: filepath.Join(dir, "cni.sock"), OVSDB: "unix:" + filepath.Join(dir, "db.sock"), CRI: "unix://" + filepath.Join(dir, "cri.sock"),
+			MetricsAddress: "0", ProbeAddress: "127.0.0.1:39472",
 		},
-		metricsAddress: "0", probeAddress: "127.0.0.1:39472",
 	}
-	managetest.RunsWithout(t, o.probeAddress, func(ctx context.Context) error { return run(ctx, o) })
+	managetest.RunsWithout(t, o.agent.ProbeAddress, func(ctx context.Context) error { return run(ctx, o) })
 }

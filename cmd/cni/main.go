@@ -1,5 +1,5 @@
-// Command l2sm is the CNI plugin. It knows nothing: it forwards what the
-// container runtime asks to the agent of its node, and prints the answer.
+// Command l2sm is the CNI plugin: it forwards what the container runtime asks to
+// the agent of its node, and prints the answer.
 package main
 
 import (

@@ -19,7 +19,6 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/controllers"
-	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/internal/manage"
 	"l2sm.io/l2sm/internal/pki"
 	"l2sm.io/l2sm/ovn"
@@ -98,7 +97,7 @@ func newManager(o options) (ctrl.Manager, error) {
 		LeaderElectionNamespace: o.namespace,
 		// The process ends with the manager, so the next leader need not wait.
 		LeaderElectionReleaseOnCancel: true,
-		Metrics:                       inventory.Serving(o.metricsAddress, o.metricsTLSDir),
+		Metrics:                       manage.Metrics(o.metricsAddress, o.metricsTLSDir),
 		HealthProbeBindAddress:        o.probeAddress,
 	})
 	if err != nil {

@@ -3,7 +3,6 @@ package lab
 import (
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -16,15 +15,21 @@ func Publish(from, to string) error {
 	return linkOrCopy(from, to)
 }
 
-// linkOrCopy gives a file a second name, or copies it where that would cross file systems. What is there is replaced.
+// linkOrCopy gives a file a second name, or copies it where that would cross file systems. What is there is replaced,
+// whole: the other name of what was there keeps its content, also when two programs do this at once.
 func linkOrCopy(from, to string) error {
-	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	folder, err := os.MkdirTemp(filepath.Dir(to), ".unfinished-*")
+	if err != nil {
 		return err
 	}
-	if os.Link(from, to) == nil {
-		return nil
+	defer os.RemoveAll(folder)
+	unfinished := filepath.Join(folder, filepath.Base(to))
+	if os.Link(from, unfinished) != nil {
+		if err := copyFile(from, unfinished); err != nil {
+			return err
+		}
 	}
-	return copyFile(from, to)
+	return os.Rename(unfinished, to)
 }
 
 func copyFile(from, to string) error {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,13 +28,15 @@ var AllImages = []string{"pause", "coredns", "toolbox", "ovn", "l2sm"}
 type Images struct {
 	Cache      Cache
 	Repository string
-	Suite      string // Debian release of the OVN image
+	Suite      string    // Debian release of the OVN image
+	Log        io.Writer // takes a line where Build waits for another program; nil for none
 }
 
 // recipe says how an image is made and from what.
 type recipe struct {
 	ref        string
 	key        string // changes with all that goes into it; empty: never taken from the cache
+	checkout   string // whose programs are in it, where the key does not tell: two checkouts share the cache
 	entrypoint []string
 	layer      func(ctx context.Context, out string) error
 }
@@ -41,9 +44,12 @@ type recipe struct {
 const toolboxSuite = "bookworm"
 
 // path is the file of an image in the cache.
-func (i Images) path(name, key string) string {
-	if key != "" {
-		name += "-" + key
+func (i Images) path(name string, r recipe) string {
+	if r.key != "" {
+		name += "-" + r.key
+	}
+	if r.checkout != "" {
+		name += fmt.Sprintf("-%x", sha256.Sum256([]byte(r.checkout)))[:9]
 	}
 	return filepath.Join(i.Cache.images(), name+".tar")
 }
@@ -54,12 +60,22 @@ func (i Images) Build(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	file := i.path(name, r.key)
+	return i.make(ctx, name, r)
+}
+
+func (i Images) make(ctx context.Context, name string, r recipe) (string, error) {
+	file := i.path(name, r)
 	if r.cached(file) {
 		return file, nil
 	}
-	if err := os.MkdirAll(i.Cache.images(), 0o755); err != nil {
-		return "", fmt.Errorf("make folder for images: %w", err)
+	p := i.progress()
+	unlock, err := lockCache(ctx, file, func() { p.say("waiting for another program that builds the image %s", name) })
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if r.cached(file) {
+		return file, nil
 	}
 	layer := file + ".layer"
 	defer os.Remove(layer)
@@ -69,13 +85,20 @@ func (i Images) Build(ctx context.Context, name string) (string, error) {
 	return file, image.Write(file, r.ref, layer, r.entrypoint)
 }
 
+func (i Images) progress() progress {
+	if i.Log == nil {
+		return newProgress(io.Discard)
+	}
+	return newProgress(i.Log)
+}
+
 // Cached tells whether Build has nothing to do.
 func (i Images) Cached(name string) (bool, error) {
 	r, err := i.recipe(name)
 	if err != nil {
 		return false, err
 	}
-	return r.cached(i.path(name, r.key)), nil
+	return r.cached(i.path(name, r)), nil
 }
 
 func (r recipe) cached(file string) bool {
@@ -124,10 +147,8 @@ func (i Images) coredns() (recipe, error) {
 	return recipe{
 		ref: "localhost/coredns:dev", key: strings.TrimPrefix(filepath.Base(b.dir), "coredns-"), entrypoint: []string{"/coredns"},
 		layer: func(ctx context.Context, out string) error {
-			if !b.done() {
-				if err := b.run(ctx); err != nil {
-					return err
-				}
+			if err := b.ensure(ctx, i.progress()); err != nil {
+				return err
 			}
 			return image.Files(out, map[string]string{"/coredns": filepath.Join(b.dir, "coredns")})
 		},
@@ -157,7 +178,7 @@ func (i Images) product() recipe {
 		files["/usr/bin/"+p] = filepath.Join(i.Repository, "bin", p)
 	}
 	return recipe{
-		ref:   "localhost/l2sm:dev",
+		ref: "localhost/l2sm:dev", checkout: i.Repository,
 		layer: func(_ context.Context, out string) error { return image.Files(out, files) },
 	}
 }

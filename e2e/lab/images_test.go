@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"golang.org/x/sync/errgroup"
 )
 
 func TestImageRecipes(t *testing.T) {
@@ -21,7 +22,7 @@ func TestImageRecipes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.TrimPrefix(i.path("ovn", r.key), string(i.Cache))
+		return strings.TrimPrefix(i.path("ovn", r), string(i.Cache))
 	}
 	trixie := newImages(t, "openvswitch-switch\nprocps\n")
 	bookworm := trixie
@@ -60,5 +61,47 @@ func TestProductImage(t *testing.T) {
 	}
 	if _, err := images.Build(context.Background(), "l2sm"); err == nil || !strings.Contains(err.Error(), "l2sm-agent") {
 		t.Errorf("a program that is missing is not named: %v", err)
+	}
+}
+
+// Two checkouts share the cache: what one builds must not get into the other's cluster.
+func TestProductImageOfTwoCheckouts(t *testing.T) {
+	cache := Cache(t.TempDir())
+	build := func(content string) string {
+		images := Images{Cache: cache, Repository: newRepository(t, map[string]string{
+			"bin/l2sm": content, "bin/l2sm-agent": content, "bin/l2sm-controller": content,
+		})}
+		file, err := images.Build(t.Context(), "l2sm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	if first, second := build("first"), build("second"); first == second {
+		t.Errorf("both images are in %q", first)
+	}
+}
+
+// A published file has the cache's content under a second name: replacing it must not write through that name.
+func TestPublishReplaces(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"first", "second"} {
+		if err := os.WriteFile(dir+"/"+name, []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var group errgroup.Group
+	for range 500 {
+		for _, name := range []string{"first", "second"} {
+			group.Go(func() error { return Publish(dir+"/"+name, dir+"/out/image") })
+		}
+	}
+	if err := group.Wait(); err != nil {
+		t.Errorf("publish twice at once: %v", err)
+	}
+	for _, name := range []string{"first", "second"} {
+		if got, err := os.ReadFile(dir + "/" + name); err != nil || string(got) != name {
+			t.Errorf("the cache's file %q holds %q, %v", name, got, err)
+		}
 	}
 }

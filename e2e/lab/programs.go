@@ -43,6 +43,7 @@ type build struct {
 	source  string
 	version string
 	dir     string
+	compile func(ctx context.Context, out string) error // puts the programs into the folder out
 }
 
 // locate finds where a module's programs belong in the cache: by version for people, by the hash of what goes into the
@@ -68,6 +69,7 @@ func (m module) locate(cache Cache, repository string) (build, error) {
 	}
 	sum := sha256.Sum256(append(data, main...))
 	b.dir = filepath.Join(cache.programs(), fmt.Sprintf("%s-%s-%x", m.name, b.version, sum[:4]))
+	b.compile = b.goBuild
 	return b, nil
 }
 
@@ -76,18 +78,33 @@ func (b build) done() bool {
 	return err == nil
 }
 
+// ensure compiles the programs unless they are there.
+func (b build) ensure(ctx context.Context, p progress) error {
+	if b.done() {
+		return nil
+	}
+	unlock, err := lockCache(ctx, b.dir, func() {
+		p.say("waiting for another program that builds %s %s", b.title, b.version)
+	})
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if b.done() {
+		return nil
+	}
+	p.say("building %s %s, this once: about %s on two cores", b.title, b.version, b.duration)
+	return p.step("built "+b.title, func() error { return b.run(ctx) })
+}
+
 // run compiles into a folder beside the final one, which appears with all its programs or not at all.
 func (b build) run(ctx context.Context) error {
 	unfinished := b.dir + ".unfinished"
 	if err := errors.Join(os.RemoveAll(unfinished), os.MkdirAll(unfinished, 0o755)); err != nil {
 		return fmt.Errorf("make folder for %s: %w", b.name, err)
 	}
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", b.linkerFlags(), "-o", unfinished + "/"}
-	cmd := exec.CommandContext(ctx, "go", append(args, b.packages...)...)
-	cmd.Dir = b.source
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", b.name, err, out)
+	if err := b.compile(ctx, unfinished); err != nil {
+		return err
 	}
 	for _, link := range b.links {
 		if err := os.Symlink(b.name, filepath.Join(unfinished, link)); err != nil {
@@ -96,6 +113,17 @@ func (b build) run(ctx context.Context) error {
 	}
 	if err := os.Rename(unfinished, b.dir); err != nil {
 		return fmt.Errorf("keep programs of %s: %w", b.name, err)
+	}
+	return nil
+}
+
+func (b build) goBuild(ctx context.Context, out string) error {
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", b.linkerFlags(), "-o", out + "/"}
+	cmd := exec.CommandContext(ctx, "go", append(args, b.packages...)...)
+	cmd.Dir = b.source
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", b.name, err, output)
 	}
 	return nil
 }

@@ -102,15 +102,14 @@ func (l *Lab) makeFolder() error {
 
 func ensureProgram(ctx context.Context, p progress, m module, o Options) (string, error) {
 	b, err := m.locate(o.Cache, o.Repository)
-	if err != nil || b.done() {
-		return b.dir, err
+	if err != nil {
+		return "", err
 	}
-	p.say("building %s %s, this once: about %s on two cores", m.title, b.version, m.duration)
-	return b.dir, p.step("built "+m.title, func() error { return b.run(ctx) })
+	return b.dir, b.ensure(ctx, p)
 }
 
 func ensureImages(ctx context.Context, p progress, o Options) ([]string, error) {
-	images := Images{Cache: o.Cache, Repository: o.Repository}
+	images := Images{Cache: o.Cache, Repository: o.Repository, Log: o.Log}
 	var files []string
 	for _, name := range baseImages {
 		file, err := ensureImage(ctx, p, images, name)

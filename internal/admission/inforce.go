@@ -24,6 +24,10 @@ func (n *network) judge(network *v1alpha1.L2Network, underlayMTU int32) {
 	if !n.known || n.uid != network.UID {
 		n.begin(network)
 	}
+	if !n.opened && n.inForce != nil {
+		n.follow(network)
+		return // what is on record counts when another spec is judged
+	}
 	n.generation, n.stranded = network.Generation, nil
 	err := Judge(network, underlayMTU)
 	if err == nil {
@@ -46,6 +50,7 @@ func (n *network) judge(network *v1alpha1.L2Network, underlayMTU int32) {
 // What was held on one of its name before is held still.
 func (n *network) begin(network *v1alpha1.L2Network) {
 	n.known, n.opened, n.uid, n.refused, n.stranded = true, false, network.UID, nil, nil
+	n.generation = notSeen
 	n.inForce = network.InForce()
 	n.version++
 	held := n.pool

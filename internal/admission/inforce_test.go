@@ -216,12 +216,13 @@ func TestInForceAtStart(t *testing.T) {
 			network.Generation = 7
 			tc.change(network)
 			l, _ := opened()
+			l.Judge(network)
+			l.Open(network.Key()) // by what is on record: nothing
 			report := l.Judge(network)
 			expectReason(t, tc.reason, tc.refused, report.Refused)
 			if (report.InForce != nil) != (tc.mtu != 0) || tc.mtu != 0 && report.InForce.EffectiveMTU(underlay) != tc.mtu {
 				t.Errorf("%s: in force is %+v", tc.reason, report.InForce)
 			}
-			l.Open(network.Key())
 			_, err := grant(l, network, owner, "a", ipam.Request{})
 			want := ""
 			if tc.mtu == 0 {

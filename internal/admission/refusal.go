@@ -16,6 +16,9 @@ type Refusal struct {
 	// Keeps says that a member keeps the port that it has: only a change of it is
 	// refused.
 	Keeps bool
+	// Holder is the attachment that has the address or the MAC address that this
+	// one asks for, as "namespace/name"; empty where that is not why.
+	Holder string
 	// waits is what others have that the attachment lacks, if that is why.
 	waits token
 }
@@ -41,10 +44,10 @@ func (r *Refusal) lacks() (token, bool) { return r.waits, r.waits != (token{}) }
 // stay as they are.
 func refuseLease(err error) error {
 	if taken, is := errors.AsType[*ipam.AddressTakenError](err); is {
-		return refuseFor(addressToken(taken.Addr), v1alpha1.AttachmentRefused(v1alpha1.ReasonAddressTaken, err.Error()))
+		return &Refusal{Condition: v1alpha1.AttachmentRefused(v1alpha1.ReasonAddressTaken, err.Error()), Holder: taken.Owner, waits: addressToken(taken.Addr)}
 	}
 	if taken, is := errors.AsType[*ipam.MACTakenError](err); is {
-		return refuseFor(macToken(taken.MAC), v1alpha1.AttachmentRefused(v1alpha1.ReasonMACTaken, err.Error()))
+		return &Refusal{Condition: v1alpha1.AttachmentRefused(v1alpha1.ReasonMACTaken, err.Error()), Holder: taken.Owner, waits: macToken(taken.MAC)}
 	}
 	if full, is := errors.AsType[*ipam.ExhaustedError](err); is {
 		return refuseFor(subnetToken(full.Subnet), v1alpha1.AttachmentRefused(v1alpha1.ReasonExhausted, err.Error()+"; the pod is attached when one is free"))

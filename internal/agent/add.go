@@ -8,9 +8,9 @@ import (
 	"time"
 
 	types100 "github.com/containernetworking/cni/pkg/types/100"
-	"sigs.k8s.io/controller-runtime/pkg/log"
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 
-	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
@@ -37,20 +37,20 @@ func (a *Agent) add(ctx context.Context, call *cni.Call) (*types100.Result, erro
 	}
 	stages.reach(stageAttachments)
 
-	if err := a.attach(ctx, sandboxOf(call), wires, stages); err != nil {
-		return nil, errors.Join(err, a.refusals(context.WithoutCancel(ctx), wires))
+	if err := a.attach(ctx, sandboxOf(call, pod), wires, stages); err != nil {
+		return nil, errors.Join(err, a.refusals(wires))
 	}
 	go announce(context.WithoutCancel(ctx), wires)
 	result := resultOf(wires)
 	stages.reach(stageReturned)
-	log.FromContext(ctx).Info("Interfaces added", append(stages.values(), "interfaces", wireNames(wires))...)
+	logr.FromContextOrDiscard(ctx).Info("Interfaces added", append(stages.values(), "interfaces", wireNames(wires))...)
 	return result, nil
 }
 
 // attach plugs the wires under the pod's lock, and returns when their flows
 // are installed.
 func (a *Agent) attach(ctx context.Context, s ovs.Sandbox, wires []wire, stages *stages) error {
-	unlock, err := a.pods.acquire(ctx, s.PodUID)
+	unlock, err := a.pods.acquire(ctx, s.Pod())
 	if err != nil {
 		return fmt.Errorf("wait for another call for the pod: %w", err)
 	}
@@ -67,17 +67,24 @@ func (a *Agent) attach(ctx context.Context, s ovs.Sandbox, wires []wire, stages 
 		return errors.Join(err, a.undo(ctx, wires))
 	}
 	stages.reach(stageInstalled)
+	ports, err := a.ovs.Ports(ctx)
+	if err == nil && severalIn(ports, s.Container) {
+		err = a.steer(ctx, s)
+	}
+	if err != nil {
+		return errors.Join(err, a.undo(ctx, wires))
+	}
 	return nil
 }
 
 // refusals says, of wires whose flows did not come, for which of them the
 // controller has no port, and why.
-func (a *Agent) refusals(ctx context.Context, wires []wire) error {
+func (a *Agent) refusals(wires []wire) error {
 	var errs []error
 	for _, w := range wires {
 		key, _ := attachmentKey(w.port.LogicalPort)
-		attachment, err := found(ctx, a.client, key, &v1alpha1.L2Attachment{})
-		if err != nil || attachment == nil {
+		attachment := a.node.Attachment(key)
+		if attachment == nil {
 			continue
 		}
 		if why := refused(attachment); why != "" {
@@ -87,7 +94,9 @@ func (a *Agent) refusals(ctx context.Context, wires []wire) error {
 	return errors.Join(errs...)
 }
 
-func sandboxOf(call *cni.Call) ovs.Sandbox {
+// sandboxOf is the call's sandbox. The pod's UID is the API server's, which the
+// pod's attachments name: a static pod's sandbox has another.
+func sandboxOf(call *cni.Call, pod *corev1.Pod) ovs.Sandbox {
 	return ovs.Sandbox{
 		Container:    call.Container,
 		IfName:       call.IfName,
@@ -95,7 +104,7 @@ func sandboxOf(call *cni.Call) ovs.Sandbox {
 		Netns:        call.Netns,
 		PodNamespace: call.Pod.Namespace,
 		PodName:      call.Pod.Name,
-		PodUID:       call.Pod.UID,
+		PodUID:       string(pod.UID),
 	}
 }
 
@@ -122,7 +131,7 @@ func resultOf(wires []wire) *types100.Result {
 func announce(ctx context.Context, wires []wire) {
 	for _, w := range wires {
 		if err := link.Announce(w.port.Sandbox.Netns, w.inner); err != nil {
-			log.FromContext(ctx).Info("Could not announce an interface", "interface", w.inner.Name, "error", err.Error())
+			logr.FromContextOrDiscard(ctx).Info("Could not announce an interface", "interface", w.inner.Name, "error", err.Error())
 		}
 	}
 }

@@ -133,6 +133,35 @@ func TestAddOfOneNetwork(t *testing.T) {
 	w.nothingLeft("both interfaces were deleted")
 }
 
+// A network's definition is named like it: up to 253 bytes, of which the kernel
+// stores fewer on a link.
+func TestAddOfALongName(t *testing.T) {
+	w := start(t)
+	long := strings.Repeat("n", 60) + "." + strings.Repeat("n", 60) + "." + strings.Repeat("n", 60) + "." + strings.Repeat("n", 60)
+	w.network(long)
+	pod := w.annotatedPod("ping", map[string]string{"k8s.v1.cni.cncf.io/networks": fmt.Sprintf(`[{"namespace":%q,"name":%q}]`, w.namespace, long)})
+	w.attach(pod, long, "net1", 1)
+	s := w.sandbox(pod, "4f2a9c1e6f0b4f2a9c1e6f0b4f2a9c1e6f0b4f2a9c1e6f0b4f2a9c1e6f0b4f2a")
+	config := func(more string) string {
+		return fmt.Sprintf(`{"cniVersion":"1.1.0","name":%q,"type":"l2sm","network":{"namespace":%q,"name":%q}%s}`, long, w.namespace, long, more)
+	}
+	s.config = config("")
+	s.add()
+	s.ok("CHECK")
+	s.config = config(fmt.Sprintf(`,"cni.dev/valid-attachments":[{"containerID":%q,"ifname":"net1"}]`, s.container))
+	s.ok("GC")
+	if left := w.left(); len(left) != 2 {
+		t.Errorf("GC removed what is valid: %v are left", left)
+	}
+	s.config = config(`,"cni.dev/valid-attachments":[]`)
+	s.ok("GC")
+	w.nothingLeft("GC removes what is not valid any more")
+	s.config = config("")
+	s.add()
+	s.ok("DEL")
+	w.nothingLeft("the sandbox was deleted")
+}
+
 func TestAddOfNothing(t *testing.T) {
 	w := start(t)
 	s := w.sandbox(w.annotatedPod("ping", map[string]string{"k8s.v1.cni.cncf.io/networks": "l2sm-system/l2sm"}), "c1")
@@ -164,6 +193,12 @@ func TestAddWaitsForItsAttachment(t *testing.T) {
 	}
 	w.network("one")
 	w.change(a, func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress, a.Spec.Addresses = mac, addresses })
+	select {
+	case e := <-added:
+		t.Fatalf("ADD ended with %v before its attachment had an MTU", e)
+	case <-time.After(100 * time.Millisecond):
+	}
+	w.grant(a)
 	w.logicalPort(a)
 	if e := <-added; e != nil {
 		t.Errorf("ADD after its network appeared: %v", e)
@@ -193,6 +228,12 @@ func TestAddFails(t *testing.T) {
 				w.refuse(a, v1alpha1.NetworkNotFound(a.NetworkKey()))
 				return add(p)
 			}, 11, "does not exist"},
+		"NoMTU": {"the controller has not granted it",
+			func(n string) *sandbox {
+				p := w.pod(n, "one")
+				w.create(w.attachment(p, "one", "net1", 1))
+				return add(p)
+			}, 11, "has no MTU yet"},
 		"Forged": {"an attachment of another life of the pod is not its",
 			func(n string) *sandbox {
 				p := w.pod(n, "one")
@@ -233,6 +274,7 @@ func TestAddFails(t *testing.T) {
 				p := w.pod(n, "one")
 				a := w.attachment(p, "one", "net1", 1)
 				w.create(a)
+				w.grant(a)
 				w.refuse(a, v1alpha1.AttachmentRefused(v1alpha1.ReasonLinkFull, "the link has two ends"))
 				return add(p)
 			}, 11, "the link has two ends"},
@@ -256,7 +298,7 @@ func TestAddCutShort(t *testing.T) {
 		reason string
 		cut    func(*world, *exec.Cmd)
 	}{
-		"CallerGivesUp": {"nobody waits for the answer", func(w *world, plugin *exec.Cmd) {
+		"CallerGivesUp": {"the answer is not waited for", func(w *world, plugin *exec.Cmd) {
 			if err := plugin.Process.Kill(); err != nil {
 				w.t.Fatal(err)
 			}
@@ -270,6 +312,7 @@ func TestAddCutShort(t *testing.T) {
 			pod := w.pod("ping", "one")
 			a := w.attachment(pod, "one", "net1", 1)
 			w.create(a) // but no logical port: ADD waits for its flows
+			w.grant(a)
 			s := w.sandbox(pod, "c1")
 			plugin := s.command("ADD")
 			if err := plugin.Start(); err != nil {
@@ -291,7 +334,7 @@ func TestAddCutShort(t *testing.T) {
 	}
 }
 
-// The kubelet makes a sandbox anew under the same pod when its pause process
+// The kubelet makes a sandbox again under the same pod when its pause process
 // dies; the old one is deleted before or after.
 func TestAddOfANewSandbox(t *testing.T) {
 	w := start(t)

@@ -5,21 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"k8s.io/client-go/rest"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/cri"
-	"l2sm.io/l2sm/internal/inventory"
+	"l2sm.io/l2sm/internal/kube"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
 	"l2sm.io/l2sm/internal/wake"
@@ -28,7 +24,7 @@ import (
 // name is the agent's in managedFields and in events.
 const name = "l2sm-agent"
 
-// Config is what the agent needs beside a manager.
+// Config is what the agent needs beside the API server.
 type Config struct {
 	// Node is the Kubernetes node that the agent runs on.
 	Node string
@@ -44,6 +40,10 @@ type Config struct {
 	UnderlayMTU int32
 	// SysctlRoot is where /proc/sys can be written.
 	SysctlRoot string
+	// MetricsAddress is that of metrics, inventory and profiles, served with the
+	// certificate in MetricsTLSDir. ProbeAddress is that of health probes. An
+	// address 0 is for none.
+	MetricsAddress, MetricsTLSDir, ProbeAddress string
 	// AttachTimeout and InstallTimeout bound the two waits of an ADD; their
 	// zero values stand for the defaults.
 	AttachTimeout, InstallTimeout time.Duration
@@ -55,15 +55,23 @@ type Config struct {
 // Agent serves one node.
 type Agent struct {
 	plugger
-	log logr.Logger
-	// client reads from caches of this node's objects, live from the API.
-	client, live client.Reader
-	cri          *cri.Client
-	underlayMTU  int32
-	timeouts     struct{ attach, install time.Duration }
+	config   Config
+	log      logr.Logger
+	node     *kube.Node
+	live     *kube.Client
+	cri      *cri.Client
+	timeouts struct{ attach, install time.Duration }
 
-	// pods holds one lock a pod UID: calls for one pod come one by one.
+	watcher  *watcher
+	settler  *settler
+	sweeper  *sweeper
+	underlay *underlay
+
+	// pods holds one lock a pod, by namespace and name: calls for one pod come one
+	// by one.
 	pods locks
+	// steering holds one lock a container for its routing rules.
+	steering locks
 	// torn are the containers whose sandbox is torn down: the runtime lists
 	// them as ready for a while.
 	torn containers
@@ -74,101 +82,93 @@ type Agent struct {
 }
 
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
-// +kubebuilder:rbac:groups=l2sm.io,resources=l2networks;l2attachments,verbs=get;list;watch
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2attachments,verbs=get;list;watch
 
-// CacheOptions limits the manager's caches to what the node needs: its own
-// pods and attachments, and all networks, of which it wants the MTU.
-func CacheOptions(node string) cache.Options {
-	own := cache.ByObject{Field: fields.OneTermEqualSelector("spec.nodeName", node)}
-	return cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
-		ByObject:         map[client.Object]cache.ByObject{&corev1.Pod{}: own, &v1alpha1.L2Attachment{}: own},
+// New returns an agent that does nothing yet: see Run.
+func New(api *rest.Config, c Config, log logr.Logger) (*Agent, error) {
+	a := &Agent{config: c, log: log}
+	a.timeouts.attach, a.timeouts.install = cmp.Or(c.AttachTimeout, attachTimeout), cmp.Or(c.InstallTimeout, installTimeout)
+	var err error
+	if a.live, err = kube.New(api); err != nil {
+		return nil, err
 	}
-}
-
-// Setup adds the agent to a manager with CacheOptions.
-func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
-	a := &Agent{
-		log:         mgr.GetLogger().WithName("cni"),
-		client:      mgr.GetClient(),
-		live:        mgr.GetAPIReader(),
-		underlayMTU: c.UnderlayMTU,
+	if a.node, err = a.live.Node(c.Node); err != nil {
+		return nil, err
 	}
-	watcher := &watcher{Agent: a, api: mgr.GetClient()}
-	settler := newSettler(a, mgr.GetLogger().WithName("moves"))
-	vswitch, err := ovs.New(c.OVSDB, mgr.GetLogger().WithName("ovs"), func(p ovs.Port) {
-		settler.portChanged(p)
-		watcher.portChanged(p)
+	if a.cri, err = cri.New(cmp.Or(c.CRI, cri.Socket())); err != nil {
+		return nil, err
+	}
+	a.watcher, a.settler, a.sweeper = newWatcher(a), newSettler(a), newSweeper(a)
+	vswitch, err := ovs.New(c.OVSDB, log.WithName("ovs"), func(p ovs.Port) {
+		a.settler.portChanged(p)
+		a.watcher.portChanged(p)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	a.plugger = plugger{links: link.New(c.SysctlRoot), ovs: vswitch, step: c.step}
-	if a.cri, err = cri.New(cmp.Or(c.CRI, cri.Socket())); err != nil {
-		return err
-	}
-	a.timeouts.attach, a.timeouts.install = orDefault(c.AttachTimeout, attachTimeout), orDefault(c.InstallTimeout, installTimeout)
+	a.underlay = &underlay{log: log.WithName("underlay"), complain: a.complain, ovs: vswitch, want: int(c.UnderlayMTU)}
+	return a, a.follow()
+}
 
-	if err := a.watch(ctx, mgr.GetCache()); err != nil {
-		return err
-	}
-	sweeper := &sweeper{Agent: a}
-	if err := errors.Join(watcher.setup(mgr), sweeper.setup(mgr)); err != nil {
-		return err
-	}
-	underlay := &underlay{
-		log: mgr.GetLogger().WithName("underlay"), recorder: mgr.GetEventRecorder(name),
-		ovs: vswitch, node: c.Node, want: int(c.UnderlayMTU),
-	}
-	serve := manager.RunnableFunc(func(ctx context.Context) error { return a.serve(ctx, c.CNISocket) })
-	for _, r := range []manager.Runnable{serve, settler, manager.RunnableFunc(watcher.followLinks), underlay} {
-		if err := mgr.Add(r); err != nil {
-			return fmt.Errorf("add to the manager: %w", err)
+// follow has every change in the caches wake those that it concerns.
+func (a *Agent) follow() error {
+	return errors.Join(
+		a.node.OnPod(func(before, after *corev1.Pod) {
+			a.changed.Raise()
+			a.watcher.podChanged(cmp.Or(after, before))
+			a.sweeper.podChanged(before, after)
+		}),
+		a.node.OnAttachment(func(before, after *v1alpha1.L2Attachment) {
+			a.changed.Raise()
+			a.watcher.wake(keyOf(cmp.Or(after, before)))
+		}),
+	)
+}
+
+// Run serves the node until ctx ends. While the API server is away it waits,
+// and answers health probes.
+func (a *Agent) Run(ctx context.Context) error {
+	all, ctx := errgroup.WithContext(logr.NewContext(ctx, a.log))
+	filled := make(chan struct{})
+	all.Go(func() error { return a.serveProbes(ctx) })
+	all.Go(func() error { return a.serveMetrics(ctx) })
+	all.Go(func() error {
+		a.node.Run(ctx, func() { close(filled) })
+		return nil
+	})
+	all.Go(func() error {
+		select {
+		case <-filled:
+			return a.work(ctx)
+		case <-ctx.Done():
+			return nil
 		}
+	})
+	return all.Wait()
+}
+
+// work needs the caches to be filled.
+func (a *Agent) work(ctx context.Context) error {
+	all, ctx := errgroup.WithContext(ctx)
+	for _, part := range []func(context.Context) error{
+		a.serve, a.settler.run, a.watcher.run, a.watcher.followLinks, a.sweeper.run, a.underlay.run,
+	} {
+		all.Go(func() error { return part(ctx) })
 	}
-	gather := func(ctx context.Context) (inventory.Node, error) { return a.inventory(ctx, c.Node) }
-	if err := mgr.AddMetricsServerExtraHandler(inventory.Path, inventory.Handler(gather)); err != nil {
-		return fmt.Errorf("serve the inventory: %w", err)
-	}
-	return mgr.AddReadyzCheck("ovs", func(r *http.Request) error { return vswitch.Ready(r.Context()) })
+	return all.Wait()
 }
 
 // serve answers calls until ctx ends. The connection to OVS outlives it: calls
 // that are cut short undo their work.
-func (a *Agent) serve(ctx context.Context, socket string) error {
+func (a *Agent) serve(ctx context.Context) error {
 	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() { done <- a.ovs.Start(connected) }()
-	err := cni.Serve(ctx, socket, a.call)
+	err := cni.Serve(ctx, a.config.CNISocket, a.call)
 	disconnect()
-	return errors.Join(err, <-done, a.cri.Close())
-}
-
-// watch fills the caches and has every change of them wake the calls that
-// wait.
-func (a *Agent) watch(ctx context.Context, informers cache.Cache) error {
-	for _, kind := range []client.Object{&corev1.Pod{}, &v1alpha1.L2Attachment{}, &v1alpha1.L2Network{}} {
-		informer, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
-		if err != nil {
-			return fmt.Errorf("watch %T: %w", kind, err)
-		}
-		if _, err := informer.AddEventHandler(raiser{&a.changed}); err != nil {
-			return fmt.Errorf("watch %T: %w", kind, err)
-		}
+	if err := errors.Join(err, <-done, a.cri.Close()); err != nil {
+		return fmt.Errorf("serve the CNI plugin: %w", err)
 	}
 	return nil
-}
-
-// raiser is a client-go event handler that only says that there was something.
-type raiser struct{ signal *wake.Signal }
-
-func (r raiser) OnAdd(any, bool)   { r.signal.Raise() }
-func (r raiser) OnUpdate(any, any) { r.signal.Raise() }
-func (r raiser) OnDelete(any)      { r.signal.Raise() }
-
-func orDefault(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }

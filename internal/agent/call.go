@@ -8,7 +8,7 @@ import (
 
 	"github.com/containernetworking/cni/pkg/types"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
-	"sigs.k8s.io/controller-runtime/pkg/log"
+	"github.com/go-logr/logr"
 
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/ovs"
@@ -16,7 +16,7 @@ import (
 
 // call serves one call of the CNI plugin.
 func (a *Agent) call(ctx context.Context, call *cni.Call) (*types100.Result, error) {
-	ctx = log.IntoContext(ctx, a.log.WithValues("command", call.Command,
+	ctx = logr.NewContext(ctx, a.log.WithName("cni").WithValues("command", call.Command,
 		"Pod", call.Pod.Namespace+"/"+call.Pod.Name, "container", call.Container))
 	a.underWay.add(call.Container)
 	defer a.underWay.remove(call.Container)
@@ -25,7 +25,7 @@ func (a *Agent) call(ctx context.Context, call *cni.Call) (*types100.Result, err
 	if err != nil {
 		e := coded(err)
 		code, err = e.Code, e
-		log.FromContext(ctx).Info("CNI call failed", "code", e.Code, "error", e.Msg)
+		logr.FromContextOrDiscard(ctx).Info("CNI call failed", "code", e.Code, "error", e.Msg)
 	}
 	calls.WithLabelValues(string(call.Command), strconv.FormatUint(uint64(code), 10)).Inc()
 	return result, err
@@ -58,7 +58,7 @@ func (a *Agent) status(ctx context.Context) error {
 }
 
 // coded is err with the code of the CNI specification that fits: what passes
-// by itself is to be tried again.
+// by itself has to be tried again.
 func coded(err error) *types.Error {
 	var e *types.Error
 	if errors.As(err, &e) {

@@ -13,13 +13,13 @@ import (
 	"l2sm.io/l2sm/internal/ovs"
 )
 
-// check compares what the call's ADD is to have made with what there is.
+// check compares what the call's ADD should have made with what there is.
 func (a *Agent) check(ctx context.Context, call *cni.Call) error {
 	pod, err := a.pod(ctx, call.Pod)
 	if err != nil {
 		return err
 	}
-	wires, err := a.wires(ctx, call, pod)
+	wires, err := a.wires(call, pod)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,10 @@ func (a *Agent) check(ctx context.Context, call *cni.Call) error {
 		if w.extra && port == nil {
 			continue // the watch is about to plug it in
 		}
-		errs = append(errs, a.checkWire(ctx, call, w, port))
+		errs = append(errs, a.checkWire(call, w, port))
+	}
+	if interfaces := a.interfacesIn(ports, call.Container); len(interfaces) > 1 {
+		errs = append(errs, link.Steered(call.Netns, interfaces))
 	}
 	return errors.Join(errs...)
 }
@@ -46,15 +49,15 @@ func portNamed(ports []ovs.Port, name string) *ovs.Port {
 	return &ports[i]
 }
 
-func (a *Agent) checkWire(ctx context.Context, call *cni.Call, w wire, port *ovs.Port) error {
+func (a *Agent) checkWire(call *cni.Call, w wire, port *ovs.Port) error {
 	is, err := link.Inspect(call.Netns, w.inner.Name)
 	if err != nil {
 		return err
 	}
 	key, _ := attachmentKey(w.port.LogicalPort)
-	attachment, err := found(ctx, a.client, key, &v1alpha1.L2Attachment{})
-	if err != nil || attachment == nil {
-		return err // it went since
+	attachment := a.node.Attachment(key)
+	if attachment == nil {
+		return nil // it went since
 	}
 	return errors.Join(compareInterface(w.inner, is), comparePort(w.port, port), compareBinding(attachment, w.port))
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func TestCompareInterface(t *testing.T) {
-	w, err := newWire(sandbox("c1", "net1"), attachment(), 1442)
+	w, err := newWire(sandbox("c1", "net1"), attachment())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestCompareInterface(t *testing.T) {
 }
 
 func TestComparePort(t *testing.T) {
-	w, err := newWire(sandbox("c1", "net1"), attachment(), 1442)
+	w, err := newWire(sandbox("c1", "net1"), attachment())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,12 +56,12 @@ func TestComparePort(t *testing.T) {
 		says   string
 	}{
 		"Same":         {"what ADD made", changed(func(*ovs.Port) {}), ""},
-		"Gone":         {"somebody removed the port", nil, "has no port"},
+		"Gone":         {"a user removed the port", nil, "has no port"},
 		"NotInstalled": {"ovn-controller lost it", changed(func(p *ovs.Port) { p.State.Installed = false }), "not installed"},
 		"Refused":      {"the device is gone", changed(func(p *ovs.Port) { p.State.Error = "No such device" }), "No such device"},
 		"Hot":          {"it was plugged in by the watch", changed(func(p *ovs.Port) { p.Sandbox.IfName, p.Sandbox.Config = "net1", hotConfig }), ""},
 		"Settled":      {"the watch's notes are not the attachment's", changed(func(p *ovs.Port) { p.Noted = ovs.Noted{Network: "default/b", InstalledAt: 7, MTU: 1} }), ""},
-		"Other":        {"somebody pointed it elsewhere", changed(func(p *ovs.Port) { p.LogicalPort = "l2sm/x/y" }), "l2sm/x/y"},
+		"Other":        {"a user pointed it elsewhere", changed(func(p *ovs.Port) { p.LogicalPort = "l2sm/x/y" }), "l2sm/x/y"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) { says(t, tc.reason, comparePort(w.port, portNamed(tc.ports, w.port.Name)), tc.says) })
@@ -69,7 +69,7 @@ func TestComparePort(t *testing.T) {
 }
 
 func TestCompareBinding(t *testing.T) {
-	w, err := newWire(sandbox("c1", "net1"), attachment(), 1442)
+	w, err := newWire(sandbox("c1", "net1"), attachment())
 	if err != nil {
 		t.Fatal(err)
 	}

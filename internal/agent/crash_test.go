@@ -14,7 +14,7 @@ import (
 	"l2sm.io/l2sm/internal/agent"
 )
 
-// death stops an agent for ever after its n-th step.
+// death stops an agent forever after its n-th step.
 type death struct {
 	n, steps atomic.Int32
 	// came is closed at that step.
@@ -35,7 +35,7 @@ func (w *world) startDoomedAgent() *death {
 			case d.came <- done:
 			default:
 			}
-			select {} // whoever comes here is dead
+			select {} // what comes here is dead
 		})
 	})
 	return d

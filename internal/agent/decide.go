@@ -10,8 +10,8 @@ import (
 
 // decision is what is to be done for an attachment.
 type decision struct {
-	// strays are ports of the attachment's name that are none of its: it is
-	// gone, or belongs to another pod or another life of its pod.
+	// strays are ports of the attachment's name that must go: the attachment is
+	// gone, belongs to another pod or another life of its pod, or is refused.
 	strays []ovs.Port
 	// plug says that the attachment is to be plugged into view.sandbox.
 	plug bool
@@ -25,11 +25,11 @@ type decision struct {
 func decide(v view) decision {
 	var d decision
 	for _, p := range v.ports {
-		if v.attachment == nil || p.Attachment != string(v.attachment.UID) || p.Sandbox.PodUID != string(v.attachment.Spec.PodUID) {
+		if v.attachment == nil || refusedPort(v.attachment) || p.Attachment != string(v.attachment.UID) || p.Sandbox.PodUID != string(v.attachment.Spec.PodUID) {
 			d.strays = append(d.strays, p)
 		}
 	}
-	if v.attachment == nil {
+	if v.attachment == nil || refusedPort(v.attachment) {
 		return d
 	}
 	port := v.port()
@@ -46,10 +46,17 @@ func decide(v view) decision {
 	if stays, refused := refusedMove(v.attachment); refused {
 		d.noted.Network = stays
 	}
-	if v.mtu != 0 && !moving(v.attachment, d.noted) && int(v.mtu) != port.Noted.MTU {
-		d.mtu, d.noted.MTU = int(v.mtu), int(v.mtu)
+	if mtu := int(v.attachment.Status.MTU); mtu != 0 && mtu != port.Noted.MTU && !moveAhead(v.attachment) && !moving(v.attachment, d.noted) {
+		d.mtu, d.noted.MTU = mtu, mtu
 	}
 	return d
+}
+
+// moveAhead says whether the port is about to be moved: the MTU may be that of
+// the new network already, which the controller grants first.
+func moveAhead(a *v1alpha1.L2Attachment) bool {
+	on, has := a.PortNetwork()
+	return has && on != a.NetworkKey() && !isRefused(a)
 }
 
 // moving says whether the port's flows are not known to be those of the
@@ -66,11 +73,12 @@ func refusedMove(a *v1alpha1.L2Attachment) (string, bool) {
 	return on.String(), has && on != a.NetworkKey() && isRefused(a)
 }
 
-// refusedPort says whether the controller has refused the attachment and keeps
-// no port for it: flows that are still there are on their way out.
+// refusedPort says whether the controller refuses the attachment and keeps no
+// port for it: flows that are still there are about to be removed, and so is the
+// interface, until the controller accepts the attachment.
 func refusedPort(a *v1alpha1.L2Attachment) bool {
 	_, has := a.PortNetwork()
-	return !has && refused(a) != ""
+	return !has && isRefused(a)
 }
 
 // isRefused says whether the controller refuses the spec as it is now.
@@ -80,7 +88,7 @@ func isRefused(a *v1alpha1.L2Attachment) bool {
 }
 
 // attribute says which network the flows of a port are of that were installed
-// anew, and whether that is sure: the controller writes where a port is only
+// again, and whether that is sure: the controller writes where a port is only
 // after it has moved it, and the caches lag behind.
 func attribute(a *v1alpha1.L2Attachment, noted ovs.Noted) (network string, sure bool) {
 	on, has := a.PortNetwork()

@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/containernetworking/cni/pkg/types"
+	cnitypes "github.com/containernetworking/cni/pkg/types"
+	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/link"
@@ -15,23 +16,32 @@ import (
 // plugged into the container since: nothing else tells that it is torn down.
 func (a *Agent) del(ctx context.Context, call *cni.Call) error {
 	a.torn.add(call.Container)
-	return a.release(ctx, call.Pod.UID, call.Container, func(made link.Owner) bool {
+	pod := ""
+	if call.Pod.Name != "" {
+		pod = podKey(call.Pod.Namespace, call.Pod.Name)
+	}
+	return a.release(ctx, pod, call.Container, func(made link.Owner) bool {
 		return made.IfName == call.IfName || made.Config == hotConfig
 	})
 }
 
-// release removes from a container what was made by whom it says. It asks OVS
-// and the kernel what there is, so it does not matter whether the pod, its
-// attachments or its network namespace still exist.
-func (a *Agent) release(ctx context.Context, uid, container string, by func(link.Owner) bool) error {
-	if uid == "" {
+func podKey(namespace, name string) string {
+	return types.NamespacedName{Namespace: namespace, Name: name}.String()
+}
+
+// release removes from a container of a pod, or of one that OVS knows where pod
+// is empty, what was made by whom it says. It asks OVS and the kernel what there
+// is, so it does not matter whether the pod, its attachments or its network
+// namespace still exist.
+func (a *Agent) release(ctx context.Context, pod, container string, by func(link.Owner) bool) error {
+	if pod == "" {
 		ports, err := a.ovs.Ports(ctx)
 		if err != nil {
 			return err
 		}
-		uid = podUID(ports, container)
+		pod = podIn(ports, container)
 	}
-	unlock, err := a.pods.acquire(ctx, uid)
+	unlock, err := a.pods.acquire(ctx, pod)
 	if err != nil {
 		return fmt.Errorf("wait for another call for the pod: %w", err)
 	}
@@ -47,12 +57,11 @@ func (a *Agent) release(ctx context.Context, uid, container string, by func(link
 	return a.unplug(ctx, namesOf(ports, ends, container, by))
 }
 
-// podUID is the pod of a container, by what an ADD wrote; empty where none
-// did.
-func podUID(ports []ovs.Port, container string) string {
+// podIn is the pod of a container, by what an ADD wrote; empty where none did.
+func podIn(ports []ovs.Port, container string) string {
 	for _, p := range ports {
 		if p.Sandbox.Container == container {
-			return p.Sandbox.PodUID
+			return p.Sandbox.Pod()
 		}
 	}
 	return ""
@@ -61,12 +70,12 @@ func podUID(ports []ovs.Port, container string) string {
 // namesOf are the ports and the host ends in a container that were made by
 // whom it says. Most names are in both lists; a port without its device, or a
 // device without its port, is what a crash or the end of a network namespace
-// leaves. A host end without an owner was made by anybody who is dead.
+// leaves. A host end without an owner was made by an agent that died.
 func namesOf(ports []ovs.Port, ends []link.HostEnd, container string, by func(link.Owner) bool) []string {
 	var names []string
 	known := map[string]bool{}
 	for _, p := range ports {
-		if p.Sandbox.Container == container && by(link.Owner{Container: container, IfName: p.Sandbox.IfName, Config: p.Sandbox.Config}) {
+		if p.Sandbox.Container == container && by(link.NewOwner(container, p.Sandbox.IfName, p.Sandbox.Config)) {
 			names, known[p.Name] = append(names, p.Name), true
 		}
 	}
@@ -92,7 +101,7 @@ func (a *Agent) gc(ctx context.Context, call *cni.Call) error {
 	}
 	for _, gone := range garbage(ports, ends, call.Config) {
 		err := a.release(ctx, "", gone.ContainerID, func(made link.Owner) bool {
-			return made.IfName == gone.IfName && made.Config == call.Config.Name
+			return made.IfName == gone.IfName && made.Config == link.ConfigName(call.Config.Name)
 		})
 		if err != nil {
 			return fmt.Errorf("remove interfaces of container %q: %w", gone.ContainerID, err)
@@ -103,15 +112,15 @@ func (a *Agent) gc(ctx context.Context, call *cni.Call) error {
 
 // garbage lists the ADDs of the network configuration of which something is
 // left, though the runtime does not know them any more.
-func garbage(ports []ovs.Port, ends []link.HostEnd, config cni.Config) []types.GCAttachment {
-	seen := map[types.GCAttachment]bool{}
+func garbage(ports []ovs.Port, ends []link.HostEnd, config cni.Config) []cnitypes.GCAttachment {
+	seen := map[cnitypes.GCAttachment]bool{}
 	for _, valid := range config.ValidAttachments {
 		seen[valid] = true
 	}
-	var gone []types.GCAttachment
+	var gone []cnitypes.GCAttachment
 	add := func(name, container, ifname string) {
-		g := types.GCAttachment{ContainerID: container, IfName: ifname}
-		if name == config.Name && !seen[g] {
+		g := cnitypes.GCAttachment{ContainerID: container, IfName: ifname}
+		if link.ConfigName(name) == link.ConfigName(config.Name) && !seen[g] {
 			seen[g] = true
 			gone = append(gone, g)
 		}

@@ -62,12 +62,12 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-func TestPodUID(t *testing.T) {
-	ports := []ovs.Port{{Sandbox: ovs.Sandbox{Container: "c0", PodUID: "other"}}, {Sandbox: sandbox("c1", "net1")}}
-	if got := podUID(ports, "c1"); got != uid {
-		t.Errorf("podUID = %q, want %q: a DEL without a pod takes the lock of the ADD", got, uid)
+func TestPodIn(t *testing.T) {
+	ports := []ovs.Port{{Sandbox: ovs.Sandbox{Container: "c0", PodName: "other"}}, {Sandbox: sandbox("c1", "net1")}}
+	if got, want := podIn(ports, "c1"), podKey("default", "ping"); got != want {
+		t.Errorf("podIn = %q, want %q: a DEL without a pod takes the lock of the ADD", got, want)
 	}
-	if got := podUID(ports, "c2"); got != "" {
-		t.Errorf("podUID of a container without ports = %q, want none", got)
+	if got := podIn(ports, "c2"); got != "" {
+		t.Errorf("podIn of a container without ports = %q, want none", got)
 	}
 }

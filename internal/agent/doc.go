@@ -13,13 +13,20 @@
 //
 // Everything else is off the path that a starting pod waits for:
 //
-//	watch.go    what wakes the watch: attachments, pods, networks, ports, devices
+//	watch.go    what wakes the watch: attachments, pods, ports, devices
 //	gather.go   one attachment, its pod, its ports, its pod's sandbox by the CRI
-//	decide.go   what is to be done: pure
+//	decide.go   what has to be done: pure
 //	hot.go      plug, unplug, set the MTU
-//	readiness.go what is to be said, and saying it
-//	moves.go    flows that were installed anew: forget neighbours, announce, note
+//	readiness.go what condition Ready has to say
+//	moves.go    flows that were installed again: forget neighbours, announce, note
+//	steer.go    several interfaces of a pod in one subnet: answer by the one asked
+//	static.go   which sandbox is a pod's: static pods have two UIDs
 //	sweep.go    what sandboxes that are gone have left
+//	queue.go    the loop that all of these run in
+//	serving.go  probes; metrics, inventory and profiles
+//
+// internal/kube caches the pods and attachments of the node, and no others: what
+// the agent needs of an L2Network, its MTU, stands in the attachment's status.
 //
 // Little is remembered: DEL, CHECK, GC and the watch read what was made from
 // OVS and from the kernel. What is plugged is keyed by its sandbox

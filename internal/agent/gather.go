@@ -2,11 +2,9 @@ package agent
 
 import (
 	"context"
-	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	apitypes "k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/cri"
@@ -20,9 +18,6 @@ type view struct {
 	attachment *v1alpha1.L2Attachment
 	// pod is what the attachment names, nil where the node has no such pod.
 	pod *corev1.Pod
-	// mtu is that of the network that the port is on, in bytes, and zero where
-	// the network is not there.
-	mtu int32
 	// ports are those of the attachment's logical port, of any life.
 	ports []ovs.Port
 	// device says whether the port's device is there. A sandbox takes it along
@@ -41,7 +36,7 @@ type place struct {
 }
 
 // gather reads the caches, and Open vSwitch's.
-func (w *watcher) gather(ctx context.Context, key client.ObjectKey) (view, error) {
+func (w *watcher) gather(ctx context.Context, key types.NamespacedName) (view, error) {
 	var v view
 	ports, err := w.ovs.Ports(ctx)
 	if err != nil {
@@ -52,10 +47,8 @@ func (w *watcher) gather(ctx context.Context, key client.ObjectKey) (view, error
 			v.ports = append(v.ports, p)
 		}
 	}
-	if v.attachment, err = found(ctx, w.client, key, &v1alpha1.L2Attachment{}); err != nil || v.attachment == nil {
-		return v, err
-	}
-	if !v.attachment.DeletionTimestamp.IsZero() {
+	v.attachment = w.node.Attachment(key)
+	if v.attachment == nil || !v.attachment.DeletionTimestamp.IsZero() {
 		v.attachment = nil
 		return v, nil
 	}
@@ -66,33 +59,13 @@ func (w *watcher) gather(ctx context.Context, key client.ObjectKey) (view, error
 		}
 		v.device = end != nil
 	}
-	pod := client.ObjectKey{Namespace: key.Namespace, Name: v.attachment.Spec.PodName}
-	if v.pod, err = found(ctx, w.client, pod, &corev1.Pod{}); err != nil {
-		return v, err
-	}
-	network, err := found(ctx, w.client, networkOf(v.attachment), &v1alpha1.L2Network{})
-	if err == nil && network != nil {
-		v.mtu = network.EffectiveMTU(w.underlayMTU)
-	}
-	return v, err
-}
-
-// found is nil for what does not exist.
-func found[T client.Object](ctx context.Context, from client.Reader, key client.ObjectKey, into T) (T, error) {
-	var none T
-	err := from.Get(ctx, key, into)
-	if client.IgnoreNotFound(err) != nil {
-		return none, fmt.Errorf("get %T %q: %w", into, key, err)
-	}
-	if err != nil {
-		return none, nil
-	}
-	return into, nil
+	v.pod = w.node.Pod(types.NamespacedName{Namespace: key.Namespace, Name: v.attachment.Spec.PodName})
+	return v, nil
 }
 
 // networkOf is the network that the attachment's port is on, and before it has
 // one, is to be on.
-func networkOf(a *v1alpha1.L2Attachment) apitypes.NamespacedName {
+func networkOf(a *v1alpha1.L2Attachment) types.NamespacedName {
 	if on, has := a.PortNetwork(); has {
 		return on
 	}
@@ -102,7 +75,7 @@ func networkOf(a *v1alpha1.L2Attachment) apitypes.NamespacedName {
 // wantsSandbox says whether the attachment may be missing from its pod. A port
 // in good order is proof that it is not.
 func (v *view) wantsSandbox() bool {
-	if v.attachment == nil || v.pod == nil || v.mtu == 0 || !takesInterfaces(v.pod) || !pluggable(v.attachment, v.pod) {
+	if v.attachment == nil || v.pod == nil || !takesInterfaces(v.pod) || !pluggable(v.attachment, v.pod) {
 		return false
 	}
 	port := v.port()
@@ -132,17 +105,17 @@ func ended(pod *corev1.Pod) bool {
 // ready asks the runtime for the pod's ready sandbox. It returns nil where
 // there is none: it is being made, and an ADD may be under way, or it is being
 // torn down.
-func (w *watcher) ready(ctx context.Context, a *v1alpha1.L2Attachment) (*cri.Sandbox, error) {
-	sandboxes, err := w.cri.SandboxesOf(ctx, string(a.Spec.PodUID))
+func (w *watcher) ready(ctx context.Context, pod *corev1.Pod) (*cri.Sandbox, error) {
+	sandboxes, err := w.cri.SandboxesOf(ctx, sandboxUID(pod))
 	if err != nil {
 		return nil, err
 	}
-	return newestReady(sandboxes, w.torn.has), nil
+	return newestReady(pod, sandboxes, w.torn.has), nil
 }
 
 // place is where the attachment can be plugged in, or nil.
-func (w *watcher) place(ctx context.Context, a *v1alpha1.L2Attachment) (*place, error) {
-	ready, err := w.ready(ctx, a)
+func (w *watcher) place(ctx context.Context, v view) (*place, error) {
+	ready, err := w.ready(ctx, v.pod)
 	if err != nil || ready == nil {
 		return nil, err
 	}
@@ -150,19 +123,19 @@ func (w *watcher) place(ctx context.Context, a *v1alpha1.L2Attachment) (*place, 
 	if err != nil || netns == "" {
 		return nil, err
 	}
-	end, err := w.links.Get(link.HostName(ready.ID, a.Spec.Interface))
+	end, err := w.links.Get(link.HostName(ready.ID, v.attachment.Spec.Interface))
 	if err != nil {
 		return nil, err
 	}
 	return &place{container: ready.ID, netns: netns, end: end}, nil
 }
 
-// newestReady is the ready sandbox, or nil. Runtimes report one ready while
+// newestReady is the pod's ready sandbox, or nil. Runtimes report one ready while
 // they tear it down.
-func newestReady(sandboxes []cri.Sandbox, torn func(container string) bool) *cri.Sandbox {
+func newestReady(pod *corev1.Pod, sandboxes []cri.Sandbox, torn func(container string) bool) *cri.Sandbox {
 	var newest *cri.Sandbox
 	for i, s := range sandboxes {
-		if s.Ready && !torn(s.ID) && (newest == nil || s.Created.After(newest.Created)) {
+		if s.Ready && isOf(s, pod) && !torn(s.ID) && (newest == nil || s.Created.After(newest.Created)) {
 			newest = &sandboxes[i]
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -31,9 +33,7 @@ import (
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/agent"
@@ -55,8 +55,10 @@ const (
 
 var (
 	scheme = runtime.NewScheme()
-	// api is the API server that all tests share; each has a namespace.
-	api *rest.Config
+	// api is the API server that all tests share; each has a namespace. kubeconfig
+	// is how a program reaches it.
+	api        *rest.Config
+	kubeconfig []byte
 	// plugin is the CNI plugin, built.
 	plugin = "/run/l2sm-plugin"
 )
@@ -87,21 +89,23 @@ func startAPI() error {
 	if err != nil {
 		return fmt.Errorf("start kube-apiserver and etcd: %w; KUBEBUILDER_ASSETS must name the folder of their binaries, and `make test` sets it", err)
 	}
-	api = started
+	api, kubeconfig = started, env.KubeConfig
 	return nil
 }
 
 // world is a node with a real Open vSwitch and OVN, and an agent on it. The
 // tests write what the controller would: attachments and logical ports.
 type world struct {
-	t *testing.T
+	t testing.TB
 	client.Client
 	*ovstest.OVN
 	// runtime is a fake: it lists the sandboxes that tests put there.
 	runtime   *critest.Fake
 	namespace string
+	// mtus are those of the networks, by name, in bytes.
+	mtus      map[string]int32
 	stopAgent func()
-	// killAgent has the agent do nothing any more: what it is amidst, a step
+	// killAgent has the agent do nothing any more: what it is doing, a step
 	// that a test has stopped, is never finished.
 	killAgent func()
 	// lag, while it is locked, keeps what happens from the agent's caches.
@@ -110,50 +114,42 @@ type world struct {
 
 // start makes a world that ends with the test. change sees the agent's
 // configuration.
-func start(t *testing.T, change ...func(*agent.Config)) *world {
+func start(t testing.TB, change ...func(*agent.Config)) *world {
+	t.Helper()
+	w := startNode(t)
+	w.startAgent(change...)
+	return w
+}
+
+// startNode makes a world without an agent.
+func startNode(t testing.TB) *world {
 	t.Helper()
 	c, err := client.New(api, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, Client: c, OVN: ovstest.StartOVN(t), runtime: critest.Start(t)}
+	w := &world{t: t, Client: c, OVN: ovstest.StartOVN(t), runtime: critest.Start(t), mtus: map[string]int32{}}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	w.create(ns)
 	w.namespace = ns.Name
 	// Links go some time after the last test's network namespaces.
 	NewWithT(t).Eventually(w.left, patience, "10ms").Should(BeEmpty())
-	w.startAgent(change...)
 	return w
 }
 
 func (w *world) startAgent(change ...func(*agent.Config)) {
 	w.t.Helper()
-	c := agent.Config{Node: nodeName, CNISocket: cni.Socket, CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys"}
+	c := agent.Config{Node: nodeName, CNISocket: cni.Socket, CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys", MetricsAddress: "0", ProbeAddress: "0"}
 	for _, f := range change {
 		f(&c)
 	}
-	caches := agent.CacheOptions(nodeName)
-	strip := caches.DefaultTransform
-	caches.DefaultTransform = func(o any) (any, error) {
-		w.lag.RLock()
-		defer w.lag.RUnlock()
-		return strip(o)
-	}
-	mgr, err := ctrl.NewManager(api, ctrl.Options{
-		Scheme: scheme, Cache: caches,
-		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: new(true)}, // one process runs many agents
-		Logger:     w.logger(),
-	})
+	a, err := agent.New(w.lagging(), c, w.logger())
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
-	if err := agent.Setup(ctx, mgr, c); err != nil {
-		w.t.Fatal(err)
-	}
 	done := make(chan error, 1)
-	go func() { done <- mgr.Start(ctx) }()
+	go func() { done <- a.Run(ctx) }()
 	stopped := false
 	w.stopAgent = func() {
 		if stopped {
@@ -165,12 +161,52 @@ func (w *world) startAgent(change ...func(*agent.Config)) {
 			w.t.Errorf("the agent ended with: %v", err)
 		}
 	}
-	w.killAgent = func() { stopped = true; cancel() }
+	w.killAgent = func() {
+		stopped = true
+		cancel()
+		NewWithT(w.t).Eventually(w.answers, patience, "1ms").ShouldNot(Succeed(), "or the next one's answers would be its")
+	}
 	w.t.Cleanup(w.stopAgent)
-	NewWithT(w.t).Eventually(func() error {
-		_, err := cni.Do(w.t.Context(), cni.Socket, cni.Request{Command: cni.Status, Config: json.RawMessage(`{"name":"l2sm"}`)})
-		return err
-	}, patience, "10ms").Should(Succeed(), "the agent must get ready")
+	NewWithT(w.t).Eventually(w.answers, patience, "10ms").Should(Succeed(), "the agent must get ready")
+}
+
+// answers says whether an agent serves the plugin.
+func (w *world) answers() error {
+	_, err := cni.Do(w.t.Context(), cni.Socket, cni.Request{Command: cni.Status, Config: json.RawMessage(`{"name":"l2sm"}`)})
+	return err
+}
+
+// lagging is the API server's address for an agent whose watches hear nothing
+// while lag is locked.
+func (w *world) lagging() *rest.Config {
+	config := rest.CopyConfig(api)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return laggingTransport{next, &w.lag} })
+	return config
+}
+
+type laggingTransport struct {
+	http.RoundTripper
+	lag *sync.RWMutex
+}
+
+func (l laggingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := l.RoundTripper.RoundTrip(r)
+	if err == nil && r.URL.Query().Get("watch") != "" {
+		response.Body = laggingBody{response.Body, l.lag}
+	}
+	return response, err
+}
+
+type laggingBody struct {
+	io.ReadCloser
+	lag *sync.RWMutex
+}
+
+func (l laggingBody) Read(into []byte) (int, error) {
+	n, err := l.ReadCloser.Read(into)
+	l.lag.RLock()
+	defer l.lag.RUnlock()
+	return n, err
 }
 
 // cachesLag has nothing reach the agent's caches until the returned function is
@@ -187,7 +223,7 @@ func (w *world) logger() logr.Logger {
 	if os.Getenv("L2SM_TEST_LOG") == "" {
 		return logr.Discard()
 	}
-	return testr.New(w.t)
+	return testr.NewWithInterface(w.t, testr.Options{})
 }
 
 func (w *world) create(o client.Object) {
@@ -197,14 +233,13 @@ func (w *world) create(o client.Object) {
 	}
 }
 
-func (w *world) network(name string, mtu ...int32) *v1alpha1.L2Network {
-	w.t.Helper()
-	n := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}
+// network is one that the controller grants attachments on. There is no
+// L2Network: an agent reads none.
+func (w *world) network(name string, mtu ...int32) {
+	w.mtus[name] = v1alpha1.MaxMTU(underlayMTU)
 	for _, m := range mtu {
-		n.Spec.MTU = &m
+		w.mtus[name] = m
 	}
-	w.create(n)
-	return n
 }
 
 // pod is a pod of the node that asks by annotation.
@@ -254,6 +289,7 @@ func (w *world) attach(p *corev1.Pod, network, iface string, n int) *v1alpha1.L2
 	w.t.Helper()
 	a := w.attachment(p, network, iface, n)
 	w.create(a)
+	w.grant(a)
 	w.logicalPort(a)
 	w.accept(a)
 	return a
@@ -267,6 +303,13 @@ func (w *world) change(a *v1alpha1.L2Attachment, f func(*v1alpha1.L2Attachment))
 	if err := w.Patch(w.t.Context(), a, client.MergeFrom(before)); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// grant writes the controller's status of an attachment that is about to get
+// its port.
+func (w *world) grant(a *v1alpha1.L2Attachment) {
+	w.t.Helper()
+	w.applyStatus(a, map[string]any{"mtu": int64(w.mtus[a.Spec.Network.Name])})
 }
 
 // accept writes the controller's status of an attachment that has its port.
@@ -285,7 +328,11 @@ func (w *world) refuse(a *v1alpha1.L2Attachment, why metav1.Condition, stays ...
 // status is the controller's part, as it applies it.
 func (w *world) status(a *v1alpha1.L2Attachment, accepted metav1.Condition, network ...string) {
 	w.t.Helper()
-	accepted.LastTransitionTime, accepted.ObservedGeneration = metav1.Now(), a.Generation
+	is := &v1alpha1.L2Attachment{}
+	if err := w.Get(w.t.Context(), client.ObjectKeyFromObject(a), is); err != nil {
+		w.t.Fatal(err)
+	}
+	accepted.LastTransitionTime, accepted.ObservedGeneration = metav1.Now(), is.Generation
 	condition, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&accepted)
 	if err != nil {
 		w.t.Fatal(err)
@@ -294,12 +341,18 @@ func (w *world) status(a *v1alpha1.L2Attachment, accepted metav1.Condition, netw
 	if len(network) > 0 {
 		status["network"] = map[string]any{"namespace": a.Namespace, "name": network[0]}
 		status["portName"] = "l2sm/" + a.Namespace + "/" + a.Name
+		status["mtu"] = int64(w.mtus[network[0]])
 	}
+	w.applyStatus(a, status)
+}
+
+func (w *world) applyStatus(a *v1alpha1.L2Attachment, status map[string]any) {
+	w.t.Helper()
 	part := &unstructured.Unstructured{Object: map[string]any{
 		"metadata": map[string]any{"namespace": a.Namespace, "name": a.Name}, "status": status,
 	}}
 	part.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("L2Attachment"))
-	err = w.Status().Apply(w.t.Context(), client.ApplyConfigurationFromUnstructured(part), client.FieldOwner("l2sm-controller"), client.ForceOwnership)
+	err := w.Status().Apply(w.t.Context(), client.ApplyConfigurationFromUnstructured(part), client.FieldOwner("l2sm-controller"), client.ForceOwnership)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -317,7 +370,9 @@ func (w *world) logicalPort(a *v1alpha1.L2Attachment) {
 // sandbox is one life of a pod's sandbox, as the runtime sees it.
 type sandbox struct {
 	*world
-	pod       *corev1.Pod
+	pod *corev1.Pod
+	// uid of the pod that the kubelet knows.
+	uid       string
 	container string
 	netns     string
 	ifname    string
@@ -327,7 +382,7 @@ type sandbox struct {
 func (w *world) sandbox(p *corev1.Pod, container string) *sandbox {
 	w.t.Helper()
 	return &sandbox{
-		world: w, pod: p, container: container, netns: nstest.NewNS(w.t), ifname: "net1",
+		world: w, pod: p, uid: string(p.UID), container: container, netns: nstest.NewNS(w.t), ifname: "net1",
 		config: `{"cniVersion":"1.1.0","name":"l2sm","type":"l2sm"}`,
 	}
 }
@@ -337,7 +392,7 @@ func (w *world) sandbox(p *corev1.Pod, container string) *sandbox {
 func (s *sandbox) is(ready bool) {
 	s.t.Helper()
 	s.runtime.Put(cri.Sandbox{
-		ID: s.container, PodNamespace: s.pod.Namespace, PodName: s.pod.Name, PodUID: string(s.pod.UID), Ready: ready, Created: time.Now(),
+		ID: s.container, PodNamespace: s.pod.Namespace, PodName: s.pod.Name, PodUID: s.uid, Ready: ready, Created: time.Now(),
 	}, s.netns)
 	s.kubeletSpeaks()
 }
@@ -358,7 +413,7 @@ func (s *sandbox) command(verb string) *exec.Cmd {
 	cmd := exec.Command(plugin)
 	cmd.Env = []string{
 		"CNI_COMMAND=" + verb, "CNI_CONTAINERID=" + s.container, "CNI_NETNS=" + s.netns, "CNI_IFNAME=" + s.ifname, "CNI_PATH=/opt/cni/bin",
-		fmt.Sprintf("CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_UID=%s", s.pod.Namespace, s.pod.Name, s.pod.UID),
+		fmt.Sprintf("CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=%s;K8S_POD_UID=%s", s.pod.Namespace, s.pod.Name, s.uid),
 	}
 	cmd.Stdin = strings.NewReader(s.config)
 	return cmd

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
+	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
+	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
@@ -20,34 +20,36 @@ import (
 // (CNI specification, "Configuration format": name), so GC leaves it alone.
 const hotConfig = "@hot"
 
-// errTaken says that somebody else has made an interface of the name. Only a
-// change can mend it.
+// errTaken says that the pod has an interface of the name that is not ours.
 var errTaken = errors.New("the pod has an interface of this name already, which l2sm did not make")
 
-// Reconcile brings one attachment's ports in line with it.
-func (w *watcher) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+// reconcile brings one attachment's ports in line with it.
+func (w *watcher) reconcile(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
 	stages := enterWatch()
-	v, err := w.gather(ctx, req.NamespacedName)
+	v, err := w.gather(ctx, key)
 	if errors.Is(err, ovs.ErrNotConnected) {
-		return ctrl.Result{}, nil // the next connection brings the attachment here again
+		return 0, nil // the next connection requeues the attachment
 	}
 	if err != nil {
-		return ctrl.Result{}, err
+		return 0, err
 	}
-	if err := w.detach(ctx, req.NamespacedName, decide(v).strays, stages); err != nil {
-		return ctrl.Result{}, err
+	if err := w.detach(ctx, key, decide(v).strays, stages); err != nil {
+		return 0, err
 	}
 	if v.attachment == nil || !v.attachment.Bound() {
-		return ctrl.Result{}, nil
+		return 0, nil
 	}
-	err = w.bring(ctx, req.NamespacedName, v, stages)
-	again, pressed := w.press(ctx, req.NamespacedName, v)
-	return ctrl.Result{RequeueAfter: again}, errors.Join(retried(err), worthSaying(pressed), w.report(ctx, v, worthSaying(err)))
+	err = w.bring(ctx, key, v, stages)
+	again, pressed := w.press(ctx, key, v)
+	return again, errors.Join(retried(err), worthSaying(pressed), w.report(ctx, v, worthSaying(err)))
 }
 
+// retried leaves out what only a change can mend.
 func retried(err error) error {
-	if errors.Is(err, errTaken) {
-		return nil
+	for _, lasting := range []error{errTaken, errHeld, link.ErrName} {
+		if errors.Is(err, lasting) {
+			return nil
+		}
 	}
 	return err
 }
@@ -64,7 +66,7 @@ func worthSaying(err error) error {
 
 // detach unplugs ports that are none of the attachment's, each under the lock
 // of the pod that it is in.
-func (w *watcher) detach(ctx context.Context, key client.ObjectKey, strays []ovs.Port, stages *stages) error {
+func (w *watcher) detach(ctx context.Context, key types.NamespacedName, strays []ovs.Port, stages *stages) error {
 	for _, stray := range strays {
 		if err := w.detachOne(ctx, key, stray); err != nil {
 			return fmt.Errorf("detach interface %q of pod %q: %w", stray.Interface, stray.Sandbox.PodName, err)
@@ -72,14 +74,14 @@ func (w *watcher) detach(ctx context.Context, key client.ObjectKey, strays []ovs
 		w.attached.Delete(stray.Name)
 		w.moves.Delete(stray.Name)
 		stages.reach(stageUnplugged)
-		log.FromContext(ctx).Info("Interface detached", append(stages.values(), "interface", stray.Interface, "port", stray.Name,
+		logr.FromContextOrDiscard(ctx).Info("Interface detached", append(stages.values(), "interface", stray.Interface, "port", stray.Name,
 			"Pod", stray.Sandbox.PodNamespace+"/"+stray.Sandbox.PodName, "container", stray.Sandbox.Container)...)
 	}
 	return nil
 }
 
-func (w *watcher) detachOne(ctx context.Context, key client.ObjectKey, stray ovs.Port) error {
-	unlock, err := w.pods.acquire(ctx, stray.Sandbox.PodUID)
+func (w *watcher) detachOne(ctx context.Context, key types.NamespacedName, stray ovs.Port) error {
+	unlock, err := w.pods.acquire(ctx, stray.Sandbox.Pod())
 	if err != nil {
 		return fmt.Errorf("wait for a call for the pod: %w", err)
 	}
@@ -90,24 +92,33 @@ func (w *watcher) detachOne(ctx context.Context, key client.ObjectKey, stray ovs
 	}
 	for _, p := range decide(v).strays {
 		if p.Name == stray.Name {
-			return w.unplug(ctx, []string{p.Name})
+			return errors.Join(w.unplug(ctx, []string{p.Name}), w.alone(ctx, p.Sandbox))
 		}
+	}
+	return nil
+}
+
+// alone takes back the rules that a detached interface needed. Its sandbox may be
+// gone.
+func (w *watcher) alone(ctx context.Context, s ovs.Sandbox) error {
+	if err := w.steer(ctx, s); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	return nil
 }
 
 // bring plugs the attachment where it is missing, and otherwise has its port
 // follow what changed.
-func (w *watcher) bring(ctx context.Context, key client.ObjectKey, v view, stages *stages) error {
+func (w *watcher) bring(ctx context.Context, key types.NamespacedName, v view, stages *stages) error {
 	if !v.wantsSandbox() {
 		return w.adjust(ctx, v)
 	}
 	// An ADD may hold the pod's lock for long; meanwhile no sandbox is ready.
-	ready, err := w.ready(ctx, v.attachment)
+	ready, err := w.ready(ctx, v.pod)
 	if err != nil || ready == nil {
 		return err
 	}
-	unlock, err := w.pods.acquire(ctx, string(v.attachment.Spec.PodUID))
+	unlock, err := w.pods.acquire(ctx, keyOf(v.pod).String())
 	if err != nil {
 		return fmt.Errorf("wait for a call for the pod: %w", err)
 	}
@@ -115,7 +126,7 @@ func (w *watcher) bring(ctx context.Context, key client.ObjectKey, v view, stage
 	if v, err = w.gather(ctx, key); err != nil || !v.wantsSandbox() {
 		return err
 	}
-	if v.sandbox, err = w.place(ctx, v.attachment); err != nil || !decide(v).plug {
+	if v.sandbox, err = w.place(ctx, v); err != nil || !decide(v).plug {
 		return err
 	}
 	stages.reach(stageSandbox)
@@ -131,12 +142,14 @@ func (w *watcher) plugHot(ctx context.Context, v view, stages *stages) error {
 	if end := v.sandbox.end; end != nil && end.Owner != (link.Owner{}) {
 		s.IfName, s.Config = end.Owner.IfName, end.Owner.Config // so that the DEL of its ADD finds it again
 	}
-	made, err := newWire(s, v.attachment, v.mtu)
+	made, err := newWire(s, v.attachment)
 	if err != nil {
 		return err
 	}
 	made.inner.Quiet = true // until the settler sees its flows
-	plug := w.plug
+	plug := func(ctx context.Context, s ovs.Sandbox, wires []wire) error {
+		return w.plugBeside(ctx, s, wires, func(ovs.Port) bool { return false })
+	}
 	if v.sandbox.end != nil {
 		whole, err := link.Made(s.Netns, made.inner)
 		if err != nil {
@@ -176,7 +189,7 @@ func (w *watcher) adjust(ctx context.Context, v view) error {
 		if err != nil {
 			return err
 		}
-		log.FromContext(ctx).Info("MTU changed", "interface", port.Interface, "port", port.Name, "mtu", d.mtu)
+		logr.FromContextOrDiscard(ctx).Info("MTU changed", "interface", port.Interface, "port", port.Name, "mtu", d.mtu)
 	}
 	return w.ovs.Note(ctx, *port, d.noted)
 }
@@ -187,7 +200,7 @@ func (w *watcher) report(ctx context.Context, v view, failed error) error {
 	if !ok || stands(v.attachment, want) {
 		return nil
 	}
-	if err := w.apply(ctx, v.attachment, want); err != nil {
+	if err := w.live.ApplyCondition(ctx, v.attachment, dated(v.attachment, want), name); err != nil {
 		return err
 	}
 	port := v.port()
@@ -197,7 +210,7 @@ func (w *watcher) report(ctx context.Context, v view, failed error) error {
 	if hot, is := w.attached.LoadAndDelete(port.Name); is {
 		stages := hot.(*stages)
 		stages.reach(stageReady)
-		log.FromContext(ctx).Info("Interface attached", append(stages.values(), "interface", port.Interface, "port", port.Name,
+		logr.FromContextOrDiscard(ctx).Info("Interface attached", append(stages.values(), "interface", port.Interface, "port", port.Name,
 			"Pod", port.Sandbox.PodNamespace+"/"+port.Sandbox.PodName, "container", port.Sandbox.Container)...)
 	}
 	return nil

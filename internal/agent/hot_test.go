@@ -81,14 +81,14 @@ func TestPodWithoutMultusEntry(t *testing.T) {
 	first.is(true)
 	w.becomes(a, "True Ready", "the sandbox is ready")
 
-	// The kubelet makes it anew.
+	// The kubelet makes it again.
 	nstest.RemoveNS(t, first.netns)
 	first.is(false)
 	w.becomes(a, "False Failed", "the device went with the sandbox")
 	second.is(true)
 	w.becomes(a, "True Ready", "the new sandbox is ready")
 	if diff := cmp.Diff([]string{link.HostName("c2", "net1")}, w.Ports()); diff != "" {
-		t.Errorf("ports after the sandbox was made anew (-want +got):\n%s", diff)
+		t.Errorf("ports after the sandbox was made again (-want +got):\n%s", diff)
 	}
 	w.runtime.Remove("c2")
 	w.deleteNow(pod)
@@ -145,6 +145,7 @@ func TestForgedBinding(t *testing.T) {
 		a.Name = "forged-" + strings.ToLower(name)
 		tc.forge(a)
 		w.create(a)
+		w.grant(a)
 	}
 	for _, s := range []*sandbox{host, ended, ping} {
 		s.kubeletSpeaks()
@@ -201,6 +202,35 @@ func TestHotPlugWhereTheNameIsTaken(t *testing.T) {
 	w.becomes(a, "True Ready", "the name is free")
 }
 
+// The first of two attachments with one interface's name keeps it.
+func TestHotPlugWhereAnotherAttachmentIs(t *testing.T) {
+	w := start(t)
+	w.network("one")
+	ping, pong := w.running("ping"), w.running("pong")
+	first := w.attach(ping.pod, "one", "data0", 1)
+	other := w.attach(pong.pod, "one", "net1", 3)
+	w.becomes(first, "True Ready", "it is attached")
+	w.becomes(other, "True Ready", "it is attached")
+	index := ping.index("data0")
+
+	second := w.attachment(ping.pod, "one", "data0", 2)
+	second.Name = "second"
+	w.create(second)
+	w.grant(second)
+	w.logicalPort(second)
+	w.accept(second)
+	w.becomes(second, "False Failed", "the name is taken")
+	ping.kubeletSpeaks()
+	NewWithT(t).Consistently(w.ready(first), "200ms", "20ms").Should(Equal("True Ready"))
+	if now := ping.index("data0"); now != index {
+		t.Errorf("the interface is another one: its index was %d and is %d", index, now)
+	}
+	transfer(t, ping, pong, "10.0.0.3")
+	w.deleteNow(first)
+	w.becomes(second, "True Ready", "the name is free")
+	transfer(t, pong, ping, "10.0.0.2")
+}
+
 // Runtimes list a sandbox as ready while they tear it down.
 func TestNothingIsPluggedAfterDel(t *testing.T) {
 	w := start(t)
@@ -252,7 +282,7 @@ func TestGCLeavesHotPortsAlone(t *testing.T) {
 	w.becomes(hot, "True Ready", "it goes on working")
 }
 
-// Open vSwitch's database is gone and made anew; the links are where they were.
+// Open vSwitch's database is lost and made again; the links are where they were.
 func TestConfDBLost(t *testing.T) {
 	w := start(t)
 	w.network("one")
@@ -305,6 +335,51 @@ func TestReadyWithoutAPort(t *testing.T) {
 	w.becomes(a, "False NetworkGone", "the controller has removed the port, whatever ovn-installed says")
 	w.accept(a)
 	w.becomes(a, "True Ready", "the network is back")
+}
+
+// A network that shuts a running pod out takes its interface away, and one that
+// lets it in again gives it back.
+func TestShutOut(t *testing.T) {
+	w := start(t)
+	w.network("one")
+	ping, pong := w.running("ping"), w.running("pong")
+	a := w.attach(ping.pod, "one", "net1", 1)
+	b := w.attach(pong.pod, "one", "net1", 2)
+	w.becomes(a, "True Ready", "it is attached")
+	w.becomes(b, "True Ready", "so is another")
+	g := NewWithT(t)
+
+	// A user's own attachment keeps its spec.
+	w.NB("lsp-del", "l2sm/"+w.namespace+"/"+a.Name)
+	w.refuse(a, v1alpha1.NotAllowed(a.NetworkKey(), a.Namespace))
+	g.Eventually(ping.missing("net1"), patience, "5ms").Should(BeTrue(), "it is unplugged")
+	g.Eventually(w.left, patience, "5ms").Should(HaveLen(2), "port and link are gone, the other's stay")
+	w.becomes(a, "False NotAllowed", "the agent says what the controller said")
+	ping.kubeletSpeaks()
+	g.Consistently(w.left, "300ms", "20ms").Should(HaveLen(2), "and it stays so")
+	w.grant(a)
+	w.logicalPort(a)
+	w.accept(a)
+	w.becomes(a, "True Ready", "it is let in again")
+	transfer(t, ping, pong, "10.0.0.2")
+
+	// A pod's own is made again, without MAC and addresses.
+	w.deleteNow(a)
+	again := w.attachment(ping.pod, "one", "net1", 1)
+	again.Spec.MACAddress, again.Spec.Addresses = "", nil
+	w.create(again)
+	w.refuse(again, v1alpha1.NotAllowed(a.NetworkKey(), a.Namespace))
+	g.Eventually(ping.missing("net1"), patience, "5ms").Should(BeTrue(), "it is another attachment")
+	w.becomes(again, "False NotAllowed", "the agent says what the controller said")
+	w.change(again, func(a *v1alpha1.L2Attachment) {
+		a.Spec.MACAddress, a.Spec.Addresses = "0a:58:0a:00:00:09", []string{"10.0.0.9/24"}
+	})
+	g.Consistently(w.left, "300ms", "20ms").Should(HaveLen(2), "no MTU is granted")
+	w.grant(again)
+	w.logicalPort(again)
+	w.accept(again)
+	w.becomes(again, "True Ready", "it is let in")
+	transfer(t, pong, ping, "10.0.0.9")
 }
 
 // An ADD takes along what a user attached to the pod.

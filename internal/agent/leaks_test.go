@@ -63,6 +63,7 @@ func TestSweepLeavesAnAddAlone(t *testing.T) {
 	pod := w.pod("ping", "one")
 	a := w.attachment(pod, "one", "net1", 1)
 	w.create(a) // but no logical port: ADD waits for its flows
+	w.grant(a)
 	s := w.sandbox(pod, "c1")
 	added := s.starts("ADD")
 	g := NewWithT(t)

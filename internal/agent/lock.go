@@ -12,7 +12,7 @@ type locks struct {
 }
 
 type heldLock struct {
-	// token is full while nobody holds the lock.
+	// token is full while the lock is free.
 	token chan struct{}
 	users int
 }

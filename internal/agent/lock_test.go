@@ -44,6 +44,6 @@ func TestLocks(t *testing.T) {
 		t.Errorf("%d of 20 got the lock", inside)
 	}
 	if len(l.held) > 0 {
-		t.Errorf("locks that nobody uses are kept: %v", l.held)
+		t.Errorf("locks that are not in use are kept: %v", l.held)
 	}
 }

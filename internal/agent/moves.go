@@ -4,34 +4,32 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
+	"time"
 
-	"github.com/go-logr/logr"
-	"k8s.io/client-go/util/workqueue"
-
-	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
 )
 
-// settler acts on flows that were installed anew, which is all that a node sees
+// settler acts on flows that were installed again, which is all that a node sees
 // of a move. The pod's traffic stands still until it has, so it works apart
 // from the watcher, which writes to the API.
 type settler struct {
 	*Agent
-	log   logr.Logger
-	queue workqueue.TypedRateLimitingInterface[string]
+	loop *loop[string]
 }
 
-func newSettler(a *Agent, log logr.Logger) *settler {
-	return &settler{Agent: a, log: log, queue: workqueue.NewTypedRateLimitingQueue(
-		workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, lastRetry))}
+func newSettler(a *Agent) *settler {
+	s := &settler{Agent: a}
+	s.loop = newLoop(a.log.WithName("moves"), func(ctx context.Context, port string) (time.Duration, error) {
+		return 0, s.settle(ctx, port)
+	})
+	return s
 }
 
 // portChanged never blocks.
 func (s *settler) portChanged(p ovs.Port) {
 	if unsettled(p) {
-		s.queue.Add(p.Name)
+		s.loop.add(p.Name)
 	}
 }
 
@@ -41,18 +39,10 @@ func unsettled(p ovs.Port) bool {
 	return p.State.Installed && p.State.InstalledAt != p.Noted.InstalledAt
 }
 
-// Start works until ctx ends.
-func (s *settler) Start(ctx context.Context) error {
-	go func() {
-		<-ctx.Done()
-		s.queue.ShutDown()
-	}()
+// run works until ctx ends.
+func (s *settler) run(ctx context.Context) error {
 	go s.eachSession(ctx, s.lookAtAll)
-	var all sync.WaitGroup
-	for range workers {
-		all.Go(func() { s.work(ctx) })
-	}
-	all.Wait()
+	s.loop.run(ctx, workers)
 	return nil
 }
 
@@ -65,22 +55,6 @@ func (s *settler) lookAtAll(ctx context.Context) {
 	}
 	for _, p := range ports {
 		s.portChanged(p)
-	}
-}
-
-func (s *settler) work(ctx context.Context) {
-	for {
-		name, down := s.queue.Get()
-		if down {
-			return
-		}
-		if err := s.settle(ctx, name); err != nil {
-			s.log.Info("Could not settle a port", "port", name, "error", err.Error())
-			s.queue.AddRateLimited(name)
-		} else {
-			s.queue.Forget(name)
-		}
-		s.queue.Done(name)
 	}
 }
 
@@ -116,7 +90,7 @@ func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) er
 	}
 	stages.reach(stageNoted)
 	if !first {
-		s.log.Info(what(p.Noted.Network, network), append(stages.values(), "interface", p.Interface, "port", p.Name,
+		s.loop.log.Info(what(p.Noted.Network, network), append(stages.values(), "interface", p.Interface, "port", p.Name,
 			"Pod", p.Sandbox.PodNamespace+"/"+p.Sandbox.PodName, "from", p.Noted.Network, "to", network)...)
 	}
 	return nil
@@ -124,7 +98,7 @@ func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) er
 
 func what(from, to string) string {
 	if from == to {
-		return "Flows installed anew" // ovn-controller has started anew
+		return "Flows installed again" // ovn-controller has restarted
 	}
 	return "Interface moved"
 }
@@ -132,21 +106,22 @@ func what(from, to string) string {
 // networkOf is the network that the port's flows are of, and empty for a port
 // that is about to go. Where the cache shows no move it may lag behind one,
 // also behind one that follows the first flows at once: taking flows of the new
-// network for the old one's, the agent would wait for newer ones for ever.
+// network for the old one's, the agent would wait for newer ones forever.
 func (s *settler) networkOf(ctx context.Context, p ovs.Port) (string, error) {
 	key, ok := attachmentKey(p.LogicalPort)
 	if !ok {
 		return "", nil
 	}
-	a, err := found(ctx, s.client, key, &v1alpha1.L2Attachment{})
-	if err != nil || a == nil {
-		return "", err
+	a := s.node.Attachment(key)
+	if a == nil {
+		return "", nil
 	}
 	network, sure := attribute(a, p.Noted)
 	if sure {
 		return network, nil
 	}
-	if a, err = found(ctx, s.live, key, &v1alpha1.L2Attachment{}); err != nil || a == nil {
+	a, err := s.live.Attachment(ctx, key)
+	if err != nil || a == nil {
 		return "", err
 	}
 	network, _ = attribute(a, p.Noted)
@@ -163,7 +138,7 @@ func (s *settler) show(ctx context.Context, p ovs.Port, first bool) error {
 	if first && !hot {
 		return nil
 	}
-	want, err := s.wanted(ctx, p)
+	want, err := s.wanted(p)
 	if err != nil {
 		return err
 	}
@@ -172,20 +147,35 @@ func (s *settler) show(ctx context.Context, p ovs.Port, first bool) error {
 			return err
 		}
 	}
-	if err := link.Renew(p.Sandbox.Netns, p.Interface); err != nil || first {
+	if err := link.Renew(p.Sandbox.Netns, p.Interface); err != nil {
 		return err
 	}
-	return s.links.AddAddresses(p.Sandbox.Netns, want) // the new network may have assigned some
+	if !first { // the new network may have assigned some
+		if err := s.links.AddAddresses(p.Sandbox.Netns, want); err != nil {
+			return err
+		}
+	}
+	return s.steerBeside(ctx, p)
 }
 
-// wanted are the addresses that the port's interface shall have, by the cache.
-func (s *settler) wanted(ctx context.Context, p ovs.Port) (link.Interface, error) {
-	want := link.Interface{Name: p.Interface}
-	key, _ := attachmentKey(p.LogicalPort)
-	a, err := found(ctx, s.client, key, &v1alpha1.L2Attachment{})
-	if err != nil || a == nil {
-		return want, err
+// steerBeside is for a port that has got addresses beside others in its
+// container.
+func (s *settler) steerBeside(ctx context.Context, p ovs.Port) error {
+	ports, err := s.ovs.Ports(ctx)
+	if err != nil || !severalIn(ports, p.Sandbox.Container) {
+		return err
 	}
-	want.Addresses, err = addressesOf(a)
+	return s.steer(ctx, p.Sandbox)
+}
+
+// wanted are the addresses that the port's interface should have, by the cache.
+func (a *Agent) wanted(p ovs.Port) (want link.Interface, err error) {
+	want.Name = p.Interface
+	key, _ := attachmentKey(p.LogicalPort)
+	attachment := a.node.Attachment(key)
+	if attachment == nil {
+		return want, nil
+	}
+	want.Addresses, err = addressesOf(attachment)
 	return want, err
 }

@@ -49,7 +49,7 @@ func (w *world) movePort(a *v1alpha1.L2Attachment, from, to string) {
 }
 
 // knows has the sandbox know a neighbour by a wrong MAC address, as after a
-// move to where somebody else has its address.
+// move to where another pod has its address.
 func (s *sandbox) knows(iface, neighbour string) {
 	s.t.Helper()
 	nstest.Do(s.t, s.netns, func() error {
@@ -136,7 +136,7 @@ func TestMove(t *testing.T) {
 	moved := w.attach(ping.pod, "a", "net1", 1)
 	there := w.attach(pong.pod, "b", "net1", 2)
 	w.becomes(moved, "True Ready", "it is attached")
-	w.becomes(there, "True Ready", "somebody is on the other network")
+	w.becomes(there, "True Ready", "a pod is on the other network")
 	index := ping.index("net1")
 	ping.knows("net1", "10.0.0.2")
 	ping.knows("net1", "fd10::2")
@@ -173,7 +173,7 @@ func TestMove(t *testing.T) {
 func TestReadyOnlyAfterTheMove(t *testing.T) {
 	w, _, a := readyToMove(t)
 
-	// The controller has spoken, and the flows are not there.
+	// The controller has reported, and the flows are not there.
 	resume := w.PauseController()
 	w.change(a, func(a *v1alpha1.L2Attachment) { a.Spec.Network.Name = "b" })
 	w.movePort(a, "a", "b")
@@ -182,7 +182,7 @@ func TestReadyOnlyAfterTheMove(t *testing.T) {
 	resume()
 	w.becomes(a, "True Ready", "the flows are the new network's")
 
-	// The flows are there before the controller has spoken.
+	// The flows are there before the controller has reported.
 	w.change(a, func(a *v1alpha1.L2Attachment) { a.Spec.Network.Name = "a" })
 	before := w.installedAt(a)
 	w.movePort(a, "b", "a")
@@ -193,7 +193,7 @@ func TestReadyOnlyAfterTheMove(t *testing.T) {
 }
 
 // A move of which ovn-controller tells nothing: its flows count as installed
-// already. It is asked anew, and the interface stays what it is.
+// already. It is asked again, and the interface stays what it is.
 func TestMoveThatIsNotTold(t *testing.T) {
 	w, ping, a := readyToMove(t, 1300)
 	host := link.HostName("c-ping", "net1")
@@ -201,10 +201,10 @@ func TestMoveThatIsNotTold(t *testing.T) {
 	before := same()
 
 	w.change(a, func(a *v1alpha1.L2Attachment) { a.Spec.Network.Name = "b" })
-	w.accept(a) // the controller has spoken, and the node shows nothing of it
+	w.accept(a) // the controller has reported, and the node shows nothing of it
 
 	w.becomes(a, "False Wiring", "the flows are the old network's, as far as is known")
-	w.becomes(a, "True Ready", "ovn-controller was asked anew")
+	w.becomes(a, "True Ready", "ovn-controller was asked again")
 	g := NewWithT(t)
 	g.Eventually(ping.mtu("net1"), patience, "5ms").Should(Equal(1300))
 	g.Expect(same()).To(Equal(before), "device and OpenFlow port")
@@ -224,7 +224,7 @@ func TestRefusedMove(t *testing.T) {
 	a := w.attach(ping.pod, "a", "net1", 1)
 	b := w.attach(pong.pod, "a", "net1", 2)
 	w.becomes(a, "True Ready", "it is attached")
-	w.becomes(b, "True Ready", "somebody else, too")
+	w.becomes(b, "True Ready", "another pod, too")
 	w.change(a, func(a *v1alpha1.L2Attachment) { a.Spec.Network.Name = "b" })
 	on, _ := b.PortNetwork()
 	w.refuse(a, v1alpha1.MoveRefused(v1alpha1.AttachmentRefused(v1alpha1.ReasonAddressTaken, "10.0.0.1 is taken"), on), "a")
@@ -239,15 +239,13 @@ func TestRefusedMove(t *testing.T) {
 // A network's MTU may change while pods are on it.
 func TestMTUChanges(t *testing.T) {
 	w := start(t)
-	n := w.network("a")
+	w.network("a")
 	ping := w.running("ping")
 	a := w.attach(ping.pod, "a", "net1", 1)
 	w.becomes(a, "True Ready", "it is attached")
 	for _, mtu := range []int32{1300, 1400} {
-		n.Spec.MTU = &mtu
-		if err := w.Update(t.Context(), n); err != nil {
-			t.Fatal(err)
-		}
+		w.network("a", mtu)
+		w.accept(a)
 		NewWithT(t).Eventually(func() (int, error) {
 			is, err := link.Inspect(ping.netns, "net1")
 			host, lost := netlink.LinkByName(link.HostName("c-ping", "net1"))
@@ -302,7 +300,7 @@ func (w *world) settled(a *v1alpha1.L2Attachment) {
 	}, patience, "5ms").Should(ContainSubstring("l2sm.io/installed-ts"))
 }
 
-// A running pod can't speak through an interface before its flows are there:
+// A running pod can't send through an interface before its flows are there:
 // what it sent would go on being dropped for a while.
 func TestHotInterfaceSpeaksWithItsFlows(t *testing.T) {
 	w := start(t)

@@ -37,9 +37,9 @@ func TestDelOfWhatIsGone(t *testing.T) {
 		"Namespace":  {"the pod's end took the device along", func(w *world, s *sandbox) { nstest.RemoveNS(w.t, s.netns) }},
 		"Pod":        {"the pod is out of the API", func(w *world, s *sandbox) { w.deleteNow(s.pod) }},
 		"Attachment": {"the garbage collector was first", func(w *world, s *sandbox) { w.deleteNow(w.attachment(s.pod, "one", "net1", 1)) }},
-		"Port":       {"somebody tidied OVS", func(w *world, s *sandbox) { w.Ctl("del-port", w.Ports()[0]) }},
+		"Port":       {"a user tidied OVS", func(w *world, s *sandbox) { w.Ctl("del-port", w.Ports()[0]) }},
 		"Deleted":    {"the runtime repeats itself", func(w *world, s *sandbox) { s.ok("DEL") }},
-		"NoArgs":     {"the runtime has lost what it knew of the pod", func(_ *world, s *sandbox) { s.pod, s.netns = &corev1.Pod{}, "" }},
+		"NoArgs":     {"the runtime has lost what it knew of the pod", func(_ *world, s *sandbox) { s.pod, s.uid, s.netns = &corev1.Pod{}, "", "" }},
 		"Agent":      {"the agent that made it is dead", func(w *world, s *sandbox) { w.stopAgent(); w.startAgent() }},
 	}
 	for name, tc := range cases {
@@ -65,23 +65,23 @@ func TestCheck(t *testing.T) {
 		spoil  func(*world, *sandbox)
 		says   string
 	}{
-		"MTU": {"somebody set another", func(w *world, s *sandbox) {
+		"MTU": {"a user set another", func(w *world, s *sandbox) {
 			s.inner(func(inner netlink.Link) error { return netlink.LinkSetMTU(inner, 1000) })
 		}, "MTU 1000, want 1442"},
-		"MAC": {"somebody set another", func(w *world, s *sandbox) {
+		"MAC": {"a user set another", func(w *world, s *sandbox) {
 			s.inner(func(inner netlink.Link) error {
 				return netlink.LinkSetHardwareAddr(inner, net.HardwareAddr{2, 0, 0, 0, 0, 9})
 			})
 		}, "02:00:00:00:00:09"},
-		"Address": {"somebody removed it", func(w *world, s *sandbox) {
+		"Address": {"a user removed it", func(w *world, s *sandbox) {
 			s.inner(func(inner netlink.Link) error {
 				return netlink.AddrDel(inner, &netlink.Addr{IPNet: &net.IPNet{IP: net.IPv4(10, 0, 0, 1), Mask: net.CIDRMask(24, 32)}})
 			})
 		}, "lacks addresses [10.0.0.1/24]"},
-		"Interface": {"somebody removed it", func(w *world, s *sandbox) {
+		"Interface": {"a user removed it", func(w *world, s *sandbox) {
 			s.inner(netlink.LinkDel)
 		}, "net1"},
-		"Port": {"somebody removed it", func(w *world, s *sandbox) { w.Ctl("del-port", w.Ports()[0]) }, "has no port"},
+		"Port": {"a user removed it", func(w *world, s *sandbox) { w.Ctl("del-port", w.Ports()[0]) }, "has no port"},
 		"Binding": {"ovn-controller has lost the logical port", func(w *world, s *sandbox) {
 			w.NB("lsp-del", "l2sm/"+w.namespace+"/"+w.attachment(s.pod, "one", "net1", 1).Name)
 			NewWithT(w.t).Eventually(func() string { return w.Ctl("get", "interface", w.Ports()[0], "external_ids") }, patience, "10ms").
@@ -170,7 +170,7 @@ func TestReadyFollowsOVS(t *testing.T) {
 		reason string
 		lose   func(*world)
 	}{
-		"Seen":           {"somebody removed the port", losePort},
+		"Seen":           {"a user removed the port", losePort},
 		"AgentRestarted": {"an agent that starts tells what happened without it", func(w *world) { w.stopAgent(); losePort(w); w.startAgent() }},
 		"Rebound": {"the port is of the pod's last life", func(w *world) {
 			var all v1alpha1.L2AttachmentList

@@ -19,9 +19,11 @@ type wire struct {
 	extra bool
 }
 
-// newWire says what is to be made of a complete attachment, with an MTU in
-// bytes.
-func newWire(s ovs.Sandbox, a *v1alpha1.L2Attachment, mtu int32) (wire, error) {
+// newWire says what is to be made of a granted attachment.
+func newWire(s ovs.Sandbox, a *v1alpha1.L2Attachment) (wire, error) {
+	if err := link.CheckName(a.Spec.Interface); err != nil {
+		return wire{}, fmt.Errorf("L2Attachment %q: %w", a.Name, err)
+	}
 	mac, err := net.ParseMAC(a.Spec.MACAddress)
 	if err != nil {
 		return wire{}, fmt.Errorf("parse macAddress of L2Attachment %q: %w", a.Name, err)
@@ -30,10 +32,10 @@ func newWire(s ovs.Sandbox, a *v1alpha1.L2Attachment, mtu int32) (wire, error) {
 	if err != nil {
 		return wire{}, err
 	}
-	inner := link.Interface{Name: a.Spec.Interface, MAC: mac, MTU: int(mtu), Addresses: addresses}
+	inner := link.Interface{Name: a.Spec.Interface, MAC: mac, MTU: int(a.Status.MTU), Addresses: addresses}
 	host := link.HostEnd{
 		Name:  link.HostName(s.Container, inner.Name),
-		Owner: link.Owner{Container: s.Container, IfName: s.IfName, Config: s.Config},
+		Owner: link.NewOwner(s.Container, s.IfName, s.Config),
 	}
 	return wire{host: host, inner: inner, port: ovs.Port{
 		Name:        host.Name,
@@ -70,24 +72,37 @@ type plan struct {
 	// before anything of the same name is made.
 	again []ovs.Port
 	// stale are other sandboxes' ports of the same attachments, which a pod
-	// leaves whose sandbox is made anew. Two interfaces of one logical port
+	// leaves whose sandbox is made again. Two interfaces of one logical port
 	// would cut both off, so they go in the transaction that adds ours.
 	stale []ovs.Port
+	// taken are this sandbox's ports of other attachments that have the name of
+	// one of the wires: the first holder keeps it.
+	taken []ovs.Port
 	wires []wire
 }
 
-// planPlug compares what is wanted with the ports that there are.
-func planPlug(s ovs.Sandbox, wires []wire, ports []ovs.Port) plan {
+// sameADD says which ports of a sandbox the same ADD has made.
+func sameADD(s ovs.Sandbox) func(ovs.Port) bool {
+	return func(p ovs.Port) bool {
+		return p.Sandbox.IfName == s.IfName && link.ConfigName(p.Sandbox.Config) == link.ConfigName(s.Config)
+	}
+}
+
+// planPlug compares what is wanted with the ports that there are. mine are those
+// of the sandbox that an earlier try made.
+func planPlug(s ovs.Sandbox, wires []wire, ports []ovs.Port, mine func(ovs.Port) bool) plan {
 	p := plan{wires: wires}
-	wanted := map[string]bool{}
+	wanted, names := map[string]bool{}, map[string]bool{}
 	for _, w := range wires {
-		wanted[w.port.Attachment] = true
+		wanted[w.port.Attachment], names[w.port.Name] = true, true
 	}
 	for _, port := range ports {
 		own := port.Sandbox.Container == s.Container
 		switch {
-		case own && (port.Sandbox.IfName == s.IfName && port.Sandbox.Config == s.Config || wanted[port.Attachment]):
+		case own && (mine(port) || wanted[port.Attachment]):
 			p.again = append(p.again, port)
+		case own && names[port.Name]:
+			p.taken = append(p.taken, port)
 		case !own && wanted[port.Attachment]:
 			p.stale = append(p.stale, port)
 		}

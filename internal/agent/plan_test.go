@@ -32,6 +32,7 @@ func attachment(change ...func(*v1alpha1.L2Attachment)) *v1alpha1.L2Attachment {
 			Network:    v1alpha1.NetworkReference{Name: "ping-network"},
 			MACAddress: "0A:58:0A:65:02:0A", Addresses: []string{"10.101.2.10/16", "fd10:101::10/64"},
 		},
+		Status: v1alpha1.L2AttachmentStatus{MTU: 1442},
 	}
 	for _, c := range change {
 		c(a)
@@ -39,9 +40,14 @@ func attachment(change ...func(*v1alpha1.L2Attachment)) *v1alpha1.L2Attachment {
 	return a
 }
 
+// mtu is what the controller has granted, in bytes.
+func mtu(bytes int32) func(*v1alpha1.L2Attachment) {
+	return func(a *v1alpha1.L2Attachment) { a.Status.MTU = bytes }
+}
+
 func TestNewWire(t *testing.T) {
 	s := sandbox("c1", "net1")
-	got, err := newWire(s, attachment(), 1442)
+	got, err := newWire(s, attachment())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,10 +68,11 @@ func TestNewWire(t *testing.T) {
 		t.Errorf("what is made of an attachment (-want +got):\n%s", diff)
 	}
 	for name, broken := range map[string]*v1alpha1.L2Attachment{
+		"reserved":   attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "all" }),
 		"macAddress": attachment(func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress = "0a:58" }),
 		"addresses":  attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Addresses = []string{"10.0.0.1"} }),
 	} {
-		if _, err := newWire(s, broken, 1442); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := newWire(s, broken); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("newWire with a broken %s gave error %v", name, err)
 		}
 	}
@@ -73,7 +80,7 @@ func TestNewWire(t *testing.T) {
 
 func TestPlanPlug(t *testing.T) {
 	s := sandbox("new", "net1")
-	wanted, err := newWire(s, attachment(), 1442)
+	wanted, err := newWire(s, attachment())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,38 +91,52 @@ func TestPlanPlug(t *testing.T) {
 		p.Sandbox.Config = hotConfig
 		return p
 	}
+	named := func(p ovs.Port) ovs.Port {
+		p.Name = wanted.port.Name
+		return p
+	}
+	ofADD, alone := sameADD(s), func(ovs.Port) bool { return false }
 	cases := map[string]struct {
-		reason       string
-		ports        []ovs.Port
-		again, stale []string
+		reason              string
+		mine                func(ovs.Port) bool
+		ports               []ovs.Port
+		again, stale, taken []string
 	}{
-		"Fresh":         {"nothing is there", nil, nil, nil},
-		"NewSandbox":    {"the pod's sandbox was made anew: its predecessor's port would cut both off", []ovs.Port{port("old", "net1", "a-net1")}, nil, []string{"old-a-net1"}},
-		"Retry":         {"an ADD of the same sandbox was cut short", []ovs.Port{port("new", "net1", "a-net1"), port("new", "net1", "a-net2")}, []string{"new-a-net1", "new-a-net2"}, nil},
-		"OtherADD":      {"another ADD of the same sandbox made its own interface", []ovs.Port{port("new", "net2", "a-net2")}, nil, nil},
-		"Hot":           {"what was plugged in since is called like the ADD's CNI_IFNAME", []ovs.Port{hot(port("new", "net1", "a-net7"))}, nil, nil},
-		"OtherPod":      {"other pods' ports are none of its business", []ovs.Port{port("other", "net1", "b-net1")}, nil, nil},
-		"OldAttachment": {"what else the predecessor has goes with its own DEL", []ovs.Port{port("old", "net1", "a-net9")}, nil, nil},
+		"Fresh":         {"nothing is there", ofADD, nil, nil, nil, nil},
+		"NewSandbox":    {"the pod's sandbox was made again: its predecessor's port would cut both off", ofADD, []ovs.Port{port("old", "net1", "a-net1")}, nil, []string{"old-a-net1"}, nil},
+		"Retry":         {"an ADD of the same sandbox was cut short", ofADD, []ovs.Port{port("new", "net1", "a-net1"), port("new", "net1", "a-net2")}, []string{"new-a-net1", "new-a-net2"}, nil, nil},
+		"OtherADD":      {"another ADD of the same sandbox made its own interface", ofADD, []ovs.Port{port("new", "net2", "a-net2")}, nil, nil, nil},
+		"Hot":           {"what was plugged in since is called like the ADD's CNI_IFNAME", ofADD, []ovs.Port{hot(port("new", "net1", "a-net7"))}, nil, nil, nil},
+		"OtherPod":      {"other pods' ports are none of its business", ofADD, []ovs.Port{port("other", "net1", "b-net1")}, nil, nil, nil},
+		"OldAttachment": {"what else the predecessor has goes with its own DEL", ofADD, []ovs.Port{port("old", "net1", "a-net9")}, nil, nil, nil},
+		"Taken":         {"an interface that works is not cut off for another attachment", ofADD, []ovs.Port{named(port("new", "net2", "a-net7"))}, nil, nil, []string{wanted.port.Name}},
+		"TakenHot":      {"nor where the watch made it", ofADD, []ovs.Port{named(hot(port("new", "net1", "a-net7")))}, nil, nil, []string{wanted.port.Name}},
+		"HotTaken":      {"nor by the watch", alone, []ovs.Port{named(hot(port("new", "net1", "a-net7")))}, nil, nil, []string{wanted.port.Name}},
+		"HotAlone":      {"the watch leaves the other interfaces of the ADD alone", alone, []ovs.Port{port("new", "net1", "a-net2")}, nil, nil, nil},
+		"HotAgain":      {"its own port is made again", alone, []ovs.Port{named(port("new", "net1", "a-net1"))}, []string{wanted.port.Name}, nil, nil},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			p := planPlug(s, []wire{wanted}, tc.ports)
+			p := planPlug(s, []wire{wanted}, tc.ports, tc.mine)
 			if diff := cmp.Diff(tc.again, portNames(p.again)); diff != "" {
 				t.Errorf("%s: removed before (-want +got):\n%s", tc.reason, diff)
 			}
 			if diff := cmp.Diff(tc.stale, portNames(p.stale)); diff != "" {
 				t.Errorf("%s: replaced (-want +got):\n%s", tc.reason, diff)
 			}
+			if diff := cmp.Diff(tc.taken, portNames(p.taken)); diff != "" {
+				t.Errorf("%s: in the way (-want +got):\n%s", tc.reason, diff)
+			}
 		})
 	}
 }
 
 func TestResultOf(t *testing.T) {
-	first, err := newWire(sandbox("c1", "net1"), attachment(), 1442)
+	first, err := newWire(sandbox("c1", "net1"), attachment())
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := newWire(sandbox("c1", "net1"), attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "net2" }), 1400)
+	second, err := newWire(sandbox("c1", "net1"), attachment(mtu(1400), func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "net2" }))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,19 +28,39 @@ func (p *plugger) did(step string) {
 	}
 }
 
-// plug makes the wires and their ports. On an error nothing of them is left.
+// plug makes the wires of an ADD and their ports, after what an earlier try of it
+// has left is removed. On an error nothing of them is left.
 func (p *plugger) plug(ctx context.Context, s ovs.Sandbox, wires []wire) error {
+	return p.plugBeside(ctx, s, wires, sameADD(s))
+}
+
+// plugBeside makes the wires and their ports beside those of the sandbox that
+// are not mine.
+func (p *plugger) plugBeside(ctx context.Context, s ovs.Sandbox, wires []wire, mine func(ovs.Port) bool) error {
 	ports, err := p.ovs.Ports(ctx)
 	if err != nil {
 		return err
 	}
-	plan := planPlug(s, wires, ports)
+	plan := planPlug(s, wires, ports, mine)
+	if err := plan.conflict(); err != nil {
+		return err
+	}
 	if err := p.clear(ctx, plan); err != nil {
 		return fmt.Errorf("remove what an earlier try left: %w", err)
 	}
 	p.did("clear")
 	if err := p.make(ctx, plan); err != nil {
 		return errors.Join(err, p.undo(ctx, wires))
+	}
+	return nil
+}
+
+// errHeld says that another attachment has the interface. It may go.
+var errHeld = errors.New("another L2Attachment of the pod has this interface")
+
+func (p plan) conflict() error {
+	for _, holder := range p.taken {
+		return fmt.Errorf("interface %q is logical switch port %q: %w", holder.Interface, holder.LogicalPort, errHeld)
 	}
 	return nil
 }
@@ -107,7 +127,11 @@ func (p *plugger) replug(ctx context.Context, s ovs.Sandbox, wires []wire) error
 	if err != nil {
 		return err
 	}
-	return p.replace(ctx, planPlug(s, wires, ports))
+	plan := planPlug(s, wires, ports, func(ovs.Port) bool { return false })
+	if err := plan.conflict(); err != nil {
+		return err
+	}
+	return p.replace(ctx, plan)
 }
 
 // undo removes what was made of the wires, also when the caller is gone.

@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/internal/ovs"
 )
 
 // moveTimeout is how long ovn-controller has for the flows of a port that was
-// moved, which takes it some 30 ms, before it is asked anew.
+// moved, which takes it some 30 ms, before it is asked again.
 const moveTimeout = 5 * time.Second
 
 // silent says whether ovn-controller has told nothing since the port was moved:
@@ -23,14 +23,14 @@ func silent(v view) bool {
 		port.State.Installed && port.State.InstalledAt == port.Noted.InstalledAt
 }
 
-// press has ovn-controller install the flows of a moved port anew where it was
+// press has ovn-controller install the flows of a moved port again where it was
 // silent for too long, and returns when to look again. A port that is moved
 // between its first flows and their being known in the southbound database is
 // one whose flows are installed already (ovn-controller's if-status.c, MARK_UP),
 // and gets no new ovn-installed-ts: in the soak, one move of 600. A row made
-// anew under the port's name is another interface to ovn-controller and the same
+// again under the port's name is another interface to ovn-controller and the same
 // one to ovs-vswitchd, which keeps device and OpenFlow port.
-func (w *watcher) press(ctx context.Context, key client.ObjectKey, v view) (time.Duration, error) {
+func (w *watcher) press(ctx context.Context, key types.NamespacedName, v view) (time.Duration, error) {
 	port := v.port()
 	if port == nil {
 		return 0, nil
@@ -45,7 +45,7 @@ func (w *watcher) press(ctx context.Context, key client.ObjectKey, v view) (time
 	}
 	w.moves.Delete(port.Name)
 
-	unlock, err := w.pods.acquire(ctx, port.Sandbox.PodUID)
+	unlock, err := w.pods.acquire(ctx, port.Sandbox.Pod())
 	if err != nil {
 		return 0, fmt.Errorf("wait for a call for the pod: %w", err)
 	}
@@ -54,7 +54,7 @@ func (w *watcher) press(ctx context.Context, key client.ObjectKey, v view) (time
 		return 0, err
 	}
 	port = v.port()
-	log.FromContext(ctx).Info("ovn-controller tells nothing of a move, asking anew", "port", port.Name, "interface", port.Interface,
+	logr.FromContextOrDiscard(ctx).Info("ovn-controller tells nothing of a move, asking again", "port", port.Name, "interface", port.Interface,
 		"Pod", port.Sandbox.PodNamespace+"/"+port.Sandbox.PodName, "to", networkOf(v.attachment).String())
 	return 0, w.ovs.Change(ctx, []ovs.Port{*port}, []string{port.Name})
 }

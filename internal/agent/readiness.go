@@ -1,14 +1,11 @@
 package agent
 
 import (
-	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 )
@@ -53,29 +50,14 @@ func stands(a *v1alpha1.L2Attachment, want metav1.Condition) bool {
 	if is == nil || is.Status != want.Status || is.Reason != want.Reason || is.Message != want.Message {
 		return false
 	}
-	on, has := a.PortNetwork()
-	underWay := has && on != a.NetworkKey() && !isRefused(a)
-	return is.ObservedGeneration == a.Generation || underWay
+	return is.ObservedGeneration == a.Generation || moveAhead(a)
 }
 
-// apply writes the agent's part of the status; the rest is the controller's.
-func (w *watcher) apply(ctx context.Context, a *v1alpha1.L2Attachment, want metav1.Condition) error {
+// dated is the condition for the spec as it is now, with the time since when
+// its status stands.
+func dated(a *v1alpha1.L2Attachment, want metav1.Condition) metav1.Condition {
 	want.ObservedGeneration = a.Generation
-	conditions := append([]metav1.Condition(nil), a.Status.Conditions...)
-	meta.SetStatusCondition(&conditions, want) // keeps lastTransitionTime where the status stays
-	dated := meta.FindStatusCondition(conditions, want.Type)
-	condition, err := runtime.DefaultUnstructuredConverter.ToUnstructured(dated)
-	if err != nil {
-		return fmt.Errorf("convert condition: %w", err)
-	}
-	part := &unstructured.Unstructured{Object: map[string]any{
-		"metadata": map[string]any{"namespace": a.Namespace, "name": a.Name, "uid": string(a.UID)},
-		"status":   map[string]any{"conditions": []any{condition}},
-	}}
-	part.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("L2Attachment"))
-	err = w.api.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(part), client.FieldOwner(name), client.ForceOwnership)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("apply condition %s of L2Attachment %q: %w", want.Type, client.ObjectKeyFromObject(a), err)
-	}
-	return nil
+	conditions := slices.Clone(a.Status.Conditions)
+	meta.SetStatusCondition(&conditions, want)
+	return *meta.FindStatusCondition(conditions, want.Type)
 }

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
 // The stages of an ADD, in their order, and those of the watch's work.
@@ -52,7 +51,7 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(stageSeconds, watchStageSeconds, addSeconds, calls, swept)
+	prometheus.MustRegister(stageSeconds, watchStageSeconds, addSeconds, calls, swept)
 }
 
 // stages are the times at which an ADD, or the watch's work on an attachment,

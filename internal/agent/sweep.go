@@ -5,17 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/util/workqueue"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/cri"
@@ -28,57 +22,52 @@ import (
 // runtime none for what it has forgotten. It looks at start, when a pod goes,
 // and when Open vSwitch's database is there again. Where the runtime can't be
 // asked it tries again until it can.
-type sweeper struct{ *Agent }
+type sweeper struct {
+	*Agent
+	loop *loop[string]
+}
 
-// node is the only key: there is one node to sweep.
-var node = ctrl.Request{NamespacedName: client.ObjectKey{Name: "node"}}
+// theNode is the only key: there is one node to sweep.
+const theNode = "node"
 
-func (s *sweeper) setup(mgr ctrl.Manager) error {
-	toNode := func(context.Context, client.Object) []ctrl.Request { return []ctrl.Request{node} }
-	err := ctrl.NewControllerManagedBy(mgr).Named("sweep").
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(toNode), builder.WithPredicates(podGoes)).
-		WatchesRawSource(s).
-		WithOptions(controller.Options{NewQueue: newQueue, RateLimiter: newLimiter()}).
-		Complete(s)
-	if err != nil {
-		return fmt.Errorf("set up the sweep: %w", err)
+func newSweeper(a *Agent) *sweeper {
+	s := &sweeper{Agent: a}
+	s.loop = newLoop(a.log.WithName("sweep"), func(ctx context.Context, _ string) (time.Duration, error) { return 0, s.sweep(ctx) })
+	return s
+}
+
+// podChanged has the node swept when a pod goes or ends.
+func (s *sweeper) podChanged(before, after *corev1.Pod) {
+	if after == nil || before != nil && !ended(before) && ended(after) {
+		s.loop.add(theNode)
 	}
+}
+
+// run works until ctx ends; it sweeps once for each connection to OVS'
+// database.
+func (s *sweeper) run(ctx context.Context) error {
+	go s.eachSession(ctx, func(context.Context) { s.loop.add(theNode) })
+	s.loop.run(ctx, 1)
 	return nil
 }
 
-var podGoes = predicate.Funcs{
-	CreateFunc: func(event.CreateEvent) bool { return false },
-	UpdateFunc: func(e event.UpdateEvent) bool {
-		before, was := e.ObjectOld.(*corev1.Pod)
-		after, is := e.ObjectNew.(*corev1.Pod)
-		return was && is && !ended(before) && ended(after)
-	},
-}
-
-// Start has the node swept once for each connection to OVS' database.
-func (s *sweeper) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[ctrl.Request]) error {
-	go s.eachSession(ctx, func(context.Context) { queue.Add(node) })
-	return nil
-}
-
-// Reconcile sweeps.
-func (s *sweeper) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+func (s *sweeper) sweep(ctx context.Context) error {
 	// The node first: what is made after it was looked at is not judged, and
 	// what was plugged into a ready sandbox finds that sandbox listed.
 	ends, err := s.links.List()
 	if err != nil {
-		return ctrl.Result{}, err
+		return err
 	}
 	ports, err := s.ovs.Ports(ctx)
 	if errors.Is(err, ovs.ErrNotConnected) {
-		return ctrl.Result{}, nil // the next connection brings the sweep here again
+		return nil // the next connection has it swept
 	}
 	if err != nil {
-		return ctrl.Result{}, err
+		return err
 	}
 	sandboxes, err := s.cri.Sandboxes(ctx)
 	if err != nil {
-		return ctrl.Result{}, err
+		return err
 	}
 	s.torn.forget(func(container string) bool { return listed(sandboxes, container) != nil })
 
@@ -94,7 +83,7 @@ func (s *sweeper) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, e
 			errs = append(errs, s.sweepSandbox(ctx, sandbox, ends))
 		}
 	}
-	return ctrl.Result{}, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // sweepPort takes the pod's lock for what looks like left only: an ADD may
@@ -103,7 +92,7 @@ func (s *sweeper) sweepPort(ctx context.Context, p ovs.Port) error {
 	if left, err := s.left(ctx, p); err != nil || !left {
 		return err
 	}
-	unlock, err := s.pods.acquire(ctx, p.Sandbox.PodUID)
+	unlock, err := s.pods.acquire(ctx, p.Sandbox.Pod())
 	if err != nil {
 		return fmt.Errorf("wait for a call for the pod: %w", err)
 	}
@@ -116,7 +105,7 @@ func (s *sweeper) sweepPort(ctx context.Context, p ovs.Port) error {
 		return fmt.Errorf("sweep port %q: %w", p.Name, err)
 	}
 	swept.WithLabelValues("port").Inc()
-	log.FromContext(ctx).Info("Swept an interface of a sandbox that is gone", "port", p.Name, "interface", p.Interface,
+	logr.FromContextOrDiscard(ctx).Info("Swept an interface of a sandbox that is gone", "port", p.Name, "interface", p.Interface,
 		"Pod", p.Sandbox.PodNamespace+"/"+p.Sandbox.PodName, "container", p.Sandbox.Container)
 	return nil
 }
@@ -130,11 +119,15 @@ func (s *sweeper) left(ctx context.Context, p ovs.Port) (bool, error) {
 	if is := portNamed(ports, p.Name); is == nil || is.Sandbox != p.Sandbox {
 		return false, nil
 	}
-	pod, err := found(ctx, s.live, client.ObjectKey{Namespace: p.Sandbox.PodNamespace, Name: p.Sandbox.PodName}, &corev1.Pod{})
+	pod, err := s.live.Pod(ctx, types.NamespacedName{Namespace: p.Sandbox.PodNamespace, Name: p.Sandbox.PodName})
 	if err != nil {
 		return false, err
 	}
-	sandboxes, err := s.cri.SandboxesOf(ctx, p.Sandbox.PodUID)
+	uid := p.Sandbox.PodUID
+	if pod != nil {
+		uid = sandboxUID(pod)
+	}
+	sandboxes, err := s.cri.SandboxesOf(ctx, uid)
 	if err != nil {
 		return false, err
 	}
@@ -160,7 +153,7 @@ func (s *sweeper) sweepSandbox(ctx context.Context, sandbox cri.Sandbox, ends []
 	if left, err := s.orphans(ctx, sandbox, ends); err != nil || len(left) == 0 {
 		return err
 	}
-	unlock, err := s.pods.acquire(ctx, sandbox.PodUID)
+	unlock, err := s.pods.acquire(ctx, podKey(sandbox.PodNamespace, sandbox.PodName))
 	if err != nil {
 		return fmt.Errorf("wait for a call for the pod: %w", err)
 	}
@@ -178,11 +171,8 @@ func (s *sweeper) orphans(ctx context.Context, sandbox cri.Sandbox, ends []link.
 	if err != nil {
 		return nil, err
 	}
-	var attachments v1alpha1.L2AttachmentList
-	if err := s.client.List(ctx, &attachments, client.InNamespace(sandbox.PodNamespace)); err != nil {
-		return nil, fmt.Errorf("list attachments: %w", err)
-	}
-	return orphans(sandbox, ends, ports, attachments.Items), nil
+	pod := types.NamespacedName{Namespace: sandbox.PodNamespace, Name: sandbox.PodName}
+	return orphans(sandbox, s.node.Pod(pod), ends, ports, s.node.AttachmentsOf(pod)), nil
 }
 
 func (s *sweeper) deleteEnd(ctx context.Context, end link.HostEnd) error {
@@ -190,16 +180,20 @@ func (s *sweeper) deleteEnd(ctx context.Context, end link.HostEnd) error {
 		return fmt.Errorf("sweep link: %w", err)
 	}
 	swept.WithLabelValues("link").Inc()
-	log.FromContext(ctx).Info("Swept a link without a port", "link", end.Name, "container", end.Owner.Container)
+	logr.FromContextOrDiscard(ctx).Info("Swept a link without a port", "link", end.Name, "container", end.Owner.Container)
 	return nil
 }
 
-// orphans are host ends in the sandbox that have no port, and no attachment
-// that would give them one.
-func orphans(sandbox cri.Sandbox, ends []link.HostEnd, ports []ovs.Port, attachments []v1alpha1.L2Attachment) []link.HostEnd {
+// orphans are host ends in the sandbox that have no port, and no attachment of
+// the pod that would give them one.
+func orphans(sandbox cri.Sandbox, pod *corev1.Pod, ends []link.HostEnd, ports []ovs.Port, attachments []*v1alpha1.L2Attachment) []link.HostEnd {
+	uid := types.UID(sandbox.PodUID)
+	if isOf(sandbox, pod) {
+		uid = pod.UID
+	}
 	claimed := map[string]bool{}
 	for _, a := range attachments {
-		if string(a.Spec.PodUID) == sandbox.PodUID {
+		if a.Spec.PodUID == uid && !refusedPort(a) {
 			claimed[link.HostName(sandbox.ID, a.Spec.Interface)] = true
 		}
 	}
@@ -216,7 +210,7 @@ func suspects(ports []ovs.Port, sandboxes []cri.Sandbox) []ovs.Port {
 	})
 }
 
-// isLeft says whether nobody needs the port any more: its sandbox is not
+// isLeft says whether the port is not needed any more: its sandbox is not
 // ready, and its pod, live, has ended, is gone, or has another sandbox. Until
 // its pod is, a sandbox that the runtime does not list may be one that is being
 // made: containerd 1.6 lists it only then.
@@ -227,7 +221,7 @@ func isLeft(p ovs.Port, pod *corev1.Pod, sandboxes []cri.Sandbox) bool {
 	if pod == nil || string(pod.UID) != p.Sandbox.PodUID || ended(pod) {
 		return true
 	}
-	return slices.ContainsFunc(sandboxes, func(other cri.Sandbox) bool { return other.Ready && other.PodUID == p.Sandbox.PodUID })
+	return slices.ContainsFunc(sandboxes, func(other cri.Sandbox) bool { return other.Ready && isOf(other, pod) })
 }
 
 // leftEnds are host ends without a port, in containers that the runtime does

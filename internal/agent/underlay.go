@@ -8,9 +8,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/vishvananda/netlink"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/events"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/link"
@@ -20,10 +17,10 @@ import (
 // underlay checks that the interface that tunnels leave by carries what the
 // cluster's UNDERLAY_MTU promises: OVS drops what does not fit, silently.
 type underlay struct {
-	log      logr.Logger
-	recorder events.EventRecorder
+	log logr.Logger
+	// complain tells the cluster; it must return quickly.
+	complain func(context.Context, v1alpha1.Event)
 	ovs      *ovs.Client
-	node     string
 	// want is UNDERLAY_MTU, in bytes.
 	want int
 
@@ -31,11 +28,9 @@ type underlay struct {
 	told link.Holder
 }
 
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch;update
-
-// Start looks at start, when the tunnels' address changes, and when the
+// run looks at start, when the tunnels' address changes, and when the
 // interface does, until ctx ends.
-func (u *underlay) Start(ctx context.Context) error {
+func (u *underlay) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := u.follow(ctx); err != nil {
 			return err
@@ -63,7 +58,7 @@ func (u *underlay) follow(ctx context.Context) error {
 		changed := u.ovs.Changed()
 		if encap, err := u.ovs.EncapIP(ctx); err == nil && encap != ip {
 			ip = encap
-			found = u.look(ip)
+			found = u.look(ctx, ip)
 		}
 		select {
 		case update, open := <-links:
@@ -71,14 +66,14 @@ func (u *underlay) follow(ctx context.Context) error {
 				return nil
 			}
 			if int(update.Index) == found.Index {
-				found = u.look(ip)
+				found = u.look(ctx, ip)
 			}
 		case update, open := <-addrs:
 			if !open {
 				return nil
 			}
 			if addressOf(update.LinkAddress) == ip {
-				found = u.look(ip)
+				found = u.look(ctx, ip)
 			}
 		case <-changed:
 		case <-ctx.Done():
@@ -88,7 +83,7 @@ func (u *underlay) follow(ctx context.Context) error {
 }
 
 // look finds the interface and complains of it, once for each state.
-func (u *underlay) look(ip netip.Addr) link.Holder {
+func (u *underlay) look(ctx context.Context, ip netip.Addr) link.Holder {
 	found, err := link.HolderOf(ip)
 	if err != nil {
 		u.log.Info("Could not look at the tunnel interface", "address", ip.String(), "error", err.Error())
@@ -104,9 +99,7 @@ func (u *underlay) look(ip netip.Addr) link.Holder {
 	u.told = found
 	complaint := v1alpha1.UnderlayMTUEvent(found.Name, found.MTU, u.want)
 	u.log.Info(complaint.Message, "interface", found.Name)
-	// kubectl describe node looks for events of this UID, as kubelet's.
-	node := &corev1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: u.node, UID: types.UID(u.node)}
-	u.recorder.Eventf(node, nil, complaint.Type, complaint.Reason, complaint.Action, "%s", complaint.Message)
+	u.complain(ctx, complaint)
 	return found
 }
 

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"testing"
@@ -10,7 +11,8 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
-	"k8s.io/client-go/tools/events"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
 )
 
 // Each state of the interface is complained of once.
@@ -25,8 +27,9 @@ func TestUnderlayLook(t *testing.T) {
 	if err := netlink.AddrAdd(eth1, address); err != nil {
 		t.Fatal(err)
 	}
-	told := events.NewFakeRecorder(10)
-	u := &underlay{log: logr.Discard(), recorder: told, node: "node-a", want: 1600}
+	told := 0
+	complain := func(context.Context, v1alpha1.Event) { told++ }
+	u := &underlay{log: logr.Discard(), complain: complain, want: 1600}
 
 	steps := []struct {
 		reason   string
@@ -45,12 +48,10 @@ func TestUnderlayLook(t *testing.T) {
 		if err := netlink.LinkSetMTU(eth1, step.mtu); err != nil {
 			t.Fatal(err)
 		}
-		u.look(netip.MustParseAddr(step.ip))
-		if diff := cmp.Diff(step.complain, len(told.Events) > 0); diff != "" {
+		told = 0
+		u.look(t.Context(), netip.MustParseAddr(step.ip))
+		if diff := cmp.Diff(step.complain, told > 0); diff != "" {
 			t.Errorf("MTU %d, which is %s (-want +got complaint):\n%s", step.mtu, step.reason, diff)
-		}
-		for len(told.Events) > 0 {
-			<-told.Events
 		}
 	}
 }

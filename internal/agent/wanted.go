@@ -11,15 +11,14 @@ import (
 
 	"github.com/containernetworking/cni/pkg/types"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apitypes "k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/cni"
+	"l2sm.io/l2sm/internal/link"
 )
 
 // attachTimeout is how long an ADD waits for its attachments. Then the runtime
@@ -28,27 +27,22 @@ const attachTimeout = 20 * time.Second
 
 // pod returns the pod of a call, live where the cache does not know it yet.
 func (a *Agent) pod(ctx context.Context, want cni.Pod) (*corev1.Pod, error) {
-	key := client.ObjectKey{Namespace: want.Namespace, Name: want.Name}
-	pod := &corev1.Pod{}
-	err := a.client.Get(ctx, key, pod)
-	if err == nil && string(pod.UID) == want.UID {
+	key := apitypes.NamespacedName{Namespace: want.Namespace, Name: want.Name}
+	if pod := a.node.Pod(key); pod != nil && sandboxUID(pod) == want.UID {
 		return pod, nil
 	}
-	if err := a.live.Get(ctx, key, pod); err != nil {
-		return nil, podError(key, err)
+	pod, err := a.live.Pod(ctx, key)
+	if err != nil {
+		return nil, cni.TryAgain(err)
 	}
-	if string(pod.UID) != want.UID {
+	if pod == nil {
+		return nil, types.NewError(types.ErrUnknownContainer, fmt.Sprintf("pod %q does not exist", key), "")
+	}
+	if uid := sandboxUID(pod); uid != want.UID {
 		return nil, types.NewError(types.ErrUnknownContainer, fmt.Sprintf(
-			"pod %q has UID %s now; the sandbox is of UID %s, which is gone", key, pod.UID, want.UID), "")
+			"pod %q has UID %s now; the sandbox is of UID %s, which is gone", key, uid, want.UID), "")
 	}
 	return pod, nil
-}
-
-func podError(key client.ObjectKey, err error) error {
-	if apierrors.IsNotFound(err) {
-		return types.NewError(types.ErrUnknownContainer, fmt.Sprintf("pod %q does not exist", key), "")
-	}
-	return cni.TryAgain(fmt.Errorf("get pod %q: %w", key, err))
 }
 
 // want is one interface that an ADD waits for.
@@ -87,7 +81,7 @@ func wants(call *cni.Call, pod *corev1.Pod, attachments []v1alpha1.L2Attachment)
 	if len(wanted) == 0 {
 		return nil, nil, cni.Invalid(fmt.Errorf(
 			"the Multus annotation of pod %q has no entry for network %q with interface %s: only NetworkAttachmentDefinitions that l2sm keeps, named like their network, can be used",
-			client.ObjectKeyFromObject(pod), apitypes.NamespacedName(*call.Config.Network), call.IfName))
+			keyOf(pod), apitypes.NamespacedName(*call.Config.Network), call.IfName))
 	}
 	return wanted, nil, nil
 }
@@ -114,7 +108,7 @@ func extras(pod *corev1.Pod, attachments []v1alpha1.L2Attachment, serving []*v1a
 	for i := range attachments {
 		a := &attachments[i]
 		iface := a.Spec.Interface
-		if served[a.Name] || taken[iface] || !attach.UserMade(a) || !pluggable(a, pod) {
+		if served[a.Name] || taken[iface] || !attach.UserMade(a) || !pluggable(a, pod) || link.CheckName(iface) != nil {
 			continue
 		}
 		taken[iface] = true
@@ -123,10 +117,17 @@ func extras(pod *corev1.Pod, attachments []v1alpha1.L2Attachment, serving []*v1a
 	return all
 }
 
-// pluggable says whether nothing is missing of an attachment but its network.
-// Users may write attachments too, so the binding is compared with the pod's.
+// pluggable says whether nothing is missing of an attachment. Users may write
+// the spec of attachments too, so the binding is compared with the pod's.
 func pluggable(a *v1alpha1.L2Attachment, pod *corev1.Pod) bool {
-	return boundTo(a, pod) && a.Complete() && a.Spec.Interface != "" && a.DeletionTimestamp.IsZero() && !refusedPort(a)
+	return boundTo(a, pod) && granted(a) && a.DeletionTimestamp.IsZero() && !refusedPort(a)
+}
+
+// granted says whether the controller has granted the attachment what an
+// interface needs. The MTU is in the status, so that only the controller writes
+// it: a complete spec alone may be a user's.
+func granted(a *v1alpha1.L2Attachment) bool {
+	return a.Complete() && a.Spec.Interface != "" && a.Status.MTU > 0
 }
 
 // awaitWires returns the wires of a call once all that it wants is complete,
@@ -136,7 +137,7 @@ func (a *Agent) awaitWires(ctx context.Context, call *cni.Call, pod *corev1.Pod)
 	defer cancel()
 	for {
 		changed := a.changed.Next()
-		wires, err := a.wires(ctx, call, pod)
+		wires, err := a.wires(call, pod)
 		var incomplete *incompleteError
 		if !errors.As(err, &incomplete) {
 			return wires, err
@@ -151,77 +152,49 @@ func (a *Agent) awaitWires(ctx context.Context, call *cni.Call, pod *corev1.Pod)
 
 // wires gathers from the caches. It returns an incompleteError while anything
 // is missing.
-func (a *Agent) wires(ctx context.Context, call *cni.Call, pod *corev1.Pod) ([]wire, error) {
-	attachments, err := a.attachments(ctx, pod)
-	if err != nil {
-		return nil, err
-	}
-	wanted, extra, err := wants(call, pod, attachments)
+func (a *Agent) wires(call *cni.Call, pod *corev1.Pod) ([]wire, error) {
+	wanted, extra, err := wants(call, pod, a.attachments(pod))
 	if err != nil {
 		return nil, err
 	}
 	var wires []wire
 	var missing []string
-	add := func(attachment *v1alpha1.L2Attachment, network *v1alpha1.L2Network) error {
-		wire, err := newWire(sandboxOf(call), attachment, network.EffectiveMTU(a.underlayMTU))
-		wires = append(wires, wire)
-		return err
-	}
 	for _, w := range wanted {
-		network, err := a.network(ctx, w.attachment)
-		if err != nil {
-			return nil, err
-		}
-		if why := whyMissing(w, pod, network); why != "" {
+		if why := whyMissing(w, pod); why != "" {
 			missing = append(missing, why)
 			continue
 		}
-		if err := add(w.attachment, network); err != nil {
-			return nil, err
+		wire, err := newWire(sandboxOf(call, pod), w.attachment)
+		if err != nil {
+			return nil, cni.Invalid(err)
 		}
+		wires = append(wires, wire)
 	}
 	if len(missing) > 0 {
 		return nil, &incompleteError{missing}
 	}
 	for _, attachment := range extra {
-		network, err := a.network(ctx, attachment)
+		wire, err := newWire(sandboxOf(call, pod), attachment)
 		if err != nil {
 			return nil, err
 		}
-		if network == nil {
-			continue
-		}
-		if err := add(attachment, network); err != nil {
-			return nil, err
-		}
-		wires[len(wires)-1].extra = true
+		wire.extra = true
+		wires = append(wires, wire)
 	}
 	return wires, nil
 }
 
 // attachments are those of the pod's name on the node, sorted.
-func (a *Agent) attachments(ctx context.Context, pod *corev1.Pod) ([]v1alpha1.L2Attachment, error) {
-	var all v1alpha1.L2AttachmentList
-	if err := a.client.List(ctx, &all, client.InNamespace(pod.Namespace)); err != nil {
-		return nil, fmt.Errorf("list attachments of pod %q: %w", client.ObjectKeyFromObject(pod), err)
+func (a *Agent) attachments(pod *corev1.Pod) []v1alpha1.L2Attachment {
+	var all []v1alpha1.L2Attachment
+	for _, x := range a.node.AttachmentsOf(keyOf(pod)) {
+		all = append(all, *x)
 	}
-	others := func(x v1alpha1.L2Attachment) bool { return x.Spec.PodName != pod.Name }
-	mine := slices.DeleteFunc(all.Items, others)
-	slices.SortFunc(mine, func(x, y v1alpha1.L2Attachment) int { return cmp.Compare(x.Name, y.Name) })
-	return mine, nil
-}
-
-// network is what the attachment's port is on, or is to be; nil where there is
-// none, or no attachment.
-func (a *Agent) network(ctx context.Context, attachment *v1alpha1.L2Attachment) (*v1alpha1.L2Network, error) {
-	if attachment == nil {
-		return nil, nil
-	}
-	return found(ctx, a.client, networkOf(attachment), &v1alpha1.L2Network{})
+	return all
 }
 
 // whyMissing says why an interface can't be wired yet: empty when it can.
-func whyMissing(w want, pod *corev1.Pod, network *v1alpha1.L2Network) string {
+func whyMissing(w want, pod *corev1.Pod) string {
 	a := w.attachment
 	switch {
 	case a == nil:
@@ -229,16 +202,27 @@ func whyMissing(w want, pod *corev1.Pod, network *v1alpha1.L2Network) string {
 	case !boundTo(a, pod):
 		return fmt.Sprintf("network %q: L2Attachment %q belongs to pod %q with UID %q on node %q", w.request.Network, a.Name,
 			a.Spec.PodName, a.Spec.PodUID, a.Spec.NodeName)
-	case !a.Complete() || a.Spec.Interface == "":
-		return fmt.Sprintf("network %q: %s", w.request.Network, cmp.Or(refused(a),
-			fmt.Sprintf("L2Attachment %q has no MAC address or no interface yet; is l2sm-controller running?", a.Name)))
+	case refusedPort(a):
+		return fmt.Sprintf("network %q: %s", w.request.Network, refused(a))
+	case !granted(a):
+		return fmt.Sprintf("network %q: %s", w.request.Network, cmp.Or(refused(a), ungranted(a)))
 	case w.request.Fixed && a.Spec.Interface != w.request.Interface:
 		return fmt.Sprintf("network %q: L2Attachment %q has interface %s, and the pod asks for %s", w.request.Network, a.Name, a.Spec.Interface, w.request.Interface)
-	case network == nil:
-		return fmt.Sprintf("network %q: L2Network %q is not there", w.request.Network, networkOf(a))
 	default:
 		return ""
 	}
+}
+
+// ungranted says what the controller has not written yet.
+func ungranted(a *v1alpha1.L2Attachment) string {
+	what := "MTU"
+	if a.Spec.Interface == "" {
+		what = "interface"
+	}
+	if !a.Complete() {
+		what = "MAC address"
+	}
+	return fmt.Sprintf("L2Attachment %q has no %s yet; is l2sm-controller running?", a.Name, what)
 }
 
 // boundTo says whether the attachment belongs to this very pod, in this life

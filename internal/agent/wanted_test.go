@@ -72,6 +72,7 @@ func TestWants(t *testing.T) {
 	one := cni.Call{IfName: "net2", Config: cni.Config{Name: "c", Network: &cni.Network{Namespace: "default", Name: "c"}}}
 	unbound := func(a *v1alpha1.L2Attachment) { a.Spec.PodUID = "older" }
 	incomplete := func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress = "" }
+	outdated := func(a *v1alpha1.L2Attachment) { refusedEarlier(a) }
 	refused := saying(v1alpha1.NetworkNotFound(apitypes.NamespacedName{Namespace: "default", Name: "x"}))
 	cases := map[string]struct {
 		reason      string
@@ -98,7 +99,10 @@ func TestWants(t *testing.T) {
 		"Taken": {"two interfaces of one name can't be", all, both,
 			[]v1alpha1.L2Attachment{born("net1", "a", entryA), made("mine", "net1", "x")}, []string{"ping-net1-4f2a9c1e", "ping-net3-4f2a9c1e?"}, nil},
 		"Unbound":    {"it belongs to another life", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "data0", "x", unbound)}, nil, nil},
+		"BadName":    {"the kernel would refuse it, and the pod has not asked for it", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "all", "x")}, nil, nil},
 		"Incomplete": {"the pod does not wait for it", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "data0", "x", incomplete)}, nil, nil},
+		"Ungranted":  {"no network has granted it an MTU", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "data0", "x", mtu(0))}, nil, nil},
+		"Outdated":   {"the refusal is of the spec as it was", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "data0", "x", outdated)}, nil, []string{"mine"}},
 		"Refused":    {"its flows would never come", all, pod(nil), []v1alpha1.L2Attachment{made("mine", "data0", "x", refused)}, nil, nil},
 	}
 	for name, tc := range cases {
@@ -145,32 +149,37 @@ func TestWants(t *testing.T) {
 	}
 }
 
+// refusedEarlier has a refusal of a spec that has changed since.
+func refusedEarlier(a *v1alpha1.L2Attachment) {
+	saying(v1alpha1.NetworkNotFound(a.NetworkKey()))(a)
+	a.Generation = 7
+}
+
 func TestWhyMissing(t *testing.T) {
 	request := attach.Request{Network: apitypes.NamespacedName{Namespace: "default", Name: "ping-network"}, Interface: "net1", Fixed: true}
-	network := &v1alpha1.L2Network{}
-	refused := func(a *v1alpha1.L2Attachment) {
-		a.Spec.MACAddress, a.Status.Conditions = "", []metav1.Condition{v1alpha1.NetworkNotFound(request.Network)}
-	}
+	refused := func(a *v1alpha1.L2Attachment) { saying(v1alpha1.NetworkNotFound(request.Network))(a) }
+	empty := func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress, a.Status.MTU = "", 0 }
 	cases := map[string]struct {
 		reason     string
 		attachment *v1alpha1.L2Attachment
-		network    *v1alpha1.L2Network
 		says       string // empty: nothing is missing
 	}{
-		"Complete":    {"a MAC address makes it complete, no condition does", attachment(), network, ""},
-		"Unwritten":   {"the controller has not seen the pod", nil, nil, "is l2sm-controller running"},
-		"Incomplete":  {"the controller has not assigned anything", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress = "" }), network, "no MAC address"},
-		"NoInterface": {"nor the interface's name", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "" }), network, "no interface yet"},
-		"Refused":     {"the controller's words say more than ours", attachment(refused), nil, "does not exist"},
-		"OtherLife":   {"an attachment of the pod's last life is not its", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.PodUID = "older" }), network, `UID "older"`},
-		"OtherPod":    {"a forged binding gets nothing", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.PodName = "pong" }), network, `pod "pong"`},
-		"OtherNode":   {"nor one to another node", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.NodeName = "node-b" }), network, `node "node-b"`},
-		"OtherName":   {"Multus has told the runtime of another interface", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "net9" }), network, "net9"},
-		"NoNetwork":   {"the MTU is the network's", attachment(), nil, "L2Network"},
+		"Complete":    {"a MAC address makes it complete, no condition does", attachment(), ""},
+		"Unwritten":   {"the controller has not seen the pod", nil, "is l2sm-controller running"},
+		"Incomplete":  {"the controller has not assigned anything", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.MACAddress = "" }), "no MAC address"},
+		"NoInterface": {"nor the interface's name", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "" }), "no interface yet"},
+		"Refused":     {"the controller's words say more than ours", attachment(empty, refused), "does not exist"},
+		"OtherLife":   {"an attachment of the pod's last life is not its", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.PodUID = "older" }), `UID "older"`},
+		"OtherPod":    {"a forged binding gets nothing", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.PodName = "pong" }), `pod "pong"`},
+		"OtherNode":   {"nor one to another node", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.NodeName = "node-b" }), `node "node-b"`},
+		"OtherName":   {"Multus has told the runtime of another interface", attachment(func(a *v1alpha1.L2Attachment) { a.Spec.Interface = "net9" }), "net9"},
+		"NoMTU":       {"the network has not granted it yet", attachment(mtu(0)), "no MTU yet"},
+		"ShutOut":     {"a user's own spec stays complete when it is refused", attachment(refused), "does not exist"},
+		"Outdated":    {"the refusal is of the spec as it was", attachment(refusedEarlier), ""},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := whyMissing(want{request, "ping-net1-4f2a9c1e", tc.attachment}, pod(nil), tc.network)
+			got := whyMissing(want{request, "ping-net1-4f2a9c1e", tc.attachment}, pod(nil))
 			if tc.says == "" && got != "" || !strings.Contains(got, tc.says) {
 				t.Errorf("%s: whyMissing = %q, want it to say %q", tc.reason, got, tc.says)
 			}

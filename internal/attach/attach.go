@@ -34,9 +34,12 @@ type Request struct {
 	Network types.NamespacedName
 	// Interface is the interface's name in the pod.
 	Interface string
-	// Fixed says that the interface's name was asked for, or is Multus' choice:
-	// no other will do.
+	// Fixed says that the interface's name was asked for: no other will do.
 	Fixed bool
+	// Placed says that Multus names the interface by the entry's place, as net2
+	// for the second. Places shift when other entries come and go: the attachment
+	// of an entry keeps the interface that it has.
+	Placed bool
 	// IPs asked for, at most one of each family. A prefix length that the pod
 	// did not give is that of a single address (32, 128) and HasPrefix says so.
 	IPs []IP

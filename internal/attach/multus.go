@@ -174,7 +174,7 @@ func multusRequests(list []multusEntry, names multus) []Request {
 			r = Request{Err: &SyntaxError{nadv1.NetworkAttachmentAnnot, err}}
 		}
 		r.Network.Namespace, r.Network.Name = e.Namespace, e.Name
-		r.Interface, r.Fixed = names.of(i), true
+		r.Interface, r.Fixed, r.Placed = names.of(i), e.Interface != "", e.Interface == ""
 		requests = append(requests, r)
 	}
 	return requests

@@ -92,7 +92,7 @@ func (m *matching) passes() []pass {
 			offers: func(a *v1alpha1.L2Attachment) (key, bool) {
 				return key{network: a.NetworkKey()}, !m.interfaces[a.Spec.Interface] && m.adoptable(a)
 			},
-			asks: func(r Request) (key, bool) { return key{network: r.Network}, !r.Fixed },
+			asks: func(r Request) (key, bool) { return key{network: r.Network}, !r.Fixed && !r.Placed },
 		},
 	}
 }

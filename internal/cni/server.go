@@ -46,8 +46,8 @@ func Serve(ctx context.Context, socket string, handle Handler) error {
 	return <-stopped
 }
 
-// listen takes the socket over from a predecessor: whoever finds it finds one
-// that only root can open and that answers.
+// listen takes the socket over from a predecessor: what a caller finds there
+// answers, and only root can open it.
 func listen(socket string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (h Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.Result = result
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(a) // the caller is gone: nobody is left to tell
+	_ = json.NewEncoder(w).Encode(a) // the caller may be gone
 }
 
 func (h Handler) serve(r *http.Request) (*types100.Result, error) {

@@ -6,8 +6,8 @@ package inventory
 // Path is where it is served.
 const Path = "/inventory"
 
-// Names that the servers' certificates bear: nobody knows an agent's or a
-// controller's address beforehand.
+// Names that the servers' certificates bear: an agent's or a controller's address
+// is not known beforehand.
 const (
 	AgentName      = "l2sm-agent"
 	ControllerName = "l2sm-controller"
@@ -31,7 +31,7 @@ type Port struct {
 	LogicalPort string `json:"logicalPort"`
 	// Attachment is the L2Attachment's UID.
 	Attachment string `json:"attachment"`
-	// MAC and Interface are what the pod's interface is to have.
+	// MAC and Interface are what the pod's interface should have.
 	MAC       string `json:"mac"`
 	Interface string `json:"interface"`
 	// Container is the sandbox that it was made for.

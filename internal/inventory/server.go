@@ -3,52 +3,120 @@ package inventory
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
 	"net/http"
-
-	metricsfilters "sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"strings"
+	"time"
 
 	"l2sm.io/l2sm/internal/pki"
 )
 
-// Serving is how a program serves metrics and its inventory: by TLS, with the
-// certificate in a folder, to callers whom the API server knows by their token
-// and lets get that path. Without a folder the certificate is one that nobody
-// else has signed.
-func Serving(address, dir string) metricsserver.Options {
-	o := metricsserver.Options{
-		BindAddress:    address,
-		SecureServing:  true,
-		FilterProvider: metricsfilters.WithAuthenticationAndAuthorization,
-	}
-	if dir != "" {
-		o.TLSOpts = []func(*tls.Config){func(c *tls.Config) {
-			c.MinVersion = tls.VersionTLS12
-			c.GetCertificate = pki.Serve(dir)
-		}}
-	}
-	return o
+const (
+	// headerTimeout is how long a caller may take to say what it wants.
+	headerTimeout = 10 * time.Second
+	// stopTimeout is how long a request may take to end when the server stops.
+	stopTimeout = time.Second
+)
+
+// Server serves handlers by TLS to those callers that may have them.
+type Server struct {
+	// Name that the server's certificate bears.
+	Name string
+	// TLSDir holds the certificate: see internal/pki. Without, the server signs
+	// its own.
+	TLSDir string
+	// Handlers by their patterns (net/http.ServeMux).
+	Handlers map[string]http.Handler
+	// Allow says whether the holder of a bearer token may do what the request
+	// does: http.StatusOK, or the status to refuse it with. It is asked at most
+	// once a minute for the same token, method and path.
+	Allow func(ctx context.Context, token string, r *http.Request) (int, error)
+
+	allowed allowed
 }
 
-// Handler serves what gather returns.
-func Handler[T any](gather func(context.Context) (T, error)) http.Handler {
+// Serve serves until ctx ends, and closes the listener.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	certificate, err := s.certificate()
+	if err != nil {
+		return errors.Join(fmt.Errorf("make a certificate: %w", err), listener.Close())
+	}
+	mux := http.NewServeMux()
+	for pattern, handler := range s.Handlers {
+		mux.Handle(pattern, handler)
+	}
+	server := &http.Server{Handler: s.guard(mux), ReadHeaderTimeout: headerTimeout}
+	secure := tls.NewListener(listener, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate})
+	return ServeUntil(ctx, server, secure)
+}
+
+// ServeUntil serves until ctx ends, and closes the listener.
+func ServeUntil(ctx context.Context, server *http.Server, listener net.Listener) error {
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		err := server.Shutdown(grace)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close() // a caller that does not end
+		}
+		stopped <- err
+	}()
+	if err := server.Serve(listener); ctx.Err() == nil {
+		return fmt.Errorf("serve on %s: %w", listener.Addr(), err)
+	}
+	return <-stopped
+}
+
+func (s *Server) certificate() (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	if s.TLSDir != "" {
+		return pki.Serve(s.TLSDir), nil
+	}
+	now := time.Now()
+	authority, err := pki.NewAuthority(s.Name, now)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := authority.Endpoint(s.Name, now)
+	if err != nil {
+		return nil, err
+	}
+	own, err := tls.X509KeyPair(pair.Certificate, pair.Key)
+	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &own, nil }, err
+}
+
+// guard lets through what Allow allows.
+func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet {
-			http.Error(w, "the inventory is read-only", http.StatusMethodNotAllowed)
+		token, has := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !has || token == "" {
+			http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
 			return
 		}
-		all, err := gather(r.Context())
+		status, err := s.ask(r, token)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			http.Error(w, "the API server can't be asked whether this is allowed", http.StatusServiceUnavailable)
 			return
 		}
-		text, err := json.Marshal(all)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
+		if status != http.StatusOK {
+			http.Error(w, http.StatusText(status), status)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(text) // the caller has gone, and needs none
+		next.ServeHTTP(w, r)
 	})
+}
+
+func (s *Server) ask(r *http.Request, token string) (int, error) {
+	now := time.Now()
+	if s.allowed.has(r, token, now) {
+		return http.StatusOK, nil
+	}
+	status, err := s.Allow(r.Context(), token, r)
+	if err == nil && status == http.StatusOK {
+		s.allowed.add(r, token, now)
+	}
+	return status, err
 }

@@ -1,196 +1,113 @@
-//go:build integration
-
 package inventory_test
 
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
-
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"l2sm.io/l2sm/internal/inventory"
-	"l2sm.io/l2sm/internal/pki"
 )
 
-func startAPI(t *testing.T) (*rest.Config, client.Client) {
+// serve starts a server that knows tokens by the paths that they may get, and
+// returns how to get a path and how often it was asked for a permission.
+func serve(t *testing.T, may map[string]string) (get func(path, token string) string, asked *atomic.Int32) {
 	t.Helper()
-	env := &envtest.Environment{}
-	config, err := env.Start()
-	if err != nil {
-		t.Fatalf("start kube-apiserver: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := env.Stop(); err != nil {
-			t.Errorf("stop kube-apiserver: %v", err)
+	asked = &atomic.Int32{}
+	handlers := inventory.Profiles()
+	handlers[inventory.Path] = inventory.Handler(func(context.Context) (inventory.Node, error) { return inventory.Node{Node: "node-a"}, nil })
+	s := &inventory.Server{Name: inventory.AgentName, Handlers: handlers, Allow: func(_ context.Context, token string, r *http.Request) (int, error) {
+		asked.Add(1)
+		path, known := may[token]
+		switch {
+		case token == "away":
+			return 0, errors.New("no API server")
+		case !known:
+			return http.StatusUnauthorized, nil
+		case !strings.HasPrefix(r.URL.Path, path):
+			return http.StatusForbidden, nil
 		}
-	})
-	api, err := client.New(config, client.Options{})
+		return http.StatusOK, nil
+	}}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
-	}
-	return config, api
-}
-
-// account makes a service account that may get the paths, and returns a token
-// of it.
-func account(t *testing.T, api client.Client, name string, paths ...string) string {
-	t.Helper()
-	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
-	objects := []client.Object{sa}
-	if len(paths) > 0 {
-		objects = append(objects,
-			&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{{NonResourceURLs: paths, Verbs: []string{"get"}}}},
-			&rbacv1.ClusterRoleBinding{
-				ObjectMeta: metav1.ObjectMeta{Name: name},
-				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
-				Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "default", Name: name}},
-			})
-	}
-	for _, o := range objects {
-		if err := api.Create(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
-	}
-	request := &authenticationv1.TokenRequest{}
-	if err := api.SubResource("token").Create(t.Context(), sa, request); err != nil {
-		t.Fatal(err)
-	}
-	return request.Status.Token
-}
-
-func write(t *testing.T, dir string, pair pki.Pair) {
-	t.Helper()
-	err := errors.Join(
-		os.WriteFile(filepath.Join(dir, pki.CertificateFile), pair.Certificate, 0o600),
-		os.WriteFile(filepath.Join(dir, pki.KeyFile), pair.Key, 0o600),
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// served is a server with what it takes to reach it.
-type served struct {
-	address   string
-	authority *pki.Authority
-}
-
-func serve(t *testing.T, config *rest.Config, dir string, authority *pki.Authority) served {
-	t.Helper()
-	httpClient, err := rest.HTTPClientFor(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := metricsserver.NewServer(inventory.Serving("127.0.0.1:0", dir), config, httpClient)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gather := func(context.Context) (inventory.Controller, error) { return inventory.Controller{Leads: true}, nil }
-	if err := server.AddExtraHandler(inventory.Path, inventory.Handler(gather)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- server.Start(ctx) }()
+	go func() { done <- s.Serve(ctx, listener) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("server: %v", err)
+			t.Errorf("Serve: %v", err)
 		}
 	})
-	address := func() string { return server.(interface{ GetBindAddr() string }).GetBindAddr() }
-	for deadline := time.Now().Add(10 * time.Second); address() == ""; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the server does not listen")
-		}
-	}
-	return served{address: address(), authority: authority}
-}
-
-// get returns the status and the body, or the error of the connection.
-func (s served) get(path, token string) (string, error) {
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(s.authority.Pair().Certificate)
-	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: inventory.AgentName}}
-	request, err := http.NewRequest(http.MethodGet, "https://"+s.address+path, http.NoBody)
-	if err != nil {
-		return "", err
-	}
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
-	response, err := (&http.Client{Transport: transport, Timeout: 10 * time.Second}).Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	return fmt.Sprintf("%d %s", response.StatusCode, text), err
-}
-
-func TestServing(t *testing.T) {
-	config, api := startAPI(t)
-	now, dir := time.Now(), t.TempDir()
-	authority, err := pki.NewAuthority("test", now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := serve(t, config, dir, authority)
-
-	if got, err := s.get(inventory.Path, ""); err == nil {
-		t.Errorf("without a certificate nothing is served in plain text or by another: got %s", got)
-	}
-	pair, err := authority.Endpoint(inventory.AgentName, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, dir, pair)
-
-	cases := map[string]struct{ reason, path, token, want string }{
-		"Nobody":    {"who shows no token is asked for one", inventory.Path, "", "401"},
-		"Forged":    {"nor does any word pass for one", inventory.Path, "secret", "500 Authentication failed"},
-		"Stranger":  {"who may do nothing here gets nothing", inventory.Path, account(t, api, "stranger"), "403"},
-		"Auditor":   {"who may look gets all", inventory.Path, account(t, api, "auditor", inventory.Path), `200 {"leads":true`},
-		"OtherPath": {"each path is a permission of its own", "/metrics", account(t, api, "reader", inventory.Path), "403"},
-		"Metrics":   {"Prometheus gets the metrics", "/metrics", account(t, api, "prometheus", "/metrics"), "200 # HELP"},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			if got, err := s.get(tc.path, tc.token); err != nil || !strings.HasPrefix(got, tc.want) {
-				t.Errorf("%s: got %.80q, error %v, want %s", tc.reason, got, err, tc.want)
-			}
-		})
-	}
-
-	t.Run("Renewed", func(t *testing.T) {
-		other, err := pki.NewAuthority("other", now)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // it signs its own
+	return func(path, token string) string {
+		request, err := http.NewRequest(http.MethodGet, "https://"+listener.Addr().String()+path, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if pair, err = other.Endpoint(inventory.AgentName, now); err != nil {
+		if token != "" {
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
+		response, err := client.Do(request)
+		if err != nil {
 			t.Fatal(err)
 		}
-		write(t, dir, pair)
-		renewed := served{address: s.address, authority: other}
-		if got, err := renewed.get(inventory.Path, ""); err != nil || !strings.HasPrefix(got, "401") {
-			t.Errorf("a new certificate is served from the next connection on: got %.80q, error %v", got, err)
+		defer func() { _ = response.Body.Close() }()
+		text, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		return fmt.Sprintf("%d %s", response.StatusCode, text)
+	}, asked
+}
+
+func TestServer(t *testing.T) {
+	get, _ := serve(t, map[string]string{"auditor": inventory.Path, "developer": inventory.ProfilesPath, "stranger": "/none"})
+	cases := map[string]struct{ reason, path, token, want string }{
+		"Nobody":    {"a caller without a token is asked for one", inventory.Path, "", "401"},
+		"Forged":    {"any other word is no token", inventory.Path, "secret", "401"},
+		"Stranger":  {"a caller without permission gets nothing", inventory.Path, "stranger", "403"},
+		"Away":      {"what can't be asked is not allowed", inventory.Path, "away", "503"},
+		"Auditor":   {"a caller with permission gets all", inventory.Path, "auditor", `200 {"node":"node-a"`},
+		"OtherPath": {"each path is a permission of its own", inventory.ProfilesPath, "auditor", "403"},
+		"Profiles":  {"they are listed", inventory.ProfilesPath, "developer", "200 <html>"},
+		"Profile":   {"each is served by its name", inventory.ProfilesPath + "goroutine?debug=1", "developer", "200 goroutine profile"},
+		"Unknown":   {"nothing else is there", "/none", "stranger", "404"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := get(tc.path, tc.token); !strings.HasPrefix(got, tc.want) {
+				t.Errorf("%s: got %.80q, want %s", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// A Prometheus asks every few seconds, on every node.
+func TestPermissionIsRemembered(t *testing.T) {
+	get, asked := serve(t, map[string]string{"auditor": inventory.Path})
+	for range 3 {
+		get(inventory.Path, "auditor")
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("3 requests asked %d times for the permission, want once", n)
+	}
+	for range 3 {
+		get(inventory.Path, "secret")
+	}
+	if n := asked.Load(); n != 4 {
+		t.Errorf("3 requests that are refused asked %d times, want each time: the permission may come", n-1)
+	}
+	if got := get("/metrics", "auditor"); !strings.HasPrefix(got, "403") {
+		t.Errorf("another path is allowed as well: got %.80q", got)
+	}
 }

@@ -88,7 +88,7 @@ func header(from, to netip.Addr, n int) []byte {
 
 // again are the pauses before an announcement is repeated. OVN's other nodes
 // learn of a port by themselves, some milliseconds after its own; a neighbour
-// that asked for the address meanwhile, in vain, asks again after a second, but
+// that asked for the address meanwhile, without an answer, asks again after a second, but
 // takes an announcement for an answer. QEMU announces a migrated guest in the
 // same way (net/announce.c); the last is of RFC 5227 section 2.3,
 // ANNOUNCE_INTERVAL.

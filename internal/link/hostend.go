@@ -17,8 +17,31 @@ type Owner struct {
 	Container string
 	// IfName is CNI_IFNAME.
 	IfName string
-	// Config is the name of the network configuration.
+	// Config is the ConfigName of the network configuration.
 	Config string
+}
+
+// NewOwner returns the owner of an ADD with a network configuration of any
+// name.
+func NewOwner(container, ifname, config string) Owner {
+	return Owner{Container: container, IfName: ifname, Config: ConfigName(config)}
+}
+
+// configDigits and maxConfig keep an alias below the 255 bytes that the kernel
+// stores (IFALIASZ): a container's ID has 64, an interface's name 15.
+const (
+	configDigits = 16
+	maxConfig    = 100
+)
+
+// ConfigName is the name of a network configuration as an Owner has it: a name
+// of more than 100 bytes, such as a long L2Network's, is cut and ends with a
+// tilde, which no configuration's name may hold, and its hash.
+func ConfigName(name string) string {
+	if len(name) <= maxConfig {
+		return name
+	}
+	return name[:maxConfig-configDigits-1] + "~" + hash(name, configDigits)
 }
 
 // HostEnd is the node's end of a pod's interface.

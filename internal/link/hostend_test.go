@@ -60,6 +60,20 @@ func TestAlias(t *testing.T) {
 	if max := 255; len(owner.alias()) > max {
 		t.Errorf("alias has %d bytes, the kernel keeps %d", len(owner.alias()), max)
 	}
+	long := strings.Repeat("n", 60) + "." + strings.Repeat("n", 192)
+	for _, name := range []string{long, long[:170], long[:maxConfig+1]} {
+		owner := NewOwner(container, "fifteen-charact", name)
+		got, ok := parseAlias(owner.alias())
+		if diff := cmp.Diff(owner, got); !ok || diff != "" || len(owner.alias()) > 255 {
+			t.Errorf("a configuration's name of %d bytes makes an alias of %d (-want +got):\n%s", len(name), len(owner.alias()), diff)
+		}
+		if again := ConfigName(owner.Config); again != owner.Config {
+			t.Errorf("ConfigName of %q is %q: what was read from an alias must stay", owner.Config, again)
+		}
+	}
+	if ConfigName(long) == ConfigName(long+"n") {
+		t.Error("two long names have one ConfigName")
+	}
 	for _, foreign := range []string{"", "uplink to rack 3", "l2sm", "l2sm a b", strings.Repeat("x", 255)} {
 		if owner, ok := parseAlias(foreign); ok {
 			t.Errorf("parseAlias(%q) = %v: a stranger's alias must not be taken for ours", foreign, owner)

@@ -35,9 +35,15 @@ func (l *Links) setDisableIPv6(name string, disable bool) error {
 	if disable {
 		value = "1"
 	}
-	file := filepath.Join(l.sysctls, "net/ipv6/conf", name, "disable_ipv6")
+	return l.setIPv6(name, "disable_ipv6", value)
+}
+
+// setIPv6 sets an interface's sysctl (kernel documentation,
+// networking/ip-sysctl).
+func (l *Links) setIPv6(name, key, value string) error {
+	file := filepath.Join(l.sysctls, "net/ipv6/conf", name, key)
 	if err := os.WriteFile(file, []byte(value), 0); err != nil {
-		return fmt.Errorf("set disable_ipv6=%s on interface %q: %w", value, name, err)
+		return fmt.Errorf("set %s=%s on interface %q: %w", key, value, name, err)
 	}
 	return nil
 }

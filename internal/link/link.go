@@ -31,7 +31,7 @@ type Interface struct {
 	// Addresses with the prefix lengths of their networks.
 	Addresses []netip.Prefix
 	// Quiet leaves a new interface without addresses, IPv6's own included, until
-	// Speak: nothing is sent through it that nobody would forward.
+	// Speak: nothing is sent through it before OVN forwards it.
 	Quiet bool
 }
 
@@ -59,7 +59,8 @@ const (
 // Create makes a veth pair: the host end, isolated from the node and up, and
 // the interface want in the network namespace at path netns, configured and
 // up. It fails if either exists, with an error that matches os.ErrExist, and
-// leaves nothing behind when it fails.
+// leaves nothing behind when it fails. A name that no interface can have gives
+// an ErrName.
 func (l *Links) Create(host HostEnd, netns string, want Interface, datapath Datapath) error {
 	pod, err := ns.GetNS(netns)
 	if err != nil {
@@ -74,6 +75,9 @@ func (l *Links) Create(host HostEnd, netns string, want Interface, datapath Data
 }
 
 func (l *Links) create(host HostEnd, pod ns.NetNS, want Interface, datapath Datapath) error {
+	if err := CheckName(want.Name); err != nil {
+		return err
+	}
 	pair := netlink.NewVeth(netlink.LinkAttrs{Name: host.Name, MTU: want.MTU, TxQLen: -1})
 	pair.PeerName = want.Name
 	pair.PeerHardwareAddr = want.MAC
@@ -116,6 +120,9 @@ func (l *Links) configure(want Interface, datapath Datapath) error {
 		if err := disableChecksumOffload(want.Name); err != nil {
 			return err
 		}
+	}
+	if err := l.skipDAD(want.Name); err != nil {
+		return err
 	}
 	address := func() error { return l.addAddresses(inner, want.Addresses) }
 	if want.Quiet {

@@ -93,6 +93,98 @@ func TestCreate(t *testing.T) {
 	}
 }
 
+// A pod's first instruction may use its link-local address.
+func TestLinkLocalNeedsNoDetection(t *testing.T) {
+	cases := map[string]func(*Links, string){
+		"Create": func(l *Links, netns string) { create(t, l, netns, Kernel) },
+		"Speak": func(l *Links, netns string) {
+			createQuiet(t, l, netns)
+			if err := l.Speak(netns, want); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+	for name, make := range cases {
+		t.Run(name, func(t *testing.T) {
+			l, netns := New("/proc/sys"), nstest.NewNS(t)
+			make(l, netns)
+			defer remove(t, l)
+			heard := probes(t)
+			gomega.NewWithT(t).Eventually(func() bool { return linkLocal(t, netns) }, "10s", "1ms").Should(gomega.BeTrue(), "it has one, and may use it")
+			if n := heard(); n > 0 {
+				t.Errorf("%d probes for duplicate addresses were sent (RFC 4862 section 5.4.2)", n)
+			}
+			if dad, err := os.ReadFile("/proc/sys/net/ipv6/conf/default/accept_dad"); err != nil || string(dad) == "0\n" {
+				t.Errorf("accept_dad is %q here for all interfaces (error %v): the test shows nothing", dad, err)
+			}
+		})
+	}
+}
+
+// linkLocal says whether net1 has a link-local address that is not tentative.
+func linkLocal(t *testing.T, netns string) (usable bool) {
+	t.Helper()
+	nstest.Do(t, netns, func() error {
+		inner, err := netlink.LinkByName("net1")
+		if err != nil {
+			return err
+		}
+		addrs, err := netlink.AddrList(inner, netlink.FAMILY_V6)
+		for _, a := range addrs {
+			usable = usable || a.Scope == unix.RT_SCOPE_LINK && a.Flags&unix.IFA_F_TENTATIVE == 0
+		}
+		return err
+	})
+	return usable
+}
+
+// probes listens at the host end, and counts the neighbour solicitations from
+// the unspecified address that came.
+func probes(t *testing.T) (heard func() int) {
+	t.Helper()
+	ifi, err := net.InterfaceByName(host.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_IPV6, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return func() (n int) {
+		_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		for frame := make([]byte, 1500); ; {
+			size, _, err := conn.ReadFrom(frame)
+			if err != nil {
+				return n
+			}
+			if size >= 62 && frame[54] == 135 && net.IP(frame[22:38]).IsUnspecified() {
+				n++
+			}
+		}
+	}
+}
+
+// What the kernel refuses leaves nothing.
+func TestCreateRefusesNames(t *testing.T) {
+	l, netns := New("/proc/sys"), nstest.NewNS(t)
+	for _, name := range []string{"all", "default", "x%d", "éééééééé", "a/b"} {
+		bad := want
+		bad.Name = name
+		if err := l.Create(host, netns, bad, Kernel); !errors.Is(err, ErrName) {
+			t.Errorf("Create of interface %q = %v, want ErrName", name, err)
+		}
+	}
+	long := HostEnd{Name: host.Name, Owner: NewOwner(container, "net1", strings.Repeat("n", 253))}
+	if err := l.Create(long, netns, want, Kernel); err != nil {
+		t.Errorf("Create for a network configuration of a long name: %v", err)
+	}
+	remove(t, l)
+	if ends, err := l.List(); err != nil || len(ends) > 0 {
+		t.Errorf("%v are left (error %v)", ends, err)
+	}
+}
+
 func TestCreateEnablesIPv6(t *testing.T) {
 	l, netns := New("/proc/sys"), nstest.NewNS(t)
 	err := inNamespace(netns, func() error { return os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0) })
@@ -303,7 +395,7 @@ func TestDelete(t *testing.T) {
 	}{
 		"Whole":          {"the pair goes", func(*testing.T, string) {}},
 		"NamespaceGone":  {"the pod's end of life took the pair along", nstestRemove},
-		"InterfaceGone":  {"somebody in the pod deleted the interface", deleteInside},
+		"InterfaceGone":  {"a program in the pod deleted the interface", deleteInside},
 		"DeletedAlready": {"DEL may come twice", func(t *testing.T, _ string) { remove(t, New("/proc/sys")) }},
 	}
 	for name, tc := range cases {

@@ -16,6 +16,16 @@ func (l *Links) silenceIPv6(name string) error {
 	return nil
 }
 
+// skipDAD has the kernel use addresses that it makes itself, link-local ones, at
+// once: they come of the MAC, which the controller gives to one attachment of a
+// network only.
+func (l *Links) skipDAD(name string) error {
+	if err := l.setIPv6(name, "accept_dad", "0"); err != nil && !l.lacksIPv6() {
+		return err
+	}
+	return nil
+}
+
 // Speak gives an interface that was made Quiet its addresses, and IPv6 what the
 // pod's other interfaces have of it. It may be repeated. An interface or
 // namespace that does not exist gives an error that matches os.ErrNotExist.

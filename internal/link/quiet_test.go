@@ -11,7 +11,7 @@ import (
 	"l2sm.io/l2sm/internal/link/nstest"
 )
 
-// A quiet interface is up and says nothing, until it is let speak.
+// A quiet interface is up and says nothing, until Speak.
 func TestQuiet(t *testing.T) {
 	l, netns := New("/proc/sys"), nstest.NewNS(t)
 	createQuiet(t, l, netns)

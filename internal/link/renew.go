@@ -24,7 +24,7 @@ func Renew(netns, name string) error {
 	return nil
 }
 
-// renew forgets first: until then the pod sends to where nobody is.
+// renew forgets first: until then the pod sends to neighbours that are gone.
 func renew(name string) error {
 	link, err := byName(name)
 	if err != nil {
@@ -44,7 +44,7 @@ func renew(name string) error {
 	return send(name, frames)
 }
 
-// forgetNeighbours leaves what somebody wrote by hand, and what needs no
+// forgetNeighbours leaves what a user wrote by hand, and what needs no
 // resolution, such as multicast.
 func forgetNeighbours(link netlink.Link) error {
 	var errs []error

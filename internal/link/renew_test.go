@@ -75,7 +75,7 @@ func TestRenew(t *testing.T) {
 		t.Fatalf("Renew: %v", err)
 	}
 	if got, want := neighbours(t, netns), []string{"10.101.2.13", "fd10:101::13"}; !slices.Equal(got, want) {
-		t.Errorf("neighbours after Renew: %v, want those that somebody wrote by hand: %v", got, want)
+		t.Errorf("neighbours after Renew: %v, want those that a user wrote by hand: %v", got, want)
 	}
 	announced := map[string]bool{}
 	frame := make([]byte, 100)

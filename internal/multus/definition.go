@@ -45,8 +45,27 @@ func definition(key types.NamespacedName) *nadv1.NetworkAttachmentDefinition {
 	}}
 }
 
-// Keeps says whether the definition is one that the controller keeps: an entry
-// of network-status that names it is the controller's to write.
+// Keeps says whether the definition is one that the controller keeps: by its
+// label, or by its owner, which stays when a user takes the label away.
 func Keeps(d *nadv1.NetworkAttachmentDefinition) bool {
-	return d.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedBy
+	if d.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedBy {
+		return true
+	}
+	owner := metav1.GetControllerOf(d)
+	return owner != nil && owner.APIVersion == v1alpha1.GroupVersion.String() && owner.Kind == "L2Network" && owner.Name == d.Name
+}
+
+// Restore gives a definition that the controller keeps what is wanted of it,
+// and leaves all else that it has. It says whether anything differed.
+func Restore(d, want *nadv1.NetworkAttachmentDefinition) bool {
+	orphan := metav1.GetControllerOf(d) == nil && len(want.OwnerReferences) > 0
+	if d.Spec.Config == want.Spec.Config && d.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedBy && !orphan {
+		return false
+	}
+	d.Spec.Config = want.Spec.Config
+	metav1.SetMetaDataLabel(&d.ObjectMeta, v1alpha1.ManagedByLabel, v1alpha1.ManagedBy)
+	if orphan {
+		d.OwnerReferences = append(d.OwnerReferences, want.OwnerReferences...)
+	}
+	return true
 }

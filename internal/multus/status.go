@@ -13,32 +13,24 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 )
 
-// Ours is what we have to say of a pod's interfaces.
-type Ours struct {
-	// Ready are the interfaces that are wired, in their order.
-	Ready []nadv1.NetworkStatus
-	// Names are those of entries that are ours to replace.
-	Names map[string]bool
-}
-
-// MergeStatus replaces our entries of a pod's network-status by what is ready,
-// in the place of the first of them, and keeps the others. It is nil where
-// nothing differs.
-func MergeStatus(stands []nadv1.NetworkStatus, ours Ours) []nadv1.NetworkStatus {
-	merged := make([]nadv1.NetworkStatus, 0, len(stands)+len(ours.Ready))
+// MergeStatus replaces our entries of a pod's network-status by those that are
+// ready, in the place of the first of them, and keeps the others. It is nil where
+// nothing differs. The main network's entry is never ours.
+func MergeStatus(stands, ready []nadv1.NetworkStatus, ours func(nadv1.NetworkStatus) bool) []nadv1.NetworkStatus {
+	merged := make([]nadv1.NetworkStatus, 0, len(stands)+len(ready))
 	placed := false
 	for _, s := range stands {
-		if s.Default || !ours.Names[s.Name] {
+		if s.Default || !ours(s) {
 			merged = append(merged, s)
 			continue
 		}
 		if !placed {
-			merged = append(merged, ours.Ready...)
+			merged = append(merged, ready...)
 			placed = true
 		}
 	}
 	if !placed {
-		merged = append(merged, ours.Ready...)
+		merged = append(merged, ready...)
 	}
 	if reflect.DeepEqual(merged, stands) {
 		return nil

@@ -18,49 +18,51 @@ func TestMergeNetworkStatus(t *testing.T) {
 	multus := nadv1.NetworkStatus{Name: "l2sm-system/l2sm", Interface: "net1", IPs: []string{"10.0.0.1"}}
 	lab := nadv1.NetworkStatus{Name: "default/lab", Interface: "net1", IPs: []string{"10.0.0.1"}, Mac: mac, Mtu: 1442}
 	more := nadv1.NetworkStatus{Name: "default/more", Interface: "net3", Mac: mac}
-	names := map[string]bool{"l2sm-system/l2sm": true, "default/lab": true, "default/more": true}
+	ours := func(s nadv1.NetworkStatus) bool {
+		return s.Name == "l2sm-system/l2sm" || s.Name == "default/lab" || s.Name == "default/more"
+	}
 
 	cases := map[string]struct {
 		reason       string
 		stands, want []nadv1.NetworkStatus
-		ours         Ours
+		ready        []nadv1.NetworkStatus
 	}{
 		"Replaced": {
 			"Multus' entry gives way to one for each interface, in its place",
 			[]nadv1.NetworkStatus{eth0, multus, macvlan}, []nadv1.NetworkStatus{eth0, lab, more, macvlan},
-			Ours{[]nadv1.NetworkStatus{lab, more}, names},
+			[]nadv1.NetworkStatus{lab, more},
 		},
 		"Several": {
 			"Multus lists an entry for each interface of one ADD",
 			[]nadv1.NetworkStatus{eth0, multus, multus, macvlan}, []nadv1.NetworkStatus{eth0, lab, more, macvlan},
-			Ours{[]nadv1.NetworkStatus{lab, more}, names},
+			[]nadv1.NetworkStatus{lab, more},
 		},
 		"PerNetwork": {
 			"an entry of a network's own definition has our name and not our facts",
 			[]nadv1.NetworkStatus{eth0, {Name: "default/lab", Interface: "net1"}}, []nadv1.NetworkStatus{eth0, lab},
-			Ours{[]nadv1.NetworkStatus{lab}, names},
+			[]nadv1.NetworkStatus{lab},
 		},
 		"NotReady": {
 			"what is not wired is not listed",
 			[]nadv1.NetworkStatus{eth0, multus}, []nadv1.NetworkStatus{eth0},
-			Ours{nil, names},
+			nil,
 		},
 		"Attached": {
 			"what was attached later comes last",
 			[]nadv1.NetworkStatus{eth0, macvlan}, []nadv1.NetworkStatus{eth0, macvlan, lab},
-			Ours{[]nadv1.NetworkStatus{lab}, names},
+			[]nadv1.NetworkStatus{lab},
 		},
 		"Default": {
 			"the cluster's own network is never ours, whatever it is called",
 			[]nadv1.NetworkStatus{{Name: "default/lab", Default: true}}, nil,
-			Ours{nil, names},
+			nil,
 		},
-		"Same":    {"no difference is no write", []nadv1.NetworkStatus{eth0, lab}, nil, Ours{[]nadv1.NetworkStatus{lab}, names}},
-		"Nothing": {"a pod that has nothing of ours is left alone", []nadv1.NetworkStatus{eth0, macvlan}, nil, Ours{nil, names}},
+		"Same":    {"no difference is no write", []nadv1.NetworkStatus{eth0, lab}, nil, []nadv1.NetworkStatus{lab}},
+		"Nothing": {"a pod that has nothing of ours is left alone", []nadv1.NetworkStatus{eth0, macvlan}, nil, nil},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, MergeStatus(tc.stands, tc.ours)); diff != "" {
+			if diff := cmp.Diff(tc.want, MergeStatus(tc.stands, tc.ready, ours)); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
 			}
 		})

@@ -107,7 +107,7 @@ func create(db client.Client, iface *vs.Interface, port *vs.Port) ([]ovsdb.Opera
 }
 
 // Settle returns when ovs-vswitchd has acted on everything committed before.
-// It is needed before a device is made anew under a removed port's name:
+// It is needed before a device is made again under a removed port's name:
 // seeing both changes at once, ovs-vswitchd would keep the dead device.
 func (c *Client) Settle(ctx context.Context) error {
 	want, err := c.raiseNextCfg(ctx)

@@ -76,8 +76,8 @@ func New(endpoint string, log logr.Logger, onChange func(Port)) (*Client, error)
 	return &Client{endpoint: endpoint, log: log, onChange: onChange, schema: schema}, nil
 }
 
-// Start connects, connects again whenever the connection is lost, for ever,
-// and returns when ctx ends.
+// Start connects, and connects again whenever the connection is lost, until ctx
+// ends.
 func (c *Client) Start(ctx context.Context) error {
 	for ctx.Err() == nil {
 		s, err := backoff.RetryNotifyWithData(func() (*session, error) { return c.connect(ctx) },

@@ -127,7 +127,7 @@ func TestChange(t *testing.T) {
 		}
 	}
 
-	// The pod's sandbox is made anew: one transaction replaces its port.
+	// The pod's sandbox is made again: one transaction replaces its port.
 	again := port(t, "c2", 1)
 	change(t, c, []ovs.Port{again}, first.Name)
 	if diff := cmp.Diff([]ovs.Port{again, second}, ports(t, c)); diff != "" {
@@ -143,7 +143,7 @@ func TestChange(t *testing.T) {
 	}
 }
 
-func TestChangeForNobody(t *testing.T) {
+func TestChangeForACallerWhoIsGone(t *testing.T) {
 	o := ovstest.Start(t)
 	c := connect(t, o.Endpoint())
 	ctx, cancel := context.WithCancel(t.Context())

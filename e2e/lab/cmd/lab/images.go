@@ -28,7 +28,7 @@ func newImages(f *flags) *cobra.Command {
 			if len(names) == 0 {
 				names = lab.AllImages
 			}
-			images := lab.Images{Cache: lab.Cache(f.cache), Repository: repository, Suite: ovnSuite()}
+			images := lab.Images{Cache: lab.Cache(f.cache), Repository: repository, Suite: ovnSuite(), Log: cmd.OutOrStdout()}
 			for _, name := range names {
 				cached, err := images.Cached(name)
 				if err != nil {

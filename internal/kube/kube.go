@@ -1,0 +1,102 @@
+// Package kube is the API server as a node's agent needs it: the pods and
+// L2Attachments of the agent's own node, cached, and a few reads and writes past
+// the caches.
+//
+// It is client-go's informers and REST clients alone. controller-runtime, and
+// client-go's clientset, bring every kind that Kubernetes has: 30 MB of program,
+// much of it in the memory of each node.
+package kube
+
+import (
+	"fmt"
+	"net/http"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/rest"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+)
+
+// Client reaches the API server. Its methods may be called from any goroutine.
+type Client struct {
+	core, l2sm, events, authentication, authorization rest.Interface
+}
+
+// Reviews come from any caller of the metrics: they may not exhaust what the
+// agent's own requests pass through.
+const (
+	reviewsPerSecond = 10
+	reviewsBurst     = 20
+)
+
+// New returns a client. It connects with the first request.
+func New(config *rest.Config) (*Client, error) {
+	shared, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("make HTTP client of the API server: %w", err)
+	}
+	codecs, err := newCodecs()
+	if err != nil {
+		return nil, err
+	}
+	own := rest.CopyConfig(config)
+	own.NegotiatedSerializer = codecs.WithoutConversion()
+	own.QPS = -1 // the API server's own fairness is enough
+	builtin := rest.CopyConfig(own)
+	builtin.ContentType = runtime.ContentTypeProtobuf
+	builtin.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	reviews := rest.CopyConfig(builtin)
+	reviews.QPS, reviews.Burst = reviewsPerSecond, reviewsBurst
+
+	c := &Client{}
+	for _, group := range []struct {
+		into    *rest.Interface
+		config  *rest.Config
+		version schema.GroupVersion
+	}{
+		{&c.core, builtin, corev1.SchemeGroupVersion},
+		{&c.events, builtin, eventsv1.SchemeGroupVersion},
+		{&c.l2sm, own, v1alpha1.GroupVersion},
+		{&c.authentication, reviews, authenticationv1.SchemeGroupVersion},
+		{&c.authorization, reviews, authorizationv1.SchemeGroupVersion},
+	} {
+		if *group.into, err = newREST(group.config, shared, group.version); err != nil {
+			return nil, fmt.Errorf("make client of %s: %w", group.version, err)
+		}
+	}
+	return c, nil
+}
+
+func newREST(base *rest.Config, shared *http.Client, version schema.GroupVersion) (rest.Interface, error) {
+	config := rest.CopyConfig(base)
+	config.GroupVersion, config.APIPath = &version, "/apis"
+	if version.Group == "" {
+		config.APIPath = "/api"
+	}
+	return rest.RESTClientForConfigAndClient(config, shared)
+}
+
+// newCodecs know the kinds that the agent meets, and no other.
+func newCodecs() (serializer.CodecFactory, error) {
+	scheme := runtime.NewScheme()
+	for version, kinds := range map[schema.GroupVersion][]runtime.Object{
+		corev1.SchemeGroupVersion:           {&corev1.Pod{}, &corev1.PodList{}},
+		eventsv1.SchemeGroupVersion:         {&eventsv1.Event{}},
+		authenticationv1.SchemeGroupVersion: {&authenticationv1.TokenReview{}},
+		authorizationv1.SchemeGroupVersion:  {&authorizationv1.SubjectAccessReview{}},
+	} {
+		scheme.AddKnownTypes(version, kinds...)
+		metav1.AddToGroupVersion(scheme, version)
+	}
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return serializer.CodecFactory{}, fmt.Errorf("register API kinds: %w", err)
+	}
+	return serializer.NewCodecFactory(scheme), nil
+}

@@ -1,0 +1,134 @@
+package kube
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+)
+
+// Node caches the pods and L2Attachments of one node. What it returns is shared:
+// it must not be changed.
+type Node struct {
+	pods, attachments cache.SharedIndexInformer
+}
+
+// podIndex finds L2Attachments by the namespace and name of their pod.
+const podIndex = "pod"
+
+// Node makes the caches of a node. They fill once Run runs.
+func (c *Client) Node(name string) (*Node, error) {
+	pods, err := ofNode(c.core, "pods", &corev1.Pod{}, name, stripPod, cache.Indexers{})
+	if err != nil {
+		return nil, err
+	}
+	attachments, err := ofNode(c.l2sm, "l2attachments", &v1alpha1.L2Attachment{}, name, stripAttachment, cache.Indexers{podIndex: podOf})
+	if err != nil {
+		return nil, err
+	}
+	return &Node{pods: pods, attachments: attachments}, nil
+}
+
+func ofNode(from rest.Interface, resource string, kind runtime.Object, node string, strip cache.TransformFunc, by cache.Indexers) (cache.SharedIndexInformer, error) {
+	list := cache.NewListWatchFromClient(from, resource, "", fields.OneTermEqualSelector("spec.nodeName", node))
+	informer := cache.NewSharedIndexInformer(list, kind, 0, by)
+	if err := informer.SetTransform(strip); err != nil {
+		return nil, fmt.Errorf("strip %s: %w", resource, err)
+	}
+	return informer, nil
+}
+
+func podOf(object any) ([]string, error) {
+	a, ok := object.(*v1alpha1.L2Attachment)
+	if !ok {
+		return nil, nil
+	}
+	return []string{types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.PodName}.String()}, nil
+}
+
+// OnPod has f called with each pod that comes, changes (before is what it was)
+// or goes (after is nil). f must return quickly.
+func (n *Node) OnPod(f func(before, after *corev1.Pod)) error { return follow(n.pods, f) }
+
+// OnAttachment is OnPod for L2Attachments.
+func (n *Node) OnAttachment(f func(before, after *v1alpha1.L2Attachment)) error {
+	return follow(n.attachments, f)
+}
+
+func follow[T any](informer cache.SharedIndexInformer, f func(before, after *T)) error {
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(o any) { f(nil, as[T](o)) },
+		UpdateFunc: func(before, after any) { f(as[T](before), as[T](after)) },
+		DeleteFunc: func(o any) { f(as[T](o), nil) },
+	})
+	if err != nil {
+		return fmt.Errorf("watch %T: %w", new(T), err)
+	}
+	return nil
+}
+
+// as is what the informer holds, also of what went while it was disconnected.
+func as[T any](object any) *T {
+	if gone, is := object.(cache.DeletedFinalStateUnknown); is {
+		object = gone.Obj
+	}
+	t, _ := object.(*T)
+	return t
+}
+
+// Run keeps the caches until ctx ends. It calls filled once they hold all there
+// is.
+func (n *Node) Run(ctx context.Context, filled func()) {
+	done := make(chan struct{}, 2)
+	for _, informer := range []cache.SharedIndexInformer{n.pods, n.attachments} {
+		go func() {
+			informer.RunWithContext(ctx)
+			done <- struct{}{}
+		}()
+	}
+	if cache.WaitFor(ctx, "", n.pods.HasSyncedChecker(), n.attachments.HasSyncedChecker()) {
+		filled()
+	}
+	<-done
+	<-done
+}
+
+// Pod is nil where the node has none of the name.
+func (n *Node) Pod(key types.NamespacedName) *corev1.Pod {
+	object, _, _ := n.pods.GetStore().GetByKey(key.String()) // the store of an informer gives no error
+	return as[corev1.Pod](object)
+}
+
+// Attachment is nil where the node has none of the name.
+func (n *Node) Attachment(key types.NamespacedName) *v1alpha1.L2Attachment {
+	object, _, _ := n.attachments.GetStore().GetByKey(key.String())
+	return as[v1alpha1.L2Attachment](object)
+}
+
+// AttachmentsOf are those that name the pod, sorted by name.
+func (n *Node) AttachmentsOf(pod types.NamespacedName) []*v1alpha1.L2Attachment {
+	objects, _ := n.attachments.GetIndexer().ByIndex(podIndex, pod.String()) // the index is there
+	all := typed(objects)
+	slices.SortFunc(all, func(x, y *v1alpha1.L2Attachment) int { return cmp.Compare(x.Name, y.Name) })
+	return all
+}
+
+// Attachments are all of the node.
+func (n *Node) Attachments() []*v1alpha1.L2Attachment { return typed(n.attachments.GetStore().List()) }
+
+func typed(objects []any) []*v1alpha1.L2Attachment {
+	var all []*v1alpha1.L2Attachment
+	for _, object := range objects {
+		all = append(all, as[v1alpha1.L2Attachment](object))
+	}
+	return all
+}
