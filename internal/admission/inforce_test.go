@@ -307,7 +307,7 @@ func TestDroppedMeanwhile(t *testing.T) {
 		}
 	}()
 	twice := 0
-	for range 20_000 {
+	for range 5_000 {
 		if err := adopt(l, n, recordedOn("tiny", owner, "a")); err != nil {
 			t.Fatal(err)
 		}

@@ -25,13 +25,14 @@ type Records interface {
 }
 
 // Load takes what the attachments of the API record, by the same decision as
-// ever: first those that have been accepted, then those that nothing has been
-// said of, the complete ones first, then by age. What was refused is not taken:
-// it is decided about when its turn comes, after all that was accepted.
+// ever: first those that have been accepted as they are, then those that have
+// changed since, then those that nothing has been said of, the complete ones
+// first, then by age. What was refused is not taken: it is decided about when its
+// turn comes, after all that was accepted.
 func (l *Ledger) Load(attachments []v1alpha1.L2Attachment, records Records) {
 	sorted := ByPrecedence(attachments, records.Pod)
 	for _, r := range sorted {
-		if r.rank < refused || hasPort(r.Attachment) {
+		if r.rank < refused || keeps(r.Attachment) {
 			l.record(r, LeaseNetwork(r.Attachment), records)
 		}
 	}
@@ -45,8 +46,9 @@ func (l *Ledger) Load(attachments []v1alpha1.L2Attachment, records Records) {
 }
 
 // record takes what one attachment records on a network. One that was accepted
-// is a member before it is decided about. What is refused now is told by the
-// attachment's own reconcile.
+// as it is, or keeps what it has, is a member before it is decided about; one
+// that has changed may name a network that never let it in. What is refused now
+// is told by the attachment's own reconcile.
 func (l *Ledger) record(r Ranked, on types.NamespacedName, records Records) {
 	a := r.Attachment
 	network := records.Network(on)
@@ -54,7 +56,7 @@ func (l *Ledger) record(r Ranked, on types.NamespacedName, records Records) {
 		return
 	}
 	ask := Ask{Network: network, Attachment: a, Surroundings: records.Surroundings(network, a.Namespace)}
-	if r.rank == accepted || hasPort(a) {
+	if r.rank == accepted || keeps(a) {
 		l.member(a, on, ask)
 	}
 	_, _ = l.Take(ask)
@@ -89,6 +91,7 @@ func (l *Ledger) admitTo(key, owner types.NamespacedName, lease ipam.Lease, netw
 // The order of attachments that compete for what a network has.
 const (
 	accepted = iota
+	changed
 	asking
 	refused
 	forged
@@ -136,16 +139,23 @@ func rankOf(a *v1alpha1.L2Attachment, pod *corev1.Pod) int {
 		return forged
 	case said != nil && said.Status == metav1.ConditionFalse:
 		return refused
-	case said != nil:
+	case said != nil && said.ObservedGeneration == a.Generation:
 		return accepted
+	case said != nil:
+		return changed // by its user, or by the controller, which bound it
 	case !userMade && a.Complete():
-		return accepted // by the controller, which has yet to say so
+		return changed // by the controller, which has yet to say so
 	default:
 		return asking // it may be the user who wrote the addresses
 	}
 }
 
-func hasPort(a *v1alpha1.L2Attachment) bool {
-	_, has := a.PortNetwork()
-	return has && a.Bound()
+// keeps says whether the attachment has something, by its status, whatever was
+// refused of it: its port, or the addresses that are reserved for its next pod.
+func keeps(a *v1alpha1.L2Attachment) bool {
+	if a.Bound() {
+		return a.Status.Network != nil
+	}
+	said := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionAccepted)
+	return a.Status.Addresses != "" && said != nil && said.ObservedGeneration == a.Generation
 }

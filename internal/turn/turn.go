@@ -21,7 +21,11 @@ func New() *Turns { return &Turns{seed: maphash.MakeSeed()} }
 
 // Take waits until the key is free, and has it until done is called.
 func (t *Turns) Take(key types.NamespacedName) (done func()) {
-	lock := &t.locks[maphash.Comparable(t.seed, key)%uint64(len(t.locks))]
+	lock := t.lock(key)
 	lock.Lock()
 	return lock.Unlock
+}
+
+func (t *Turns) lock(key types.NamespacedName) *sync.Mutex {
+	return &t.locks[maphash.Comparable(t.seed, key)%uint64(len(t.locks))]
 }
