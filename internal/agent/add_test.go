@@ -27,7 +27,9 @@ import (
 )
 
 // transfer moves a megabyte from one sandbox to another over TCP: what
-// checksums and MTU would break.
+// checksums and MTU would break. Both ends drop their connection at the end: one
+// that waits for the last acknowledgement of a namespace that is gone holds its own
+// for minutes.
 func transfer(t *testing.T, from, to *sandbox, address string) {
 	t.Helper()
 	const size = 1 << 20
@@ -44,8 +46,9 @@ func transfer(t *testing.T, from, to *sandbox, address string) {
 			received <- -1
 			return
 		}
-		defer conn.Close()
-		n, _ := io.Copy(io.Discard, conn)
+		defer drop(conn)
+		n, _ := io.Copy(io.Discard, io.LimitReader(conn, size))
+		_, _ = conn.Write([]byte{0})
 		received <- n
 	}()
 	nstest.Do(t, from.netns, func() error {
@@ -53,16 +56,27 @@ func transfer(t *testing.T, from, to *sandbox, address string) {
 		if err != nil {
 			return err
 		}
-		defer conn.Close()
+		defer drop(conn)
 		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 			return err
 		}
-		_, err = conn.Write(make([]byte, size))
+		if _, err := conn.Write(make([]byte, size)); err != nil {
+			return err
+		}
+		_, err = conn.Read(make([]byte, 1))
 		return err
 	})
 	if n := <-received; n != size {
 		t.Errorf("%d of %d bytes arrived at %s", n, size, address)
 	}
+}
+
+// drop closes a TCP connection and leaves nothing of it to the kernel.
+func drop(conn net.Conn) {
+	if tcp, is := conn.(*net.TCPConn); is {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
 }
 
 func TestAddAndDel(t *testing.T) {
