@@ -50,6 +50,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 	if err := mgr.AddMetricsServerExtraHandler(inventory.Path, serveInventory(s.placement.ledger, mgr.Elected())); err != nil {
 		return fmt.Errorf("serve the inventory: %w", err)
 	}
+	for path, profile := range inventory.Profiles() {
+		if err := mgr.AddMetricsServerExtraHandler(path, profile); err != nil {
+			return fmt.Errorf("serve %s: %w", path, err)
+		}
+	}
 	crd, err := watchMultus(mgr.GetConfig())
 	if err != nil {
 		return err
