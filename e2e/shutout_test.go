@@ -43,7 +43,7 @@ func TestShutOutLater(t *testing.T) {
 	} {
 		round.out()
 		for _, pod := range []string{"asks", "hot"} {
-			guests.says("False:NotAllowed", "get", "l2att", "-o", fmt.Sprintf(`jsonpath={.items[?(@.spec.podName==%q)].status.conditions[?(@.type=="Accepted")]['status','reason']}`, pod))
+			guests.says("False NotAllowed", "get", "l2att", "-o", fmt.Sprintf(`jsonpath={.items[?(@.spec.podName==%q)].status.conditions[?(@.type=="Accepted")]['status','reason']}`, pod))
 			guests.links(pod)
 			guests.networkStatus(pod)
 			guests.says("allowedNamespaces", "get", "events", "--field-selector", "involvedObject.name="+pod+",reason=NotAllowed")
