@@ -159,7 +159,7 @@ func (r *L2NetworkReconciler) write(ctx context.Context, f networkFacts) error {
 	}
 	result, err := w.commit(ctx, r.Northbound, topology.Switch(inForce, r.placement.underlayMTU))
 	if err != nil {
-		r.ports.failed(key, w)
+		r.networks.wake(r.ports.failed(key, w)...)
 	}
 	if w.whole && !errors.Is(err, ovn.ErrNotConnected) {
 		r.filling.settle(key, err == nil)
@@ -182,7 +182,8 @@ func (r *L2NetworkReconciler) committed(ctx context.Context, key types.Namespace
 	for owner, p := range w.set {
 		r.placement.ledger.Settle(key, owner, p.uid)
 	}
-	changed := r.ports.done(key, w)
+	changed, again := r.ports.done(key, w)
+	r.networks.wake(again...)
 	r.stages.portsCommitted(changed)
 	r.attachments.wake(changed...)
 }

@@ -105,6 +105,9 @@ func (p *placement) take(f placeFacts) (place, error) {
 	} else {
 		p.ledger.Quit(client.ObjectKeyFromObject(a))
 	}
+	if err == nil && !a.Bound() {
+		p.ledger.Keep(a, a.NetworkKey()) // it has no port that has yet to move
+	}
 	if err == nil {
 		return place{Taken: taken}, nil
 	}

@@ -99,12 +99,14 @@ func (p *ports) set(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) bool 
 func (p *ports) remove(owner types.NamespacedName) []types.NamespacedName {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	on, has := p.on[owner]
-	if !has {
-		return nil
+	var networks []types.NamespacedName
+	if on, has := p.on[owner]; has {
+		delete(p.on, owner)
+		n := p.of(on)
+		delete(n.desired, owner)
+		n.changed[owner] = true
+		networks = append(networks, on)
 	}
-	delete(p.on, owner)
-	networks := []types.NamespacedName{on}
 	for _, key := range p.left[owner] {
 		if n := p.networks[key]; n != nil && n.leaving[owner] {
 			delete(n.leaving, owner)
@@ -113,9 +115,6 @@ func (p *ports) remove(owner types.NamespacedName) []types.NamespacedName {
 		}
 	}
 	delete(p.left, owner)
-	n := p.of(on)
-	delete(n.desired, owner)
-	n.changed[owner] = true
 	return networks
 }
 
