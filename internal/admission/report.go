@@ -68,3 +68,12 @@ func (l *Ledger) Close(key types.NamespacedName) {
 	n.mu.Unlock()
 	l.drop(key, n)
 }
+
+// On are the networks that the attachment has a lease on, the one that it moves
+// to last.
+func (l *Ledger) On(a *v1alpha1.L2Attachment) []types.NamespacedName {
+	if h, held := l.holder(a.Key()); held && h.uid == a.UID {
+		return h.networks
+	}
+	return nil
+}

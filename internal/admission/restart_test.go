@@ -75,7 +75,7 @@ func (w *world) reconcile(l *Ledger, a *v1alpha1.L2Attachment) {
 func requestOf(a *v1alpha1.L2Attachment) ipam.Request {
 	r := ipam.Request{}
 	if lease, err := leaseOf(a); err == nil {
-		r = ipam.Request{MAC: lease.MAC, Addresses: lease.Addresses}
+		r = ipam.Request(lease)
 	}
 	return r
 }
