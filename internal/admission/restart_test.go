@@ -371,3 +371,31 @@ func TestLoadDecides(t *testing.T) {
 		t.Errorf("a vlink has the ends %v", members)
 	}
 }
+
+// A narrowing that strands addresses is refused after a restart as before it:
+// what is on record is taken before the new spec is judged.
+func TestStrandingStaysRefused(t *testing.T) {
+	first := net("net", "10.0.0.0/24")
+	narrowed := next(first, func(s *v1alpha1.L2NetworkSpec) { s.IPAM.Ranges = []string{"10.0.0.128/25"} })
+	cases := map[string]struct {
+		reason string
+		change func(*v1alpha1.L2Network)
+		want   string
+		next   string // the address that the next one is assigned
+	}{
+		"Recorded": {"the status records what is in force", func(n *v1alpha1.L2Network) { n.Status.InForce = &first.Spec }, v1alpha1.ReasonInvalid, "10.0.0.2/24"},
+		"Restored": {"without it nothing is known of what was in force, and who is there stays", func(*v1alpha1.L2Network) {}, "", "10.0.0.129/24"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			network := narrowed.DeepCopy()
+			tc.change(network)
+			w := (&world{api: newAPI(network)}).add(holds(owner, "a", "net", mac(1), "10.0.0.1/24"))
+			l := w.load(*w.attachments[0])
+			expectReason(t, tc.reason, tc.want, l.Judge(network).Refused)
+			if lease := mustGrant(t, l, network, rival, "b"); lease.Addresses[0].String() != tc.next {
+				t.Errorf("%s: the next one has %v, want %s", tc.reason, lease.Addresses[0], tc.next)
+			}
+		})
+	}
+}
