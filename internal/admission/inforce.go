@@ -13,7 +13,7 @@ import (
 const notSeen = -1
 
 // judge brings what is in force in line with the network as the API has it.
-func (n *network) judge(network *v1alpha1.L2Network, underlayMTU int32) {
+func (n *network) judge(network *v1alpha1.L2Network, cluster Cluster) {
 	if n.known && n.uid == network.UID && n.generation == network.Generation {
 		n.follow(network)
 		return
@@ -29,7 +29,7 @@ func (n *network) judge(network *v1alpha1.L2Network, underlayMTU int32) {
 		return // what is on record counts when another spec is judged
 	}
 	n.generation, n.stranded = network.Generation, nil
-	err := Judge(network, underlayMTU)
+	err := cluster.judge(n.inForce, network)
 	if err == nil {
 		wanted, _ := ipamConfig(network.Spec.IPAM) // judged
 		err = n.pool.Configure(wanted)

@@ -24,7 +24,7 @@ type Report struct {
 func (l *Ledger) Judge(network *v1alpha1.L2Network) Report {
 	n := l.locked(network.Key())
 	defer n.mu.Unlock()
-	n.judge(network, l.underlayMTU)
+	n.judge(network, l.cluster)
 	return n.report()
 }
 
