@@ -22,7 +22,7 @@ func placementOf(networks ...*v1alpha1.L2Network) *placement {
 	api := &shelf{namespaces: map[string]metav1.ObjectMeta{"lab": {}, "guests": {}}}
 	p := &placement{
 		reads:       reads{cached: api, live: api},
-		ledger:      admission.NewLedger(1500, admission.Wake{Attachments: none, Networks: none, Members: none}),
+		ledger:      admission.NewLedger(admission.Cluster{UnderlayMTU: 1500}, admission.Wake{Attachments: none, Networks: none, Members: none}),
 		loaded:      &loading{done: true},
 		underlayMTU: 1500,
 	}

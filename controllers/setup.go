@@ -84,7 +84,7 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 		networks: &wakeups{}, attachments: &wakeups{}, statuses: &wakeups{},
 		ports: newPorts(), programs: newPrograms(), names: &interfaceNames{}, stages: newStages(),
 	}
-	ledger := admission.NewLedger(c.UnderlayMTU, admission.Wake{
+	ledger := admission.NewLedger(admission.Cluster{UnderlayMTU: c.UnderlayMTU}, admission.Wake{
 		Attachments: s.attachments.wake,
 		Networks:    s.networks.wake,
 		Members:     func(keys ...types.NamespacedName) { s.statuses.wakeLater(countsLater, keys...) },

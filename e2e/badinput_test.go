@@ -28,8 +28,12 @@ func TestBadNetworksAreRefusedByTheAPI(t *testing.T) {
 		`{ipam: {subnets: ["10.0.0.0/24"], ranges: ["10.1.0.0/28"]}}`:         "inside one of subnets",
 		`{ipam: {subnets: ["10.0.0.0/24"], ranges: ["ten"]}}`:                 "first-last",
 		`{ipam: {subnets: ["10.0.0.0/24"], excluded: ["10.0.1.1-10.0.1.9"]}}`: "inside one of subnets",
-		`{mtu: 20}`: "greater than or equal to 68",
-		`{mtu: 1000, ipam: {subnets: ["fd00::/64"]}}`: "at least 1280",
+		`{ipam: {subnets: ["224.0.0.0/4"]}}`:                                  "multicast",
+		`{ipam: {subnets: ["127.0.0.0/8"]}}`:                                  "loopback",
+		`{ipam: {subnets: ["0.0.0.0/0"]}}`:                                    "0.0.0.0/8",
+		`{ipam: {subnets: ["fe80::/64"]}}`:                                    "link-local",
+		`{mtu: 20}`:                                                           "greater than or equal to 68",
+		`{mtu: 1000, ipam: {subnets: ["fd00::/64"]}}`:                         "at least 1280",
 		`{type: ring}`:                          "vnet",
 		`{portSecurity: None}`:                  "Strict",
 		`{allowedNamespaces: {from: Selector}}`: "selector goes with",
@@ -65,6 +69,9 @@ func TestMalformedAnnotations(t *testing.T) {
 		"security":  {`[{"name": "a", "portSecurity": "None"}]`, "Strict, MAC or Disabled"},
 		"interface": {"a@eth0", "eth0"},
 		"long":      {"a@sixteencharacter", "Linux takes 15"},
+		"bytes":     {"a@éééééééé", "Linux takes 15"},
+		"pattern":   {"a@x%d", "x%d"},
+		"all":       {"a@all", "all"},
 	} {
 		s.apply(pod{name: name, networks: bad.annotation}.String())
 		s.says(bad.says, "get", "events", "--field-selector", "involvedObject.name="+name+",reason=InvalidNetworks")

@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -31,15 +32,20 @@ func quoted(list []string) string {
 // pod is a toolbox that sleeps, or runs a command to its end.
 type pod struct {
 	name, node   string
-	networks     string   // our annotation
-	multus       string   // the Multus annotation
+	networks     string // our annotation
+	multus       string // the Multus annotation
+	annotations  map[string]string
+	labels       map[string]string
 	command      []string // sleep infinity
 	capabilities []string
 	hostNetwork  bool
 }
 
 func (p pod) String() string {
-	annotations := map[string]string{}
+	annotations := maps.Clone(p.annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
 	if p.networks != "" {
 		annotations["l2sm.io/networks"] = p.networks
 	}
@@ -69,7 +75,7 @@ func (p pod) String() string {
 	}
 	object, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
-		"metadata": map[string]any{"name": p.name, "annotations": annotations},
+		"metadata": map[string]any{"name": p.name, "labels": p.labels, "annotations": annotations},
 		"spec":     spec,
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/cri"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
@@ -95,11 +96,7 @@ func (v *view) port() *ovs.Port {
 // takesInterfaces says whether the pod runs, or is to run, in a network
 // namespace of its own.
 func takesInterfaces(pod *corev1.Pod) bool {
-	return pod.DeletionTimestamp.IsZero() && !ended(pod) && !pod.Spec.HostNetwork
-}
-
-func ended(pod *corev1.Pod) bool {
-	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	return pod.DeletionTimestamp.IsZero() && !attach.Ended(pod) && !pod.Spec.HostNetwork
 }
 
 // ready asks the runtime for the pod's ready sandbox. It returns nil where

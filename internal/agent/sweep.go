@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/cri"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
@@ -38,7 +39,7 @@ func newSweeper(a *Agent) *sweeper {
 
 // podChanged has the node swept when a pod goes or ends.
 func (s *sweeper) podChanged(before, after *corev1.Pod) {
-	if after == nil || before != nil && !ended(before) && ended(after) {
+	if after == nil || before != nil && !attach.Ended(before) && attach.Ended(after) {
 		s.loop.add(theNode)
 	}
 }
@@ -218,7 +219,7 @@ func isLeft(p ovs.Port, pod *corev1.Pod, sandboxes []cri.Sandbox) bool {
 	if in := listed(sandboxes, p.Sandbox.Container); in != nil && in.Ready {
 		return false
 	}
-	if pod == nil || string(pod.UID) != p.Sandbox.PodUID || ended(pod) {
+	if pod == nil || string(pod.UID) != p.Sandbox.PodUID || attach.Ended(pod) {
 		return true
 	}
 	return slices.ContainsFunc(sandboxes, func(other cri.Sandbox) bool { return other.Ready && isOf(other, pod) })

@@ -19,6 +19,7 @@ import (
 	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/link"
+	"l2sm.io/l2sm/internal/multus"
 )
 
 // attachTimeout is how long an ADD waits for its attachments. Then the runtime
@@ -45,6 +46,10 @@ func (a *Agent) pod(ctx context.Context, want cni.Pod) (*corev1.Pod, error) {
 	return pod, nil
 }
 
+// mainInterface is what runtimes call the interface of a pod's main network. No
+// entry of ours may have that name.
+const mainInterface = "eth0"
+
 // want is one interface that an ADD waits for.
 type want struct {
 	request attach.Request
@@ -60,6 +65,9 @@ type want struct {
 // For the NetworkAttachmentDefinition of one network: the one interface
 // CNI_IFNAME.
 func wants(call *cni.Call, pod *corev1.Pod, attachments []v1alpha1.L2Attachment) (wanted []want, extra []*v1alpha1.L2Attachment, err error) {
+	if call.IfName == mainInterface {
+		return nil, nil, cni.Invalid(errors.New(multus.NotMain))
+	}
 	requests, err := attach.Parse(pod)
 	if err != nil {
 		return nil, nil, cni.Invalid(err)

@@ -58,6 +58,19 @@ func TestWantsRefusesUnsupported(t *testing.T) {
 	}
 }
 
+// Multus calls the definition of a pod's main network for eth0, whether that is
+// one network's or l2sm-system/l2sm, and whatever the pod asks for besides.
+func TestWantsRefusesToBeTheMainNetwork(t *testing.T) {
+	asks := pod(map[string]string{"l2sm.io/networks": "a", "k8s.v1.cni.cncf.io/networks": "l2sm-system/l2sm, default/c"})
+	for name, network := range map[string]*cni.Network{"l2sm": nil, "c": {Namespace: "default", Name: "c"}, "other": {Namespace: "default", Name: "other"}} {
+		call := cni.Call{IfName: "eth0", Config: cni.Config{Name: name, Network: network}}
+		_, _, err := wants(&call, asks, nil)
+		if err == nil || !strings.Contains(err.Error(), "main network") {
+			t.Errorf("definition %s: want an error that says that it can't be the main network, got %v", name, err)
+		}
+	}
+}
+
 func TestWants(t *testing.T) {
 	both := pod(map[string]string{
 		"l2sm.io/networks":            "a, other/b",

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/ovn"
 )
@@ -91,6 +92,15 @@ func newCheck(f Facts) *check {
 	return c
 }
 
+// inForce is the network with the spec that is in force, nil where there is no
+// such network, or no spec in force.
+func (c *check) inForce(key types.NamespacedName) *v1alpha1.L2Network {
+	if network := c.networks[key]; network != nil {
+		return network.InForce()
+	}
+	return nil
+}
+
 func (c *check) report(where, what string, args ...any) {
 	c.found = append(c.found, Discrepancy{Where: where, What: fmt.Sprintf(what, args...)})
 }
@@ -142,11 +152,7 @@ func whyNotReady(a *v1alpha1.L2Attachment) string {
 // runs says whether the pod that the attachment is bound to has not ended.
 func (c *check) runs(a *v1alpha1.L2Attachment) bool {
 	pod := c.podsBy[types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.PodName}]
-	return pod != nil && pod.UID == a.Spec.PodUID && pod.Spec.NodeName == a.Spec.NodeName && !ended(pod)
-}
-
-func ended(pod *corev1.Pod) bool {
-	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	return pod != nil && pod.UID == a.Spec.PodUID && pod.Spec.NodeName == a.Spec.NodeName && !attach.Ended(pod)
 }
 
 // things says how to compare things of one kind.

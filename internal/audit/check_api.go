@@ -13,6 +13,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/admission"
+	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/internal/multus"
 )
@@ -23,7 +24,7 @@ func (c *check) pods() {
 	for i := range c.Pods {
 		pod := &c.Pods[i]
 		text, told := pod.Annotations[nadv1.NetworkStatusAnnot]
-		if !told || ended(pod) {
+		if !told || attach.Ended(pod) {
 			continue
 		}
 		where := "pod " + client.ObjectKeyFromObject(pod).String() + ", network-status"

@@ -8,6 +8,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/inventory"
+	"l2sm.io/l2sm/internal/topology"
 )
 
 // nodes compares, on each node whose agent was reached, Open vSwitch's ports
@@ -40,22 +41,37 @@ func (c *check) nodes() {
 
 // wantedPort is the attachment's port on its node, with its pod's interface.
 func (c *check) wantedPort(a *v1alpha1.L2Attachment) inventory.Port {
-	mac := strings.ToLower(a.Spec.MACAddress)
 	p := inventory.Port{
 		LogicalPort:  a.PortName(),
 		Attachment:   string(a.UID),
-		MAC:          mac,
+		MAC:          strings.ToLower(a.Spec.MACAddress),
 		Interface:    a.Spec.Interface,
 		PodNamespace: a.Namespace,
 		PodName:      a.Spec.PodName,
 		PodUID:       string(a.Spec.PodUID),
 		Installed:    true,
-		Inner:        inventory.Interface{Present: true, MAC: mac, Addresses: a.Spec.Addresses},
+		Inner:        inventory.Interface{Present: true},
 	}
-	if key, has := a.PortNetwork(); has && c.networks[key] != nil {
-		p.Inner.MTU = int(c.networks[key].EffectiveMTU(c.UnderlayMTU))
+	key, _ := a.PortNetwork()
+	if network := c.inForce(key); network != nil {
+		p.Inner = wantedInner(network, a, c.UnderlayMTU)
 	}
 	return p
+}
+
+// wantedInner is what the pod's interface must have to work. A pod may change
+// what its port security leaves to it: any address with MAC, and the MAC address
+// too, a virtual router's or a bridge's, with Disabled.
+func wantedInner(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, underlayMTU int32) inventory.Interface {
+	inner := inventory.Interface{Present: true, MTU: int(network.EffectiveMTU(underlayMTU))}
+	security := topology.Security(network, a)
+	if security != v1alpha1.PortSecurityDisabled {
+		inner.MAC = strings.ToLower(a.Spec.MACAddress)
+	}
+	if security == v1alpha1.PortSecurityStrict {
+		inner.Addresses = a.Spec.Addresses
+	}
+	return inner
 }
 
 func compareWires(want, have inventory.Port) []string {
@@ -74,6 +90,7 @@ func compareWires(want, have inventory.Port) []string {
 	return all
 }
 
+// compareInner leaves out what is not wanted: it is the pod's own.
 func compareInner(want, have inventory.Interface) []string {
 	switch {
 	case have.Error != "":
@@ -81,7 +98,13 @@ func compareInner(want, have inventory.Interface) []string {
 	case !have.Present:
 		return []string{"is missing"}
 	}
-	all := slices.Concat(unequal("MAC address", want.MAC, have.MAC), unequal("MTU", want.MTU, have.MTU))
+	var all []string
+	if want.MAC != "" {
+		all = unequal("MAC address", want.MAC, have.MAC)
+	}
+	if want.MTU != 0 {
+		all = append(all, unequal("MTU", want.MTU, have.MTU)...)
+	}
 	for _, address := range want.Addresses {
 		// A pod may have added addresses of its own.
 		if !slices.ContainsFunc(have.Addresses, func(h string) bool { return samePrefix(address, h) }) {

@@ -15,7 +15,7 @@ import (
 func (c *check) northbound() {
 	var want ovn.Contents
 	for key, network := range c.networks {
-		rows := topology.For(network, c.ported[key], nil, c.UnderlayMTU).Listed()
+		rows := rowsOf(network, c.ported[key], c.UnderlayMTU).Listed()
 		want.Switches = append(want.Switches, rows.Switches...)
 		want.Ports = append(want.Ports, rows.Ports...)
 		want.DHCP = append(want.DHCP, rows.DHCP...)
@@ -24,7 +24,11 @@ func (c *check) northbound() {
 		kind: "northbound switch", owner: "L2Network",
 		name: func(s ovn.ListedSwitch) string { return s.Name },
 		differs: func(want, have ovn.ListedSwitch) []string {
-			return slices.Concat(unequal("its network", want.Network, have.Network), unequal("its network's UID", want.UID, have.UID))
+			return slices.Concat(
+				unequal("its network", want.Network, have.Network),
+				unequal("its network's UID", want.UID, have.UID),
+				unequal("its tunnel key", want.TunnelKey, have.TunnelKey),
+			)
 		},
 	}, want.Switches, c.Northbound.Switches)
 	compare(c, things[ovn.ListedPort]{
@@ -35,13 +39,21 @@ func (c *check) northbound() {
 		kind: "northbound DHCP options", owner: "L2Network",
 		name: func(d ovn.ListedDHCP) string { return fmt.Sprintf("of %s for %s", d.Network, d.CIDR) },
 		differs: func(want, have ovn.ListedDHCP) []string {
-			var all []string
-			if !maps.Equal(want.Options, have.Options) {
-				all = append(all, fmt.Sprintf("options are %v, want %v", have.Options, want.Options))
-			}
-			return append(all, unequal("its network's UID", want.UID, have.UID)...)
+			return slices.Concat(unequalMaps("options", want.Options, have.Options), unequal("its network's UID", want.UID, have.UID))
 		},
 	}, want.DHCP, c.Northbound.DHCP)
+}
+
+// rowsOf is what the database holds of the network by the spec in force,
+// whatever another generation asks for. Without one it is a switch without
+// ports.
+func rowsOf(network *v1alpha1.L2Network, ported []*v1alpha1.L2Attachment, underlayMTU int32) ovn.Network {
+	if inForce := network.InForce(); inForce != nil {
+		return topology.For(inForce, ported, nil, underlayMTU)
+	}
+	bare := *network
+	bare.Spec = v1alpha1.L2NetworkSpec{}
+	return topology.Switch(&bare, underlayMTU)
 }
 
 func comparePorts(want, have ovn.ListedPort) []string {
@@ -50,6 +62,9 @@ func comparePorts(want, have ovn.ListedPort) []string {
 		unequal("its network", want.Network, have.Network),
 		unequal("its network's UID", want.UID, have.UID),
 		unequal("its attachment's UID", want.Owner, have.Owner),
+		unequal("its type", want.Type, have.Type),
+		unequal("its tunnel key", want.TunnelKey, have.TunnelKey),
+		unequalMaps("options", want.Options, have.Options),
 		unequalSets("addresses", want.Addresses, have.Addresses),
 		unequalSets("port_security", want.PortSecurity, have.PortSecurity),
 		unequalSets("DHCP", want.DHCP, have.DHCP),
@@ -62,6 +77,14 @@ func unequalSets(what string, want, have []string) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s is %q, want %q", what, have, want)}
+}
+
+// unequalMaps says that two maps differ. A column without keys is nil or empty.
+func unequalMaps(what string, want, have map[string]string) []string {
+	if maps.Equal(want, have) {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s are %v, want %v", what, have, want)}
 }
 
 func set(values []string) []string { return slices.Compact(slices.Sorted(slices.Values(values))) }

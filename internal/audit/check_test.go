@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,11 +28,8 @@ const (
 // on node-b, both on network ping, which serves DHCP, and c, which waits for a
 // pod.
 func tidy() Facts {
-	network := v1alpha1.L2Network{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ping", UID: "uid-of-ping"},
-		Spec:       v1alpha1.L2NetworkSpec{IPAM: &v1alpha1.IPAM{Subnets: []string{"10.0.0.0/24", "fd10::/64"}, DHCP: true}},
-	}
-	other := v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "other", UID: "uid-of-other"}}
+	network := inForce("ping", v1alpha1.L2NetworkSpec{IPAM: &v1alpha1.IPAM{Subnets: []string{"10.0.0.0/24", "fd10::/64"}, DHCP: true}})
+	other := inForce("other", v1alpha1.L2NetworkSpec{})
 	a, b := wired("a", "node-a", "0A:58:0a:00:00:01", "10.0.0.1/24", "FD10::1/64"), wired("b", "node-b", "0a:58:0a:00:00:02", "10.0.0.2/24", "fd10::2/64")
 	c := wired("c", "", "0a:58:0a:00:00:03", "10.0.0.3/24")
 	c.Spec.PodUID, c.Status = "", v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{v1alpha1.AttachmentAccepted(), v1alpha1.AttachmentNoPod("c")}}
@@ -54,15 +52,17 @@ func tidy() Facts {
 			{Network: "default/ping", Owner: "default/c", MAC: "0a:58:0a:00:00:03", Addresses: []string{"10.0.0.3/24"}},
 		}}},
 	}
-	for _, rows := range []ovn.Contents{
-		topology.For(&network, []*v1alpha1.L2Attachment{&a, &b}, nil, underlayMTU).Listed(),
-		topology.For(&other, nil, nil, underlayMTU).Listed(),
-	} {
-		f.Northbound.Switches = append(f.Northbound.Switches, rows.Switches...)
-		f.Northbound.Ports = append(f.Northbound.Ports, rows.Ports...)
-		f.Northbound.DHCP = append(f.Northbound.DHCP, rows.DHCP...)
-	}
+	rewrite(&f)
 	return f
+}
+
+// inForce is a network whose spec is in force.
+func inForce(name string, spec v1alpha1.L2NetworkSpec) v1alpha1.L2Network {
+	return v1alpha1.L2Network{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID("uid-of-" + name)},
+		Spec:       spec,
+		Status:     v1alpha1.L2NetworkStatus{InForce: &spec},
+	}
 }
 
 func wired(name, node, mac string, addresses ...string) v1alpha1.L2Attachment {
@@ -100,14 +100,47 @@ func tell(p corev1.Pod, entries ...nadv1.NetworkStatus) corev1.Pod {
 }
 
 func nodeOf(a *v1alpha1.L2Attachment) inventory.Node {
-	f := Facts{
-		UnderlayMTU: underlayMTU,
-		Networks:    []v1alpha1.L2Network{{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ping"}}},
-	}
-	p := newCheck(f).wantedPort(a)
+	p := newCheck(Facts{}).wantedPort(a)
 	p.Name, p.Container = "l2p"+a.Name, "sandbox-of-"+a.Name
-	p.Inner.Addresses = slices.Clone(p.Inner.Addresses)
+	p.Inner = inventory.Interface{
+		Present: true, MAC: strings.ToLower(a.Spec.MACAddress),
+		MTU: int(v1alpha1.MaxMTU(underlayMTU)), Addresses: slices.Clone(a.Spec.Addresses),
+	}
 	return inventory.Node{Node: a.Spec.NodeName, Ports: []inventory.Port{p}, HostEnds: []inventory.HostEnd{{Name: p.Name, Container: p.Container, IfName: "net1"}}}
+}
+
+// secure puts port security in force on network ping, in the database too.
+func secure(f *Facts, security v1alpha1.PortSecurity, override bool) {
+	f.Networks[0].Status.InForce.PortSecurity = security
+	f.Networks[0].Status.InForce.AllowPortSecurityOverride = override
+	rewrite(f)
+}
+
+// rewrite makes the northbound database hold what is in force.
+func rewrite(f *Facts) {
+	f.Northbound = ovn.Contents{}
+	for _, rows := range []ovn.Contents{
+		topology.For(f.Networks[0].InForce(), []*v1alpha1.L2Attachment{&f.Attachments[0], &f.Attachments[1]}, nil, underlayMTU).Listed(),
+		topology.For(f.Networks[1].InForce(), nil, nil, underlayMTU).Listed(),
+	} {
+		f.Northbound.Switches = append(f.Northbound.Switches, rows.Switches...)
+		f.Northbound.Ports = append(f.Northbound.Ports, rows.Ports...)
+		f.Northbound.DHCP = append(f.Northbound.DHCP, rows.DHCP...)
+	}
+}
+
+// inner changes the interface in the pod on node-a.
+func inner(f *Facts, change func(*inventory.Interface)) {
+	onA(f, func(n *inventory.Node) { change(&n.Ports[0].Inner) })
+}
+
+// shutOutA takes all of attachment a but what its node has.
+func shutOutA(f *Facts) {
+	f.Attachments[0].Status = v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{v1alpha1.AttachmentRefused(v1alpha1.ReasonNotAllowed, "no")}}
+	f.Northbound.Ports = f.Northbound.Ports[1:]
+	f.Southbound.Ports = f.Southbound.Ports[1:]
+	f.Leaders[0].Leases = f.Leaders[0].Leases[1:]
+	f.Pods[0] = tell(f.Pods[0])
 }
 
 // onA changes what the agent of node-a says.
@@ -268,6 +301,47 @@ func TestCheck(t *testing.T) {
 			spoil:  func(f *Facts) { f.Northbound.Ports[1].DHCP = []string{"fd10::/64"} },
 			want:   []Discrepancy{{"northbound port l2sm/default/b", `DHCP is ["fd10::/64"], want ["10.0.0.0/24" "fd10::/64"]`}},
 		},
+		"PortType": {
+			reason: "another type makes of a pod's port a router's, or an uplink",
+			spoil:  func(f *Facts) { f.Northbound.Ports[0].Type = "localnet" },
+			want:   []Discrepancy{{"northbound port " + portA, `its type is "localnet", want ""`}},
+		},
+		"PortOptions": {
+			reason: "another node's interface would be given the port",
+			spoil:  func(f *Facts) { f.Northbound.Ports[0].Options = map[string]string{"requested-chassis": "node-b"} },
+			want: []Discrepancy{{"northbound port " + portA,
+				"options are map[requested-chassis:node-b], want map[iface-id-ver:uid-of-pod-a requested-chassis:node-a]"}},
+		},
+		"PortOptionsNone": {
+			reason: "as above, with none at all",
+			spoil:  func(f *Facts) { f.Northbound.Ports[0].Options = nil },
+			want: []Discrepancy{{"northbound port " + portA,
+				"options are map[], want map[iface-id-ver:uid-of-pod-a requested-chassis:node-a]"}},
+		},
+		"PortTunnelKey": {
+			reason: "northd chooses it",
+			spoil:  func(f *Facts) { f.Northbound.Ports[0].TunnelKey = 7 },
+			want:   []Discrepancy{{"northbound port " + portA, `its tunnel key is "7", want "0"`}},
+		},
+		"SwitchTunnelKey": {
+			reason: "as above, of the switch",
+			spoil:  func(f *Facts) { f.Northbound.Switches[1].TunnelKey = 7 },
+			want:   []Discrepancy{{"northbound switch l2sm/default/other", `its tunnel key is "7", want "0"`}},
+		},
+		"Refused": {
+			reason: "a generation that is refused changes nothing: neither rows nor interfaces",
+			spoil: func(f *Facts) {
+				f.Networks[0].Generation = 2
+				f.Networks[0].Spec = v1alpha1.L2NetworkSpec{MTU: new(int32(9000)), PortSecurity: v1alpha1.PortSecurityDisabled}
+			},
+		},
+		"RefusedFromTheStart": {
+			reason: "a network that never had a spec in force has a switch without anything on it",
+			spoil: func(f *Facts) {
+				f.Networks[1].Status = v1alpha1.L2NetworkStatus{}
+				f.Networks[1].Spec = *f.Networks[0].Status.InForce.DeepCopy()
+			},
+		},
 		"PortOwner": {
 			reason: "a port is of this life of the attachment",
 			spoil:  func(f *Facts) { f.Northbound.Ports[0].Owner = "uid-of-an-earlier" },
@@ -416,6 +490,60 @@ func TestCheck(t *testing.T) {
 				{"node node-a, Open vSwitch port of " + portA, `interface net1 in pod default/a: MTU is "1500", want "1442"`},
 				{"node node-a, Open vSwitch port of " + portA, "interface net1 in pod default/a: lacks address FD10::1/64"},
 			},
+		},
+		"VirtualMAC": {
+			reason: "without port security a pod may have the MAC address of a virtual router, and addresses of its own",
+			spoil: func(f *Facts) {
+				secure(f, v1alpha1.PortSecurityDisabled, false)
+				inner(f, func(i *inventory.Interface) { i.MAC, i.Addresses = "00:00:5e:00:01:0a", []string{"10.0.0.100/24"} })
+			},
+		},
+		"VirtualMACOfOne": {
+			reason: "also where the network lets an attachment choose",
+			spoil: func(f *Facts) {
+				f.Attachments[0].Spec.PortSecurity = v1alpha1.PortSecurityDisabled
+				secure(f, v1alpha1.PortSecurityStrict, true)
+				inner(f, func(i *inventory.Interface) { i.MAC = "00:00:5e:00:01:0a" })
+			},
+		},
+		"VirtualMACNotLet": {
+			reason: "but not where it does not: no frame of that MAC address passes",
+			spoil: func(f *Facts) {
+				f.Attachments[0].Spec.PortSecurity = v1alpha1.PortSecurityDisabled
+				secure(f, v1alpha1.PortSecurityStrict, false)
+				inner(f, func(i *inventory.Interface) { i.MAC = "00:00:5e:00:01:0a" })
+			},
+			want: []Discrepancy{{"node node-a, Open vSwitch port of " + portA,
+				`interface net1 in pod default/a: MAC address is "00:00:5e:00:01:0a", want "0a:58:0a:00:00:01"`}},
+		},
+		"OwnAddresses": {
+			reason: "with security MAC the addresses are the pod's, the MAC address is not",
+			spoil: func(f *Facts) {
+				secure(f, v1alpha1.PortSecurityMAC, false)
+				inner(f, func(i *inventory.Interface) { i.MAC, i.Addresses = "00:00:5e:00:01:0a", nil })
+			},
+			want: []Discrepancy{{"node node-a, Open vSwitch port of " + portA,
+				`interface net1 in pod default/a: MAC address is "00:00:5e:00:01:0a", want "0a:58:0a:00:00:01"`}},
+		},
+		"DisabledStillThere": {
+			reason: "an interface that is gone carries nothing, whatever the port lets pass",
+			spoil: func(f *Facts) {
+				secure(f, v1alpha1.PortSecurityDisabled, false)
+				inner(f, func(i *inventory.Interface) { *i = inventory.Interface{} })
+			},
+			want: []Discrepancy{{"node node-a, Open vSwitch port of " + portA, "interface net1 in pod default/a: is missing"}},
+		},
+		"ShutOut": {
+			reason: "who is shut out has nothing",
+			spoil: func(f *Facts) {
+				shutOutA(f)
+				onA(f, func(n *inventory.Node) { n.Ports, n.HostEnds = nil, nil })
+			},
+		},
+		"ShutOutAndLeft": {
+			reason: "and what is left of it is said",
+			spoil:  shutOutA,
+			want:   []Discrepancy{{"node node-a, Open vSwitch port of " + portA, "belongs to no L2Attachment of the node"}},
 		},
 		"NodeUnseen": {
 			reason: "what could not be looked at is not said to be missing",

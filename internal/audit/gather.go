@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/internal/multus"
 	"l2sm.io/l2sm/ovn"
@@ -192,7 +193,7 @@ func (s Sources) servers(pods []corev1.Pod) []server {
 		program := pod.Labels["app.kubernetes.io/name"]
 		ours := pod.Namespace == s.Namespace && (program == inventory.AgentName || program == inventory.ControllerName)
 		port := portOf(pod)
-		if !ours || ended(pod) || pod.Status.PodIP == "" || port == 0 {
+		if !ours || attach.Ended(pod) || pod.Status.PodIP == "" || port == 0 {
 			continue
 		}
 		all = append(all, server{

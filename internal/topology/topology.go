@@ -46,7 +46,7 @@ func Switch(network *v1alpha1.L2Network, underlayMTU int32) ovn.Network {
 // claims its name is not given the port (requested-chassis in ovn-nb(5),
 // iface-id-ver in ovn-controller(8)).
 func Port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) ovn.Port {
-	security := effectiveSecurity(network, a)
+	security := Security(network, a)
 	return ovn.Port{
 		Name:         a.PortName(),
 		Owner:        string(a.UID),
@@ -56,9 +56,9 @@ func Port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) ovn.Port {
 	}
 }
 
-// effectiveSecurity is the attachment's own port security where the network
-// lets it choose, else the network's.
-func effectiveSecurity(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) v1alpha1.PortSecurity {
+// Security is the port security in effect: the attachment's own where the
+// network lets it choose, else the network's.
+func Security(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) v1alpha1.PortSecurity {
 	if a.Spec.PortSecurity != "" && network.Spec.AllowPortSecurityOverride {
 		return a.Spec.PortSecurity
 	}
