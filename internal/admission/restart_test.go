@@ -399,3 +399,44 @@ func TestStrandingStaysRefused(t *testing.T) {
 		})
 	}
 }
+
+// What counts at a start is what stands, not what would be decided about it now.
+func TestLoadKeepsWhatStands(t *testing.T) {
+	said := func(a *v1alpha1.L2Attachment, c metav1.Condition) *v1alpha1.L2Attachment {
+		c.ObservedGeneration = a.Generation
+		a.Status.Conditions = []metav1.Condition{c}
+		return a
+	}
+	bound := func(a *v1alpha1.L2Attachment) *v1alpha1.L2Attachment {
+		a.Spec.PodUID, a.Spec.NodeName = "none", "node-a"
+		a.Status.Network = &v1alpha1.NetworkReference{Namespace: "default", Name: "net"}
+		return a
+	}
+	record := func(name string, i int) *v1alpha1.L2Attachment {
+		return holds(key("guests", name), types.UID(name), "net", mac(i))
+	}
+	full := v1alpha1.AttachmentRefused(v1alpha1.ReasonTooMany, "too many")
+	cases := map[string]struct {
+		reason string
+		all    []*v1alpha1.L2Attachment
+		want   []string
+	}{
+		"Accepted": {"a bound that was lowered since takes nothing from members", []*v1alpha1.L2Attachment{said(record("a", 1), v1alpha1.AttachmentReserved()), said(record("b", 2), v1alpha1.AttachmentReserved())}, []string{"guests/a", "guests/b"}},
+		"Refused":  {"what was refused is decided about in its turn, though it could be taken", []*v1alpha1.L2Attachment{said(record("a", 1), full)}, []string{}},
+		"Forged":   {"a false binding has no port, whatever stands in its status", []*v1alpha1.L2Attachment{bound(said(record("a", 1), full))}, []string{}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			network := net("net")
+			network.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll, MaxAttachments: 1}
+			var list []v1alpha1.L2Attachment
+			for _, a := range tc.all {
+				list = append(list, *a)
+			}
+			l := newAPI(network).load(list...)
+			if diff := cmp.Diff(tc.want, l.Members(network.Key())); diff != "" {
+				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
