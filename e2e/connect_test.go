@@ -34,7 +34,14 @@ func pingPong(s *scenario, first, second string) {
 	if strings.Count(show, "port l2sm/"+s.namespace+"/") != 2 {
 		s.Errorf("ovn-nbctl show does not read like kubectl get:\n%s", show)
 	}
-	s.Logf("kubectl get l2net,l2att:\n%s", s.kubectl("get", "l2net,l2att"))
+	s.kubectl("wait", "--for=condition=Ready", "--timeout=30s", "l2net/net")
+	s.kubectl("wait", "--for=condition=Ready", "--timeout=30s", "l2att", "--all")
+	table := s.kubectl("get", "l2net,l2att", "-o", "wide")
+	s.expect(table, "10.101.0.0/16, fd10:101::/64", "10.101.0.1/16, fd10:101::1/64")
+	if strings.ContainsAny(table, "[]{}\"") {
+		s.Errorf("the table reads like JSON")
+	}
+	s.Logf("kubectl get l2net,l2att -o wide:\n%s", table)
 }
 
 func TestTCPCarries50MB(t *testing.T) {

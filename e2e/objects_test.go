@@ -32,6 +32,7 @@ func quoted(list []string) string {
 // pod is a toolbox that sleeps, or runs a command to its end.
 type pod struct {
 	name, node   string
+	namespace    string // the scenario's, if nothing says so
 	networks     string // our annotation
 	multus       string // the Multus annotation
 	annotations  map[string]string
@@ -73,9 +74,13 @@ func (p pod) String() string {
 	default:
 		spec["nodeSelector"] = map[string]string{"kubernetes.io/hostname": p.node}
 	}
+	metadata := map[string]any{"name": p.name, "labels": p.labels, "annotations": annotations}
+	if p.namespace != "" {
+		metadata["namespace"] = p.namespace
+	}
 	object, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
-		"metadata": map[string]any{"name": p.name, "labels": p.labels, "annotations": annotations},
+		"metadata": metadata,
 		"spec":     spec,
 	})
 	if err != nil {

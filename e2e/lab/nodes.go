@@ -17,6 +17,9 @@ var configFiles embed.FS
 
 var configs = template.Must(template.ParseFS(configFiles, "config/*"))
 
+// staticPods is where a node's kubelet looks for static pods.
+const staticPods = "/var/lib/kubelet/static"
+
 // nodeSettings is what the files of config/ are filled with.
 type nodeSettings struct {
 	Node             nodePlan
@@ -28,6 +31,7 @@ type nodeSettings struct {
 	Pods             string // range of all pods
 	ProxyKubeconfig  string
 	MultusKubeconfig string
+	StaticPods       string // folder
 	MTU              int
 }
 
@@ -47,7 +51,11 @@ func (l *Lab) prepareNode(n nodePlan) error {
 		Pods:             podsCIDR,
 		ProxyKubeconfig:  l.path("pki", "kube-proxy.kubeconfig"),
 		MultusKubeconfig: l.path("pki", "multus.kubeconfig"),
+		StaticPods:       staticPods,
 		MTU:              mainMTU,
+	}
+	if err := os.MkdirAll(f.Disk(staticPods), 0o755); err != nil {
+		return fmt.Errorf("make folder of static pods: %w", err)
 	}
 	// Multus with its delegates inline: given the name of their file instead, 4.2.3 loses their address ranges on DEL,
 	// pods hang in Terminating and addresses leak. The delegate is ptp rather than bridge because it routes every

@@ -55,12 +55,16 @@ func TestPrepareNode(t *testing.T) {
 			CgroupRoot string
 			ResolvConf string
 			TLSKey     string `json:"tlsPrivateKeyFile"`
+			StaticPods string `json:"staticPodPath"`
 		}
 		if err := yaml.Unmarshal(readFile(t, f.Config("kubelet.yaml")), &got); err != nil {
 			t.Fatal(err)
 		}
 		if got.Address != n.IP || got.CgroupRoot != "/dev-n2" {
 			t.Errorf("the kubelet serves at %q in control group %q, want %q and /dev-n2", got.Address, got.CgroupRoot, n.IP)
+		}
+		if _, err := os.ReadDir(f.Disk(got.StaticPods)); err != nil {
+			t.Errorf("the kubelet watches a folder for static pods that is not there: %v", err)
 		}
 		for _, file := range []string{got.ResolvConf, got.TLSKey} {
 			readFile(t, file) // the kubelet finds what it is told of

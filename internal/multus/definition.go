@@ -5,6 +5,8 @@
 package multus
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
@@ -35,8 +37,24 @@ func NetworkDefinition(network *v1alpha1.L2Network) *nadv1.NetworkAttachmentDefi
 		APIVersion: v1alpha1.GroupVersion.String(), Kind: "L2Network", Name: network.Name, UID: network.UID, Controller: &yes,
 	}}
 	d.Spec.Config = fmt.Sprintf(`{"cniVersion":"1.0.0","name":%q,"type":%q,"network":{"namespace":%q,"name":%q}}`,
-		network.Name, v1alpha1.CNIType, network.Namespace, network.Name)
+		configName(network.Name), v1alpha1.CNIType, network.Namespace, network.Name)
 	return d
+}
+
+// maxConfigName is how long a config's name may be, in bytes. libcni keeps each
+// result in a file NAME-CONTAINER-INTERFACE (libcni, cacheAdd): the kernel takes
+// file names of 255 bytes, runtimes' containers have 64, interfaces up to 15.
+const maxConfigName = 255 - len("-") - 64 - len("-") - 15
+
+// configName is the name of the network's config: the network's own, or as much
+// of it as there is room for, and a hash that tells it from others.
+func configName(network string) string {
+	if len(network) <= maxConfigName {
+		return network
+	}
+	sum := sha256.Sum256([]byte(network))
+	hash := hex.EncodeToString(sum[:8])
+	return network[:maxConfigName-len("-")-len(hash)] + "-" + hash
 }
 
 func definition(key types.NamespacedName) *nadv1.NetworkAttachmentDefinition {

@@ -1,6 +1,8 @@
 package multus
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,6 +11,48 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 )
+
+// libcni keeps the result of an ADD in a file that is called after the config,
+// the container and the interface: the kernel takes names of 255 bytes.
+func TestNetworkDefinitionOfALongName(t *testing.T) {
+	cases := map[string]struct {
+		reason, name string
+		kept         bool
+	}{
+		"Short":      {"A name is kept: it is what logs show.", "lab", true},
+		"Longest":    {"So is one that leaves room for the rest.", strings.Repeat("n", 174), true},
+		"TooLong":    {"One more does not.", strings.Repeat("n", 175), false},
+		"LongestAPI": {"What the API server takes at most.", strings.Repeat("n", 253), false},
+		"CutAtADot":  {"A config's name may end in any of its characters.", strings.Repeat("n.", 126), false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			config := func(name string) (parsed struct {
+				Name    string
+				Network struct{ Namespace, Name string }
+			}) {
+				network := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}}
+				if err := json.Unmarshal([]byte(NetworkDefinition(network).Spec.Config), &parsed); err != nil {
+					t.Fatal(err)
+				}
+				return parsed
+			}
+			got := config(tc.name)
+			if got.Network.Name != tc.name {
+				t.Errorf("%s The network is %q, want %q", tc.reason, got.Network.Name, tc.name)
+			}
+			if kept := got.Name == tc.name; kept != tc.kept {
+				t.Errorf("%s The config's name is %q", tc.reason, got.Name)
+			}
+			if file := got.Name + "-" + strings.Repeat("c", 64) + "-" + strings.Repeat("i", 15); len(file) > 255 {
+				t.Errorf("%s libcni's file would have a name of %d bytes", tc.reason, len(file))
+			}
+			if !tc.kept && got.Name == config(tc.name[:len(tc.name)-1]+"x").Name {
+				t.Errorf("%s Two networks' configs are both called %q", tc.reason, got.Name)
+			}
+		})
+	}
+}
 
 func TestRestore(t *testing.T) {
 	network := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "lab", UID: "1"}}

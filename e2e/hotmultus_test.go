@@ -1,0 +1,53 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+)
+
+// The Multus annotation of a running pod is edited: what stays in it keeps its
+// interface, whatever place it has in the list now.
+func TestHotAttachByMultusAnnotation(t *testing.T) {
+	s := newScenario(t)
+	s.apply(network("a", "10.156.0.0/24"), network("b", "10.157.0.0/24"), network("c", "10.158.0.0/24"))
+	for _, name := range []string{"a", "b", "c"} {
+		s.says(name, "get", "net-attach-def", "-o", "name")
+	}
+	s.apply(pod{name: "peer", node: nodes(t)[1], networks: "a, b, c"}.String(),
+		pod{name: "two", node: nodes(t)[0], multus: "a,b"}.String(),
+		pod{name: "none", node: nodes(t)[0]}.String())
+	s.ready("peer", "two", "none")
+	ask := func(pod, networks string) {
+		s.kubectl("annotate", "--overwrite", "pod", pod, "k8s.v1.cni.cncf.io/networks="+networks)
+	}
+	identity := func(pod, iface string) string {
+		return s.exec(pod, fmt.Sprintf("cat /sys/class/net/%[1]s/ifindex /sys/class/net/%[1]s/address; ip -o -4 addr show dev %[1]s | awk '{print $4}'", iface))
+	}
+
+	// Wired as it started: the first of two goes.
+	before := identity("two", "net2")
+	ask("two", "b")
+	s.links("two", "net2")
+	s.networkStatus("two", "net2")
+	ask("two", "b,c") // and another comes
+	s.eventually("two has an interface on c", func() error {
+		_, err := s.try("exec", "two", "--", "ping", "-c", "1", "-W", "1", s.address("peer", "net3", 4))
+		return err
+	})
+	if now := identity("two", "net2"); now != before {
+		s.Errorf("the interface on b was %q and is %q", before, now)
+	}
+	s.pings("two", s.address("peer", "net2", 4))
+	ask("two", "")
+	s.links("two")
+
+	// A pod that had none.
+	ask("none", "a")
+	s.links("none", "net1")
+	s.reaches("none", s.address("peer", "net1", 4))
+	ask("none", "b") // one for another
+	s.reaches("none", s.address("peer", "net2", 4))
+	s.networkStatus("none", "net1")
+}
