@@ -173,6 +173,8 @@ type world struct {
 	lag  *lag
 	api  *api
 	stop func()
+	// refuseOverlaps is the controller's setting, from its next start.
+	refuseOverlaps bool
 }
 
 // start makes namespaces, databases and a running controller, which end with
@@ -237,7 +239,9 @@ func (w *world) run() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := controllers.Setup(ctx, mgr, controllers.Config{Northbound: nb, Southbound: sb, UnderlayMTU: underlayMTU}); err != nil {
+	if err := controllers.Setup(ctx, mgr, controllers.Config{
+		Northbound: nb, Southbound: sb, UnderlayMTU: underlayMTU, RefuseOverlaps: w.refuseOverlaps,
+	}); err != nil {
 		w.t.Fatal(err)
 	}
 	ended := make(chan error, 1)

@@ -77,8 +77,11 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 // isGone asks the API itself before it says yes: a node that joins may have its
 // chassis before the cache has the node.
 func (r *NodeReconciler) isGone(ctx context.Context, name string) (bool, error) {
-	for _, reader := range []client.Reader{r, r.Live} {
-		err := reader.Get(ctx, client.ObjectKey{Name: name}, nodeMetadata())
+	for _, look := range []struct {
+		reader client.Reader
+		node   client.Object
+	}{{r, &corev1.Node{}}, {r.Live, nodeMetadata()}} {
+		err := look.reader.Get(ctx, client.ObjectKey{Name: name}, look.node)
 		if err == nil {
 			return false, nil
 		}

@@ -21,6 +21,7 @@ type placement struct {
 	reads
 	ledger *admission.Ledger
 	loaded *loading
+	ranges *clusterRanges
 	// turns has the state of one attachment be read and acted upon by one at a
 	// time: the last one to act has read the newest state.
 	turns *turn.Turns
