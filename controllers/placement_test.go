@@ -24,6 +24,7 @@ func placementOf(networks ...*v1alpha1.L2Network) *placement {
 		reads:       reads{cached: api, live: api},
 		ledger:      admission.NewLedger(admission.Cluster{UnderlayMTU: 1500}, admission.Wake{Attachments: none, Networks: none, Members: none}),
 		loaded:      &loading{done: true},
+		ranges:      newClusterRanges(nil, nil),
 		underlayMTU: 1500,
 	}
 	for _, n := range networks {
