@@ -26,7 +26,7 @@ type Southbound interface {
 }
 
 // NodeReconciler removes the chassis of nodes that are gone, which every other
-// node would keep a tunnel to for ever. A chassis is named as its node. It is
+// node would keep a tunnel to otherwise. A chassis is named as its node. It is
 // keyed by that name.
 type NodeReconciler struct {
 	client.Client
@@ -36,7 +36,7 @@ type NodeReconciler struct {
 	mu sync.Mutex
 	// removed chassis whose node has not come back. Such a chassis is not
 	// removed twice: its ovn-controller still runs and would register again,
-	// for ever.
+	// without end.
 	removed map[string]bool
 }
 

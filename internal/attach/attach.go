@@ -1,5 +1,5 @@
 // Package attach reads what a pod asks for: its annotations become the list
-// of interfaces that it shall have, with their names. The controller makes
+// of interfaces that it is to have, with their names. The controller makes
 // L2Attachments of it and the node agent waits for exactly those, so both call
 // Parse and both get the same answer.
 //
