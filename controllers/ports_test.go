@@ -74,11 +74,17 @@ func TestPortsBegin(t *testing.T) {
 		"RemovedWhileMoving": {"it may be on either", func(p *ports) { moved(p, b, "x"); p.remove(key("lab", "x")) }, map[string][]string{"remove": {"x"}}},
 		"RemovedAfterMove":   {"it is on the other for certain", func(p *ports) { moved(p, b, "x"); commit(p, b); p.remove(key("lab", "x")) }, map[string][]string{}},
 		"MovesTwice":         {"it may be on the first still", func(p *ports) { moved(p, b, "x"); moved(p, c, "x"); p.remove(key("lab", "x")) }, map[string][]string{"remove": {"x"}}},
-		"Whole":              {"a comparison names what leaves, so that it stays until then", func(p *ports) { moved(p, b, "x"); p.compare(a.Key()) }, map[string][]string{"whole": nil, "set": {"y"}, "leaving": {"x"}}},
-		"WholeAfterMove":     {"what has left is not expected any more", func(p *ports) { moved(p, b, "x"); commit(p, b); p.compare(a.Key()) }, map[string][]string{"whole": nil, "set": {"y"}}},
-		"WholeAfterReturn":   {"what is back does not leave", func(p *ports) { moved(p, b, "x"); moved(p, a, "x"); p.compare(a.Key()) }, map[string][]string{"whole": nil, "set": {"x", "y"}}},
-		"Failed":             {"a write that failed is repeated", func(p *ports) { moved(p, a, "z"); p.remove(key("lab", "x")); p.failed(a.Key(), p.begin(a.Key(), 1)) }, map[string][]string{"set": {"z"}, "remove": {"x"}}},
-		"FailedWhole":        {"as a whole, if it was one", func(p *ports) { p.compare(a.Key()); p.failed(a.Key(), p.begin(a.Key(), 1)) }, map[string][]string{"whole": nil, "set": {"x", "y"}}},
+		"ChangedAndMovesAway": {"it is the other's to write, and not this one's to remove", func(p *ports) {
+			z := portOf("x")
+			z.Spec.MACAddress = "02:00:00:00:00:02"
+			p.set(a, z)
+			p.set(b, z)
+		}, map[string][]string{}},
+		"Whole":            {"a comparison names what leaves, so that it stays until then", func(p *ports) { moved(p, b, "x"); p.compare(a.Key()) }, map[string][]string{"whole": nil, "set": {"y"}, "leaving": {"x"}}},
+		"WholeAfterMove":   {"what has left is not expected any more", func(p *ports) { moved(p, b, "x"); commit(p, b); p.compare(a.Key()) }, map[string][]string{"whole": nil, "set": {"y"}}},
+		"WholeAfterReturn": {"what is back does not leave", func(p *ports) { moved(p, b, "x"); moved(p, a, "x"); p.compare(a.Key()) }, map[string][]string{"whole": nil, "set": {"x", "y"}}},
+		"Failed":           {"a write that failed is repeated", func(p *ports) { moved(p, a, "z"); p.remove(key("lab", "x")); p.failed(a.Key(), p.begin(a.Key(), 1)) }, map[string][]string{"set": {"z"}, "remove": {"x"}}},
+		"FailedWhole":      {"as a whole, if it was one", func(p *ports) { p.compare(a.Key()); p.failed(a.Key(), p.begin(a.Key(), 1)) }, map[string][]string{"whole": nil, "set": {"x", "y"}}},
 		"FailedAndOver": {"what is set meanwhile is what is repeated", func(p *ports) {
 			p.remove(key("lab", "x"))
 			w := p.begin(a.Key(), 1)
