@@ -13,11 +13,10 @@ func foreignDefinition(name, subnet string) string {
 	"{\"cniVersion\":\"1.0.0\",\"name\":\"%[1]s\",\"type\":\"ptp\",\"ipam\":{\"type\":\"host-local\",\"subnet\":\"%[2]s\"}}"}}`, name, subnet)
 }
 
-// networkStatusNames waits until a pod's network-status has exactly these
-// entries, "name@interface", beside that of its main network.
-func (s *scenario) networkStatusHas(pod string, entry string) {
+// networkStatusHas waits until the text is in what a pod is told.
+func (s *scenario) networkStatusHas(pod, text string) {
 	s.Helper()
-	s.says(entry, "get", "pod", pod, "-o", `jsonpath={.metadata.annotations.k8s\.v1\.cni\.cncf\.io/network-status}`)
+	s.says(text, "get", "pod", pod, "-o", `jsonpath={.metadata.annotations.k8s\.v1\.cni\.cncf\.io/network-status}`)
 }
 
 // A definition of somebody else's that has a network's name is left alone, and
@@ -43,7 +42,7 @@ func TestForeignDefinition(t *testing.T) {
 
 	s.kubectl("delete", "net-attach-def", "mine")
 	s.says(`"type":"l2sm"`, "get", "net-attach-def", "mine", "-o", "jsonpath={.spec.config}")
-	s.says("re-create", "get", "events", "--field-selector", "involvedObject.name=theirs")
+	s.says("another CNI plugin", "get", "events", "--field-selector", "involvedObject.name=theirs")
 	if after := attachments(); after != before {
 		s.Errorf("attachments were\n%s\nand are\n%s", before, after)
 	}

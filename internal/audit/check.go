@@ -67,7 +67,9 @@ type check struct {
 	podsBy   map[types.NamespacedName]*corev1.Pod
 	// ported are the attachments that have a port, by the network it is on.
 	ported map[types.NamespacedName][]*v1alpha1.L2Attachment
-	found  []Discrepancy
+	// kept are the names of Definitions.
+	kept  map[string]bool
+	found []Discrepancy
 }
 
 func newCheck(f Facts) *check {
@@ -76,6 +78,10 @@ func newCheck(f Facts) *check {
 		networks: map[types.NamespacedName]*v1alpha1.L2Network{},
 		podsBy:   map[types.NamespacedName]*corev1.Pod{},
 		ported:   map[types.NamespacedName][]*v1alpha1.L2Attachment{},
+		kept:     map[string]bool{},
+	}
+	for _, name := range f.Definitions {
+		c.kept[name] = true
 	}
 	for i := range f.Networks {
 		c.networks[client.ObjectKeyFromObject(&f.Networks[i])] = &f.Networks[i]

@@ -34,7 +34,7 @@ func (c *check) pods() {
 			continue
 		}
 		want, ours := c.statusOf(pod)
-		entries = slices.DeleteFunc(entries, func(s nadv1.NetworkStatus) bool { return s.Default || !ours[s.Name] })
+		entries = slices.DeleteFunc(entries, func(s nadv1.NetworkStatus) bool { return s.Default || !ours(s) })
 		compare(c, things[nadv1.NetworkStatus]{
 			kind: where + " of", owner: "L2Attachment that is Ready",
 			name: func(s nadv1.NetworkStatus) string { return s.Name + " " + s.Interface },
@@ -45,24 +45,42 @@ func (c *check) pods() {
 	}
 }
 
-// statusOf is what the pod should be told, and which entries' names are ours.
-func (c *check) statusOf(pod *corev1.Pod) ([]nadv1.NetworkStatus, map[string]bool) {
-	ours := map[string]bool{}
-	for _, name := range c.Definitions {
-		ours[name] = true
-	}
-	var want []nadv1.NetworkStatus
+// statusOf is what the pod should be told, and which entries are the
+// controller's to write, by the controller's own rule: those of an interface
+// that an attachment of the pod has, and those of a definition that it keeps
+// which the pod does not ask for. What the pod asks for and no attachment has,
+// another plugin has wired before the definition was l2sm's.
+func (c *check) statusOf(pod *corev1.Pod) (want []nadv1.NetworkStatus, ours func(nadv1.NetworkStatus) bool) {
+	interfaces := map[string]bool{}
 	for i := range c.Attachments {
 		a := &c.Attachments[i]
 		if a.Namespace != pod.Namespace || a.Spec.PodUID != pod.UID {
 			continue
 		}
+		interfaces[a.Spec.Interface] = true
 		if s, ready := multus.StatusEntry(a); ready {
 			want = append(want, s)
-			ours[s.Name] = true
 		}
 	}
-	return want, ours
+	asked := askedOfMultus(pod)
+	return want, func(s nadv1.NetworkStatus) bool {
+		kept := c.kept[s.Name] && !asked[s.Name+" "+s.Interface]
+		return kept || interfaces[s.Interface] || s.Name == multus.PodNetworks.String()
+	}
+}
+
+// askedOfMultus are the networks and interfaces, "namespace/name interface",
+// that the pod's Multus annotation asks for.
+func askedOfMultus(pod *corev1.Pod) map[string]bool {
+	requests, err := attach.Parse(pod)
+	if err != nil {
+		return nil // the controller can't read it either
+	}
+	asked := map[string]bool{}
+	for _, r := range requests.Multus {
+		asked[r.Network.String()+" "+r.Interface] = true
+	}
+	return asked
 }
 
 // leases compares what the leading controller has given out with what the

@@ -580,6 +580,34 @@ func TestCheck(t *testing.T) {
 				{"pod default/a, network-status of default/ping net1", `mtu is "1", want "1442"`},
 			},
 		},
+		"StatusOfOtherPlugin": {
+			reason: "another plugin wired it before the definition became ours",
+			spoil: func(f *Facts) {
+				s, _ := multus.StatusEntry(&f.Attachments[0])
+				f.Pods[0] = tell(f.Pods[0], s, nadv1.NetworkStatus{Name: "default/ping", Interface: "net2", IPs: []string{"10.171.0.2"}})
+				f.Pods[0].Annotations[nadv1.NetworkAttachmentAnnot] = "l2sm-system/l2sm, ping"
+			},
+		},
+		"StatusAskedForElsewhere": {
+			reason: "what the pod asks for as another interface says nothing of this one",
+			spoil: func(f *Facts) {
+				s, _ := multus.StatusEntry(&f.Attachments[0])
+				f.Pods[0] = tell(f.Pods[0], s, nadv1.NetworkStatus{Name: "default/ping", Interface: "net2"})
+				f.Pods[0].Annotations[nadv1.NetworkAttachmentAnnot] = "ping@data0"
+			},
+			want: []Discrepancy{{"pod default/a, network-status of default/ping net2", "belongs to no L2Attachment that is Ready"}},
+		},
+		"StatusNotReady": {
+			reason: "an interface of an attachment is ours, asked for or not, and the pod has it not yet",
+			spoil: func(f *Facts) {
+				f.Pods[0].Annotations[nadv1.NetworkAttachmentAnnot] = "ping"
+				f.Attachments[0].Status.Conditions[1] = v1alpha1.AttachmentNotReady(v1alpha1.ReasonWiring, "not yet")
+			},
+			want: []Discrepancy{
+				{"L2Attachment default/a", "is not Ready: " + "not yet"},
+				{"pod default/a, network-status of default/ping net1", "belongs to no L2Attachment that is Ready"},
+			},
+		},
 		"StatusUnreadable": {
 			reason: "what can't be read tells a pod nothing",
 			spoil:  func(f *Facts) { f.Pods[0].Annotations[nadv1.NetworkStatusAnnot] = "{" },
