@@ -46,7 +46,7 @@ func (p *ports) begin(network types.NamespacedName, version int64) work {
 	n := p.of(network)
 	w := work{whole: n.whole || !n.written || n.version != version, version: version, set: map[types.NamespacedName]port{}}
 	if w.whole {
-		w.set = maps.Clone(n.desired)
+		maps.Copy(w.set, n.desired)
 		w.leaving = slices.Collect(maps.Keys(n.leaving))
 	}
 	for owner := range n.changed {
@@ -56,7 +56,7 @@ func (p *ports) begin(network types.NamespacedName, version int64) work {
 		}
 		w.remove = append(w.remove, owner)
 	}
-	n.whole, n.changed = false, map[types.NamespacedName]bool{}
+	n.whole, n.changed = false, nil
 	return w
 }
 
@@ -94,10 +94,10 @@ func (p *ports) strayed(network, owner types.NamespacedName) types.NamespacedNam
 	n := p.of(network)
 	on, has := p.on[owner]
 	if !has {
-		n.changed[owner] = true
+		mark(&n.changed, owner)
 		return network
 	}
-	n.leaving[owner] = true
+	mark(&n.leaving, owner)
 	if !slices.Contains(p.left[owner], network) {
 		p.left[owner] = append(p.left[owner], network)
 	}
@@ -105,7 +105,7 @@ func (p *ports) strayed(network, owner types.NamespacedName) types.NamespacedNam
 	have := to.desired[owner]
 	have.committed = false
 	to.desired[owner] = have
-	to.changed[owner] = true
+	mark(&to.changed, owner)
 	return on
 }
 
@@ -132,10 +132,10 @@ func (p *ports) failed(network types.NamespacedName, w work) (again []types.Name
 			again = append(again, p.strayed(network, owner))
 			continue
 		}
-		n.changed[owner] = true
+		mark(&n.changed, owner)
 	}
 	for _, owner := range w.remove {
-		n.changed[owner] = true
+		mark(&n.changed, owner)
 	}
 	return again
 }

@@ -49,6 +49,7 @@ func (l *Ledger) Confirm(owner types.NamespacedName, uid types.UID) {
 // Cancel takes back what was taken for a write that was refused.
 func (l *Ledger) Cancel(owner types.NamespacedName, uid types.UID) {
 	defer l.turn(owner)()
+	l.Quit(owner)
 	if h, held := l.holder(owner); held && h.uid == uid {
 		l.release(owner, h)
 	}
