@@ -94,7 +94,9 @@ func startAPI(crds ...string) (*api, error) {
 		ErrorIfCRDPathMissing: true,
 		Scheme:                scheme,
 	}
-	env.ControlPlane.GetAPIServer().Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
+	env.ControlPlane.GetAPIServer().Configure().
+		Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement").
+		Set("service-cluster-ip-range", "10.96.0.0/16") // none of most tests' subnets, which would be warned of
 	if _, err := env.Start(); err != nil {
 		return nil, fmt.Errorf("start kube-apiserver and etcd: %w; KUBEBUILDER_ASSETS must name the folder of their binaries, and `make test` sets it", err)
 	}

@@ -51,11 +51,11 @@ func TestOverlapsAreTold(t *testing.T) {
 	w := start(t)
 	fine := w.network("fine", subnets("172.28.0.0/24", "fd28::/64"))
 	bare := w.network("bare", v1alpha1.L2NetworkSpec{})
-	services := w.network("services", subnets("10.0.0.0/16")) // kube-apiserver's own choice is 10.0.0.0/24
+	services := w.network("services", subnets("10.96.7.0/24"))
 	pods := w.network("pods", subnets("172.29.0.0/16"))
 	nodes := w.network("nodes", subnets("172.30.0.0/24"))
 
-	w.condition(services, v1alpha1.ConditionOverlaps, metav1.ConditionTrue, v1alpha1.ReasonOverlapsServices, `10.0.0.0/24 of ServiceCIDR "kubernetes"`)
+	w.condition(services, v1alpha1.ConditionOverlaps, metav1.ConditionTrue, v1alpha1.ReasonOverlapsServices, `10.96.0.0/16 of ServiceCIDR "kubernetes"`)
 	w.condition(services, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "")
 	w.told(services, v1alpha1.ReasonOverlapsServices, "ServiceCIDR")
 	w.pod("p", "services")
@@ -72,8 +72,14 @@ func TestOverlapsAreTold(t *testing.T) {
 
 	w.moveNode(n1, "172.31.0.7")
 	w.noCondition(nodes, v1alpha1.ConditionOverlaps)
-	w.restart()
 	w.condition(pods, v1alpha1.ConditionOverlaps, metav1.ConditionTrue, v1alpha1.ReasonOverlapsPods, n1.Name)
+	said := pods.ResourceVersion
+	w.restart()
+	w.attached("p", 1)
+	w.consistently(func(g Gomega) {
+		g.Expect(w.Get(t.Context(), client.ObjectKeyFromObject(pods), pods)).To(Succeed())
+		g.Expect(pods.ResourceVersion).To(Equal(said), "a restart takes nothing back")
+	})
 	w.remove(n1)
 	w.noCondition(pods, v1alpha1.ConditionOverlaps)
 

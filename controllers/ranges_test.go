@@ -44,9 +44,10 @@ func stripped(t *testing.T, n *corev1.Node) *corev1.Node {
 }
 
 func TestNodeRanges(t *testing.T) {
-	flood := make([]string, 5000)
+	flood, floodCIDRs := make([]string, 5000), make([]string, 5000)
 	for i := range flood {
 		flood[i] = fmt.Sprintf("10.9.%d.%d", i/256, i%256)
+		floodCIDRs[i] = flood[i] + "/32"
 	}
 	cases := map[string]struct {
 		reason string
@@ -76,7 +77,7 @@ func TestNodeRanges(t *testing.T) {
 			}
 		})
 	}
-	if n := len(nodeRanges(stripped(t, aNode("a", flood, flood...)))); n > 2*maxNodeRanges {
+	if n := len(nodeRanges(stripped(t, aNode("a", floodCIDRs, flood...)))); n > 2*maxNodeRanges {
 		t.Errorf("a node of %d addresses has %d ranges", len(flood), n)
 	}
 	if other, err := stripNode("tombstone"); err != nil || other != "tombstone" {
