@@ -4,7 +4,7 @@
 #
 #   parts.sh TARGET...
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 times=()
 tell() { printf '%5ds  %s\n' "${times[@]}" "$SECONDS" "in all"; }
