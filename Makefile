@@ -82,7 +82,8 @@ fuzz: ## Fuzz the annotation parser, the ipam parser and the CNI request decoder
 ##@ Tests
 
 .PHONY: test
-test: deps build check-generate lint test-unit test-integration test-scale test-e2e ## Everything, as CI does.
+test: ## Everything, as CI does, with the time of each part.
+	@e2e/parts.sh deps build check-generate lint test-unit test-integration test-scale test-e2e
 
 .PHONY: test-unit
 test-unit: ## The quick tests: no root, no daemons but ovsdb-server.

@@ -112,7 +112,8 @@ func (k asked) takenBut(a *v1alpha1.L2Attachment) map[string]bool {
 	holds := a.Spec.PodUID == k.pod.UID
 	for i, r := range k.requests {
 		named := k.Serving[i] != nil && k.Serving[i].Spec.Interface != ""
-		if i != mine && !named && !(holds && r.Interface == a.Spec.Interface) {
+		held := holds && r.Interface == a.Spec.Interface
+		if i != mine && !named && !held {
 			taken[r.Interface] = true
 		}
 	}

@@ -22,14 +22,15 @@ const (
 	definitionIndex = "multus"       // Pods by the NetworkAttachmentDefinitions that they name
 )
 
-// CacheOptions keep of the cluster's pods what the controllers read, and not
-// the rest: there are many.
+// CacheOptions keep of the cluster's pods and nodes what the controllers read,
+// and not the rest: there are many.
 func CacheOptions() cache.Options {
 	shared := true
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}: {Transform: stripPod, UnsafeDisableDeepCopy: &shared},
+			&corev1.Pod{}:  {Transform: stripPod, UnsafeDisableDeepCopy: &shared},
+			&corev1.Node{}: {Transform: stripNode, UnsafeDisableDeepCopy: &shared},
 		},
 	}
 }
@@ -53,6 +54,22 @@ func stripPod(object any) (any, error) {
 	stripped.Spec.NodeName = pod.Spec.NodeName
 	stripped.Spec.HostNetwork = pod.Spec.HostNetwork
 	stripped.Status.Phase = pod.Status.Phase
+	return stripped, nil
+}
+
+func stripNode(object any) (any, error) {
+	node, ok := object.(*corev1.Node)
+	if !ok {
+		return object, nil // a tombstone of the informer
+	}
+	stripped := &corev1.Node{TypeMeta: node.TypeMeta}
+	stripped.Name, stripped.UID, stripped.ResourceVersion = node.Name, node.UID, node.ResourceVersion
+	stripped.Spec.PodCIDRs = node.Spec.PodCIDRs[:min(maxNodeRanges, len(node.Spec.PodCIDRs))]
+	for _, a := range node.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP && len(stripped.Status.Addresses) < maxNodeRanges {
+			stripped.Status.Addresses = append(stripped.Status.Addresses, a)
+		}
+	}
 	return stripped, nil
 }
 

@@ -3,13 +3,16 @@
 //
 //	Pod ──> attach.Parse ──> L2Attachment (MAC and addresses already in it)
 //	                              │
-//	L2Network ────────────────────┴──> topology ──> ovn.Network ──> one transaction
+//	L2Network ──> admission ──────┴──> topology ──> ports ──> one transaction
 //
-// Each reconciler has a file; Reconcile gathers, decides by a pure function,
-// and acts. What decides stands in topology.go (what the database shall hold),
-// admission.go (who may have a port) and allocations.go (who has which
-// address). The L2Attachment is the one durable record: whatever is kept in
-// memory here is rebuilt from it.
+// Each reconciler has a file; Reconcile gathers, decides and acts. Whether an
+// attachment may be on a network, and with which addresses, is decided by
+// internal/admission; what the database must hold of it by internal/topology.
+// The desired ports are kept in memory (ports.go), changed by each attachment's
+// own reconcile, and written by their network's: what has changed, or all of it
+// after a connection was made or another spec has come into force. The
+// L2Attachment is the one durable record: whatever is kept in memory here is
+// rebuilt from it.
 //
 // A refusal is a condition and is not retried: what it waits for is an event.
 // Everything else is an error and is retried.

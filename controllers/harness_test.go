@@ -94,7 +94,9 @@ func startAPI(crds ...string) (*api, error) {
 		ErrorIfCRDPathMissing: true,
 		Scheme:                scheme,
 	}
-	env.ControlPlane.GetAPIServer().Configure().Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement")
+	env.ControlPlane.GetAPIServer().Configure().
+		Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement").
+		Set("service-cluster-ip-range", "10.96.0.0/16") // none of most tests' subnets, which would be warned of
 	if _, err := env.Start(); err != nil {
 		return nil, fmt.Errorf("start kube-apiserver and etcd: %w; KUBEBUILDER_ASSETS must name the folder of their binaries, and `make test` sets it", err)
 	}
@@ -173,6 +175,8 @@ type world struct {
 	lag  *lag
 	api  *api
 	stop func()
+	// refuseOverlaps is the controller's setting, from its next start.
+	refuseOverlaps bool
 }
 
 // start makes namespaces, databases and a running controller, which end with
@@ -237,7 +241,9 @@ func (w *world) run() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := controllers.Setup(ctx, mgr, controllers.Config{Northbound: nb, Southbound: sb, UnderlayMTU: underlayMTU}); err != nil {
+	if err := controllers.Setup(ctx, mgr, controllers.Config{
+		Northbound: nb, Southbound: sb, UnderlayMTU: underlayMTU, RefuseOverlaps: w.refuseOverlaps,
+	}); err != nil {
 		w.t.Fatal(err)
 	}
 	ended := make(chan error, 1)

@@ -86,7 +86,7 @@ func TestForeignFinalizer(t *testing.T) {
 // A quota that is used up is told in its own words, where the user looks.
 func TestQuota(t *testing.T) {
 	w := start(t)
-	network := w.network("lab", subnets("10.0.0.0/24"))
+	network := w.network("lab", subnets("10.10.0.0/24"))
 	w.definition("lab")
 	w.pod("one", "lab")
 	w.attached("one", 1)

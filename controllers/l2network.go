@@ -97,27 +97,6 @@ func (r *L2NetworkReconciler) reconcile(ctx context.Context, key types.Namespace
 	return err
 }
 
-// judge puts in force what can be of the network's spec. All of its attachments
-// are looked at when that is another than the database was written for.
-func (r *L2NetworkReconciler) judge(ctx context.Context, network *v1alpha1.L2Network) (admission.Report, error) {
-	key := client.ObjectKeyFromObject(network)
-	report := r.placement.ledger.Judge(network)
-	for surveyed := int64(0); report.Version != surveyed && r.ports.stale(key, report.Version); {
-		surveyed = report.Version
-		if err := r.survey(ctx, key); err != nil {
-			return report, err
-		}
-		r.placement.ledger.Open(key)
-		report = r.placement.ledger.Judge(network) // by what is on record
-	}
-	return report, nil
-}
-
-// finished says whether a network that is being deleted has nothing to wait for.
-func (f networkFacts) finished() bool {
-	return !f.network.DeletionTimestamp.IsZero() && (f.Members == 0 || f.goes)
-}
-
 // retried are errors that a retry can mend. The return of a lost connection
 // requeues every network.
 func retried(err error) error {
@@ -159,7 +138,7 @@ func (r *L2NetworkReconciler) write(ctx context.Context, f networkFacts) error {
 	}
 	result, err := w.commit(ctx, r.Northbound, topology.Switch(inForce, r.placement.underlayMTU))
 	if err != nil {
-		r.ports.failed(key, w)
+		r.networks.wake(r.ports.failed(key, w)...)
 	}
 	if w.whole && !errors.Is(err, ovn.ErrNotConnected) {
 		r.filling.settle(key, err == nil)
@@ -182,111 +161,8 @@ func (r *L2NetworkReconciler) committed(ctx context.Context, key types.Namespace
 	for owner, p := range w.set {
 		r.placement.ledger.Settle(key, owner, p.uid)
 	}
-	changed := r.ports.done(key, w)
+	changed, again := r.ports.done(key, w)
+	r.networks.wake(again...)
 	r.stages.portsCommitted(changed)
 	r.attachments.wake(changed...)
-}
-
-// survey finds the place of every attachment of the network, since its spec in
-// force is another or nothing is known yet, and wakes those that may have
-// something else to say.
-func (r *L2NetworkReconciler) survey(ctx context.Context, key types.NamespacedName) error {
-	list := &v1alpha1.L2AttachmentList{}
-	if err := r.List(ctx, list, client.MatchingFields{networkIndex: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("list attachments of network %q: %w", key, err)
-	}
-	records := &records{reads: &r.placement.reads, ctx: ctx}
-	for _, ranked := range admission.ByPrecedence(list.Items, records.Pod) {
-		owner := client.ObjectKeyFromObject(ranked.Attachment)
-		if err := r.placeOne(ctx, owner); err != nil {
-			return err
-		}
-		r.attachments.wake(owner)
-	}
-	return records.err
-}
-
-// placeOne finds the place of an attachment that has all on record that it needs,
-// and says what its port is. What has to be written of others is their own
-// reconcile's.
-func (r *L2NetworkReconciler) placeOne(ctx context.Context, owner types.NamespacedName) error {
-	defer r.placement.turns.Take(owner)()
-	a := &v1alpha1.L2Attachment{}
-	if err := r.Get(ctx, owner, a, client.UnsafeDisableDeepCopy); err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	if !a.DeletionTimestamp.IsZero() || !a.Complete() {
-		return nil
-	}
-	pod, err := r.placement.pod(ctx, a)
-	if err != nil {
-		return err
-	}
-	f, err := r.placement.gather(ctx, a, pod, nil)
-	if err != nil {
-		return err
-	}
-	at, err := r.placement.take(f)
-	if errors.Is(err, admission.ErrBehind) {
-		return nil // it lacks addresses, and asks for them when the network is open
-	}
-	if err != nil {
-		return err
-	}
-	if !at.on() || !a.Bound() {
-		r.networks.wake(r.ports.remove(owner)...)
-		return nil
-	}
-	if a.Status.MTU != 0 && r.ports.set(at.Network, a) {
-		r.networks.wake(client.ObjectKeyFromObject(at.Network))
-	}
-	return nil
-}
-
-// finalize removes the switch of a network that has no members, or goes whatever
-// it has, and lets it go.
-func (r *L2NetworkReconciler) finalize(ctx context.Context, f networkFacts) error {
-	key := client.ObjectKeyFromObject(f.network)
-	err := r.sweep(ctx, key)
-	if err != nil {
-		r.programs.note(key, f.network.Generation, err)
-		r.statuses.wake(key)
-		return err
-	}
-	before := f.network.DeepCopy()
-	if controllerutil.RemoveFinalizer(f.network, v1alpha1.NetworkFinalizer) {
-		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-		if err := r.Patch(ctx, f.network, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("remove finalizer of network %q: %w", key, err)
-		}
-	}
-	return nil
-}
-
-// gone cleans up behind a network that the API does not have, and wakes the
-// attachments that name it.
-func (r *L2NetworkReconciler) gone(ctx context.Context, key types.NamespacedName) error {
-	r.placement.ledger.Close(key)
-	r.programs.forget(key)
-	list := &v1alpha1.L2AttachmentList{}
-	if err := r.List(ctx, list, client.MatchingFields{networkIndex: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("list attachments of network %q: %w", key, err)
-	}
-	for i := range list.Items {
-		r.attachments.wake(client.ObjectKeyFromObject(&list.Items[i]))
-	}
-	return r.sweep(ctx, key)
-}
-
-// sweep removes what the database holds of a network.
-func (r *L2NetworkReconciler) sweep(ctx context.Context, key types.NamespacedName) error {
-	if !r.Northbound.Connected() {
-		return ovn.ErrNotConnected
-	}
-	r.filling.settle(key, false)
-	if err := r.Northbound.Delete(ctx, ovn.Key{Namespace: key.Namespace, Name: key.Name}); err != nil {
-		return fmt.Errorf("delete network %q from the northbound database: %w", key, err)
-	}
-	r.attachments.wake(r.ports.drop(key)...)
-	return nil
 }

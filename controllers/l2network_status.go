@@ -14,6 +14,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/admission"
+	"l2sm.io/l2sm/internal/overlap"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -63,6 +64,8 @@ type reportFacts struct {
 	program
 	// ports is how many the network has.
 	ports int
+	// overlaps are what of the cluster has the network's addresses too.
+	overlaps []overlap.Overlap
 	// users are the members that a deletion waits for.
 	users []string
 }
@@ -76,6 +79,7 @@ func (r *L2NetworkStatusReconciler) gather(network *v1alpha1.L2Network) (reportF
 		return reportFacts{}, false
 	}
 	f := reportFacts{Report: r.placement.ledger.Judge(network), program: written, ports: r.ports.count(key)}
+	f.overlaps = r.placement.ranges.now().Find(network)
 	if !network.DeletionTimestamp.IsZero() {
 		f.users = r.placement.ledger.Members(key)
 	}
@@ -104,6 +108,11 @@ func networkStatus(network *v1alpha1.L2Network, f reportFacts, underlayMTU int32
 		conditions = append(conditions, v1alpha1.NetworkInUse(f.users))
 	} else {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionDeleting)
+	}
+	if len(f.overlaps) > 0 {
+		conditions = append(conditions, v1alpha1.NetworkOverlaps(f.overlaps[0].Reason(), overlap.Describe(f.overlaps)))
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionOverlaps)
 	}
 	for _, c := range conditions {
 		c.ObservedGeneration = network.Generation
@@ -151,22 +160,4 @@ func ipamInForce(network *v1alpha1.L2Network) *v1alpha1.IPAMStatus {
 		status.Ranges = network.Spec.IPAM.Subnets
 	}
 	return status
-}
-
-// newEvents are the events that go with conditions that have turned bad, or
-// have something new to say.
-func newEvents(before, now []metav1.Condition, users []string) []v1alpha1.Event {
-	var all []v1alpha1.Event
-	for _, c := range now {
-		if stood := meta.FindStatusCondition(before, c.Type); stood != nil && stood.Status == c.Status && stood.Message == c.Message {
-			continue
-		}
-		switch {
-		case c.Type == v1alpha1.ConditionDeleting:
-			all = append(all, v1alpha1.InUseEvent(users))
-		case c.Type == v1alpha1.ConditionAccepted && c.Status == metav1.ConditionFalse:
-			all = append(all, v1alpha1.NetworkRefusedEvent(c.Reason, c.Message))
-		}
-	}
-	return all
 }

@@ -2,19 +2,67 @@ package controllers
 
 import (
 	"errors"
+	"net/netip"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/admission"
+	"l2sm.io/l2sm/internal/overlap"
 	"l2sm.io/l2sm/ovn"
 )
 
 // refusedFor are the facts of a network whose newest spec is not in force.
 func refusedFor(c metav1.Condition) reportFacts {
 	return reportFacts{Report: admission.Report{Refused: admission.Refuse(c)}}
+}
+
+// inServices are the overlaps of a network with the Services that an object names.
+func inServices(object string) []overlap.Overlap {
+	cidr := netip.MustParsePrefix("10.96.0.0/16")
+	return []overlap.Overlap{{Subnet: cidr, Range: overlap.Range{Kind: overlap.Services, Prefix: cidr, Object: object}}}
+}
+
+// A warning that names another range than before is not told again: ranges come
+// and go with nodes, and each network on them would tell of each.
+func TestOverlapIsToldOnce(t *testing.T) {
+	said := func(reason, object string) []metav1.Condition {
+		return []metav1.Condition{v1alpha1.NetworkAccepted(), v1alpha1.NetworkOverlaps(reason, overlap.Describe(inServices(object)))}
+	}
+	cases := map[string]struct {
+		reason      string
+		before, now []metav1.Condition
+		want        int
+	}{
+		"First":   {"it is news", []metav1.Condition{v1alpha1.NetworkAccepted()}, said("OverlapsPods", "a"), 1},
+		"Another": {"another node is named", said("OverlapsPods", "a"), said("OverlapsPods", "b"), 0},
+		"Worse":   {"the Services now, too", said("OverlapsPods", "a"), said("OverlapsServices", "a"), 1},
+		"Over":    {"nothing is left to tell", said("OverlapsPods", "a"), []metav1.Condition{v1alpha1.NetworkAccepted()}, 0},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if events := newEvents(tc.before, tc.now, nil); len(events) != tc.want {
+				t.Errorf("%s: got %v, want %d events", tc.reason, events, tc.want)
+			}
+		})
+	}
+}
+
+// However long the names, the message and the event are such as the API takes.
+func TestOverlapMessageIsBounded(t *testing.T) {
+	var many []overlap.Overlap
+	for range 3 {
+		many = append(many, inServices(strings.Repeat("é", 20_000))...)
+	}
+	c := v1alpha1.NetworkOverlaps("OverlapsServices", overlap.Describe(many))
+	events := newEvents(nil, []metav1.Condition{c}, nil)
+	if len(c.Message) > 32768 || len(events) != 1 || len(events[0].Message) > 1024 || !utf8.ValidString(events[0].Message) {
+		t.Errorf("%d bytes, and events of %v", len(c.Message), events)
+	}
 }
 
 func TestNetworkConditions(t *testing.T) {
@@ -50,6 +98,21 @@ func TestNetworkConditions(t *testing.T) {
 		"InUse": {
 			"a deletion waits and says for whom", func(n *v1alpha1.L2Network) { n.DeletionTimestamp = &now }, reportFacts{users: []string{"default/a"}},
 			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready", "Deleting": "InUse"}, []string{"InUse"},
+		},
+		"Overlaps": {
+			"addresses that the cluster has too are a warning, and the network works", func(*v1alpha1.L2Network) {}, reportFacts{overlaps: inServices("kubernetes")},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready", "Overlaps": "OverlapsServices"}, []string{"OverlapsServices"},
+		},
+		"OverlapRefused": {
+			"where they are refused, one event says so", func(*v1alpha1.L2Network) {},
+			reportFacts{Report: refusedFor(v1alpha1.NetworkOverlapRefused("OverlapsServices", "x")).Report, overlaps: inServices("kubernetes")},
+			map[string]string{"Accepted": "OverlapsServices", "Programmed": "NotAccepted", "Ready": "OverlapsServices", "Overlaps": "OverlapsServices"}, []string{"OverlapsServices"},
+		},
+		"OverlapOver": {
+			"the warning goes with the overlap", func(n *v1alpha1.L2Network) {
+				n.Status.Conditions = []metav1.Condition{v1alpha1.NetworkOverlaps("OverlapsNodes", "x")}
+			}, reportFacts{},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready"}, nil,
 		},
 		"Going": {
 			"a deletion that waits for the database alone does not speak of users", func(n *v1alpha1.L2Network) {

@@ -45,6 +45,17 @@ func (l *lag) counted(call string) int {
 	return l.calls[call]
 }
 
+// requests is how often the controller has made any.
+func (l *lag) requests() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := 0
+	for _, calls := range l.calls {
+		all += calls
+	}
+	return all
+}
+
 // hold keeps back events, in each watch from the first on that is late, until
 // release is called.
 func (l *lag) hold(late func(event string) bool) (release func()) {

@@ -27,6 +27,9 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 	if l.done {
 		return nil
 	}
+	if err := p.ranges.read(ctx); err != nil {
+		return err // by which new networks may be refused
+	}
 	list := &v1alpha1.L2AttachmentList{}
 	if err := p.live.List(ctx, list); err != nil {
 		return fmt.Errorf("read all attachments: %w", err)

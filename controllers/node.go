@@ -26,7 +26,7 @@ type Southbound interface {
 }
 
 // NodeReconciler removes the chassis of nodes that are gone, which every other
-// node would keep a tunnel to for ever. A chassis is named as its node. It is
+// node would keep a tunnel to otherwise. A chassis is named as its node. It is
 // keyed by that name.
 type NodeReconciler struct {
 	client.Client
@@ -36,7 +36,7 @@ type NodeReconciler struct {
 	mu sync.Mutex
 	// removed chassis whose node has not come back. Such a chassis is not
 	// removed twice: its ovn-controller still runs and would register again,
-	// for ever.
+	// without end.
 	removed map[string]bool
 }
 
@@ -77,8 +77,11 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 // isGone asks the API itself before it says yes: a node that joins may have its
 // chassis before the cache has the node.
 func (r *NodeReconciler) isGone(ctx context.Context, name string) (bool, error) {
-	for _, reader := range []client.Reader{r, r.Live} {
-		err := reader.Get(ctx, client.ObjectKey{Name: name}, nodeMetadata())
+	for _, look := range []struct {
+		reader client.Reader
+		node   client.Object
+	}{{r, &corev1.Node{}}, {r.Live, nodeMetadata()}} {
+		err := look.reader.Get(ctx, client.ObjectKey{Name: name}, look.node)
 		if err == nil {
 			return false, nil
 		}

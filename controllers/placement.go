@@ -21,6 +21,7 @@ type placement struct {
 	reads
 	ledger *admission.Ledger
 	loaded *loading
+	ranges *clusterRanges
 	// turns has the state of one attachment be read and acted upon by one at a
 	// time: the last one to act has read the newest state.
 	turns *turn.Turns
@@ -104,6 +105,9 @@ func (p *placement) take(f placeFacts) (place, error) {
 		taken, err = p.ledger.Take(admission.Ask{Network: f.names.network, Attachment: a, Surroundings: f.names.Surroundings, Request: request})
 	} else {
 		p.ledger.Quit(client.ObjectKeyFromObject(a))
+	}
+	if err == nil && !a.Bound() {
+		p.ledger.Keep(a, a.NetworkKey()) // it has no port that has yet to move
 	}
 	if err == nil {
 		return place{Taken: taken}, nil

@@ -61,12 +61,18 @@ func newPorts() *ports {
 func (p *ports) of(network types.NamespacedName) *networkPorts {
 	n := p.networks[network]
 	if n == nil {
-		n = &networkPorts{
-			desired: map[types.NamespacedName]port{}, changed: map[types.NamespacedName]bool{}, leaving: map[types.NamespacedName]bool{},
-		}
+		n = &networkPorts{}
 		p.networks[network] = n
 	}
 	return n
+}
+
+// mark adds to one of a network's sets, which most of the time are empty, and nil.
+func mark(set *map[types.NamespacedName]bool, owner types.NamespacedName) {
+	if *set == nil {
+		*set = map[types.NamespacedName]bool{}
+	}
+	(*set)[owner] = true
 }
 
 // set says what the attachment's port is, on which network, whose spec is the
@@ -80,7 +86,7 @@ func (p *ports) set(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) bool 
 		n := p.of(from)
 		delete(n.desired, owner)
 		delete(n.changed, owner)
-		n.leaving[owner] = true
+		mark(&n.leaving, owner)
 		p.left[owner] = append(p.left[owner], from)
 	}
 	n := p.of(to)
@@ -89,8 +95,11 @@ func (p *ports) set(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) bool 
 	if have, has := n.desired[owner]; has && have.is(want) {
 		return false
 	}
+	if n.desired == nil {
+		n.desired = map[types.NamespacedName]port{}
+	}
 	n.desired[owner] = want
-	n.changed[owner] = true
+	mark(&n.changed, owner)
 	return true
 }
 
@@ -99,23 +108,22 @@ func (p *ports) set(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) bool 
 func (p *ports) remove(owner types.NamespacedName) []types.NamespacedName {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	on, has := p.on[owner]
-	if !has {
-		return nil
+	var networks []types.NamespacedName
+	if on, has := p.on[owner]; has {
+		delete(p.on, owner)
+		n := p.of(on)
+		delete(n.desired, owner)
+		mark(&n.changed, owner)
+		networks = append(networks, on)
 	}
-	delete(p.on, owner)
-	networks := []types.NamespacedName{on}
 	for _, key := range p.left[owner] {
 		if n := p.networks[key]; n != nil && n.leaving[owner] {
 			delete(n.leaving, owner)
-			n.changed[owner] = true
+			mark(&n.changed, owner)
 			networks = append(networks, key)
 		}
 	}
 	delete(p.left, owner)
-	n := p.of(on)
-	delete(n.desired, owner)
-	n.changed[owner] = true
 	return networks
 }
 

@@ -46,7 +46,7 @@ func (p *ports) begin(network types.NamespacedName, version int64) work {
 	n := p.of(network)
 	w := work{whole: n.whole || !n.written || n.version != version, version: version, set: map[types.NamespacedName]port{}}
 	if w.whole {
-		w.set = maps.Clone(n.desired)
+		maps.Copy(w.set, n.desired)
 		w.leaving = slices.Collect(maps.Keys(n.leaving))
 	}
 	for owner := range n.changed {
@@ -56,21 +56,25 @@ func (p *ports) begin(network types.NamespacedName, version int64) work {
 		}
 		w.remove = append(w.remove, owner)
 	}
-	n.whole, n.changed = false, map[types.NamespacedName]bool{}
+	n.whole, n.changed = false, nil
 	return w
 }
 
 // done says that the work is committed. It returns the attachments whose port
-// is in the database now and was not before.
-func (p *ports) done(network types.NamespacedName, w work) []types.NamespacedName {
+// is in the database now and was not before, and the networks to be written for
+// those that moved on, or were removed, meanwhile.
+func (p *ports) done(network types.NamespacedName, w work) (committed, again []types.NamespacedName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := p.of(network)
 	if w.whole {
 		n.written, n.version = true, w.version
 	}
-	var committed []types.NamespacedName
 	for owner, written := range w.set {
+		if p.on[owner] != network {
+			again = append(again, p.strayed(network, owner))
+			continue
+		}
 		p.arrived(owner)
 		have, has := n.desired[owner]
 		if !has || have.committed || !have.is(written) {
@@ -80,7 +84,29 @@ func (p *ports) done(network types.NamespacedName, w work) []types.NamespacedNam
 		n.desired[owner] = have
 		committed = append(committed, owner)
 	}
-	return committed
+	return committed, again
+}
+
+// strayed says that the attachment's port may be on the network's switch, though
+// it is to be on another's, or on none, by now: the write that put it there may
+// have been the last. It returns the network to be written for it.
+func (p *ports) strayed(network, owner types.NamespacedName) types.NamespacedName {
+	n := p.of(network)
+	on, has := p.on[owner]
+	if !has {
+		mark(&n.changed, owner)
+		return network
+	}
+	mark(&n.leaving, owner)
+	if !slices.Contains(p.left[owner], network) {
+		p.left[owner] = append(p.left[owner], network)
+	}
+	to := p.of(on)
+	have := to.desired[owner]
+	have.committed = false
+	to.desired[owner] = have
+	mark(&to.changed, owner)
+	return on
 }
 
 // arrived says that no other network has the attachment's port any more.
@@ -93,18 +119,25 @@ func (p *ports) arrived(owner types.NamespacedName) {
 	delete(p.left, owner)
 }
 
-// failed says that the work has to be done again.
-func (p *ports) failed(network types.NamespacedName, w work) {
+// failed says that the work has to be done again, and returns the networks to be
+// written for those that moved on meanwhile: whether the work was done may be
+// unknown.
+func (p *ports) failed(network types.NamespacedName, w work) (again []types.NamespacedName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := p.of(network)
 	n.whole = n.whole || w.whole
 	for owner := range w.set {
-		n.changed[owner] = true
+		if p.on[owner] != network {
+			again = append(again, p.strayed(network, owner))
+			continue
+		}
+		mark(&n.changed, owner)
 	}
 	for _, owner := range w.remove {
-		n.changed[owner] = true
+		mark(&n.changed, owner)
 	}
+	return again
 }
 
 // commit does the work: one transaction for a change, and none where nothing

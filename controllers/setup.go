@@ -30,6 +30,9 @@ type Config struct {
 	Southbound *ovn.Southbound
 	// UnderlayMTU is the cluster's, in bytes.
 	UnderlayMTU int32
+	// RefuseOverlaps refuses new networks whose subnets are the cluster's own, in
+	// place of a warning.
+	RefuseOverlaps bool
 }
 
 // Setup adds all controllers to the manager.
@@ -38,7 +41,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
 		return err
 	}
 	s := newSetup(mgr, c)
-	for _, add := range []func() error{s.network, s.status, s.attachment, s.node, s.networkStatus} {
+	for _, add := range []func() error{s.network, s.status, s.attachment, s.node, s.networkStatus, s.overlaps} {
 		if err := add(); err != nil {
 			return err
 		}
@@ -84,14 +87,19 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 		networks: &wakeups{}, attachments: &wakeups{}, statuses: &wakeups{},
 		ports: newPorts(), programs: newPrograms(), names: &interfaceNames{}, stages: newStages(),
 	}
-	ledger := admission.NewLedger(c.UnderlayMTU, admission.Wake{
+	ranges := newClusterRanges(mgr.GetClient(), mgr.GetRESTMapper())
+	cluster := admission.Cluster{UnderlayMTU: c.UnderlayMTU}
+	if c.RefuseOverlaps {
+		cluster.Refused = ranges.now
+	}
+	ledger := admission.NewLedger(cluster, admission.Wake{
 		Attachments: s.attachments.wake,
 		Networks:    s.networks.wake,
 		Members:     func(keys ...types.NamespacedName) { s.statuses.wakeLater(countsLater, keys...) },
 	})
 	s.placement = &placement{
 		reads:  reads{cached: mgr.GetClient(), live: mgr.GetAPIReader()},
-		ledger: ledger, loaded: &loading{}, turns: turn.New(), underlayMTU: c.UnderlayMTU,
+		ledger: ledger, loaded: &loading{}, ranges: ranges, turns: turn.New(), underlayMTU: c.UnderlayMTU,
 	}
 	return s
 }
@@ -188,7 +196,7 @@ func (s *setup) attachment() error {
 func (s *setup) node() error {
 	r := &NodeReconciler{Client: s.mgr.GetClient(), Live: s.mgr.GetAPIReader(), Southbound: s.config.Southbound}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("node").
-		For(&corev1.Node{}, builder.OnlyMetadata, builder.WithPredicates(comesOrGoes)).
+		For(&corev1.Node{}, builder.WithPredicates(comesOrGoes)).
 		WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
 			go r.follow(ctx, s.config.Southbound.Changes(), q)
 			return nil

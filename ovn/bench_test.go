@@ -14,7 +14,7 @@ func benchmarkNetwork(ports int) Network {
 	for i := range ports {
 		mac := fmt.Sprintf("0a:58:0a:65:%02x:%02x", i/256, i%256)
 		n.Ports = append(n.Ports, Port{
-			Name:         PortName("default", fmt.Sprintf("pod-%d", i)),
+			Name:         fmt.Sprintf("l2sm/default/pod-%d", i),
 			Owner:        fmt.Sprintf("uid-of-attachment-%d", i),
 			Addresses:    []string{fmt.Sprintf("%s 10.101.%d.%d", mac, i/256, i%256)},
 			PortSecurity: []string{fmt.Sprintf("%s 10.101.%d.%d/16", mac, i/256, i%256)},
@@ -33,7 +33,7 @@ func otherNetworks(t testing.TB, client *Client, count int) {
 			for i := worker; i < count; i += 8 {
 				n := benchmarkNetwork(1)
 				n.Name = fmt.Sprintf("other-%d", i)
-				n.Ports[0].Name = PortName("default", n.Name)
+				n.Ports[0].Name = "l2sm/default/" + n.Name
 				mustApply(t, client, n)
 			}
 		})

@@ -18,7 +18,7 @@ var ErrNotConnected = errors.New("not connected to the OVN database")
 type Config struct {
 	// Endpoints are the database's servers, as ovsdb(7) spells active
 	// connections: "tcp:HOST:PORT", "ssl:HOST:PORT" or "unix:/PATH". They are
-	// tried in turn, for ever. Any member of a raft cluster will do: followers
+	// tried in turn, without end. Any member of a raft cluster will do: followers
 	// forward transactions to their leader.
 	Endpoints []string
 

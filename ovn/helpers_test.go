@@ -68,7 +68,7 @@ func port(i int) ovn.Port {
 	mac := fmt.Sprintf("0a:58:0a:65:%02x:%02x", i/256, i%256)
 	ip := fmt.Sprintf("10.101.%d.%d", i/256, i%256)
 	return ovn.Port{
-		Name:         ovn.PortName("default", fmt.Sprintf("pod-%d", i)),
+		Name:         fmt.Sprintf("l2sm/default/pod-%d", i),
 		Owner:        fmt.Sprintf("uid-of-attachment-%d", i),
 		Addresses:    []string{mac + " " + ip},
 		PortSecurity: []string{mac + " " + ip + "/16"},

@@ -32,13 +32,6 @@ func (k Key) Switch() string {
 	return namePrefix + k.String()
 }
 
-// PortName returns the name of an attachment's logical switch port,
-// "l2sm/<namespace>/<attachment>". It is also the iface-id that the node's
-// Interface row carries.
-func PortName(namespace, attachment string) string {
-	return namePrefix + namespace + "/" + attachment
-}
-
 // Network is all that one northbound database must hold of one network: its
 // logical switch and every port on it.
 type Network struct {
@@ -69,7 +62,7 @@ type Network struct {
 // Port is one logical switch port. Order and repetition mean nothing in its
 // slices: the columns are sets.
 type Port struct {
-	// Name is the port's name, made by [PortName]. It is unique in the whole
+	// Name is the port's name, "l2sm/<namespace>/<attachment>". It is unique in the whole
 	// database: a port found on another switch is moved, not doubled.
 	Name string
 

@@ -20,6 +20,9 @@ const (
 	// ConditionReady: an L2Network is accepted and programmed; an L2Attachment's
 	// interface is wired.
 	ConditionReady = "Ready"
+	// ConditionOverlaps: a subnet of an L2Network is the cluster's too. It is there
+	// only as long as it is so.
+	ConditionOverlaps = "Overlaps"
 )
 
 // Condition reasons.
@@ -50,6 +53,13 @@ const (
 	ReasonFailed          = "Failed"
 )
 
+// Reasons of condition Overlaps, and of a spec that is refused for it.
+const (
+	ReasonOverlapsServices = "OverlapsServices"
+	ReasonOverlapsPods     = "OverlapsPods"
+	ReasonOverlapsNodes    = "OverlapsNodes"
+)
+
 func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
 	return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: bounded(message, maxConditionMessage)}
 }
@@ -68,6 +78,17 @@ func NetworkInvalid(err error) metav1.Condition {
 func MTUTooLarge(want, most int32) metav1.Condition {
 	return condition(ConditionAccepted, metav1.ConditionFalse, ReasonMTUTooLarge,
 		fmt.Sprintf("mtu %d does not fit the cluster's underlay, which carries at most %d", want, most))
+}
+
+// NetworkOverlaps says which addresses of the cluster an L2Network has too.
+func NetworkOverlaps(reason, overlaps string) metav1.Condition {
+	return condition(ConditionOverlaps, metav1.ConditionTrue, reason, overlaps+"; pods on this network can't reach the cluster's own there: create the network with another subnet")
+}
+
+// NetworkOverlapRefused says that the cluster's setting refuses what
+// NetworkOverlaps warns of.
+func NetworkOverlapRefused(reason, overlaps string) metav1.Condition {
+	return condition(ConditionAccepted, metav1.ConditionFalse, reason, overlaps+"; REFUSE_OVERLAPS refuses that: create the network with another subnet")
 }
 
 // Programmed says that this generation is in the northbound database.

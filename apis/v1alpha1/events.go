@@ -94,6 +94,12 @@ func NetworkRefusedEvent(reason, message string) Event {
 	return warning(reason, "Accept", message)
 }
 
+// NetworkOverlapsEvent is for an L2Network with addresses that the cluster has
+// too.
+func NetworkOverlapsEvent(reason, message string) Event {
+	return warning(reason, "Check", message)
+}
+
 // DefinitionTakenEvent tells on an L2Network that a
 // NetworkAttachmentDefinition of its name exists that is not ours.
 func DefinitionTakenEvent(network types.NamespacedName) Event {

@@ -90,7 +90,8 @@ type L2NetworkSpec struct {
 type IPAM struct {
 	// Subnets of the network: at most one of each family, in CIDR notation,
 	// such as 10.101.0.0/16 or fd10:101::/64. They hold unicast addresses only,
-	// and no IPv6 link-local ones. They cannot be changed.
+	// and no IPv6 link-local ones. They cannot be changed. Condition Overlaps warns
+	// where the cluster's Services, pods or nodes have addresses of them.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=2
 	// +kubebuilder:validation:items:MaxLength=43
@@ -159,7 +160,8 @@ type AllowedNamespaces struct {
 type L2NetworkStatus struct {
 	// Conditions: Accepted (the spec is valid), Programmed (this generation is
 	// in OVN's northbound database), Ready (both), Deleting (what a deletion
-	// waits for).
+	// waits for), Overlaps (which addresses of the cluster the subnets include;
+	// only where they do).
 	// +listType=map
 	// +listMapKey=type
 	// +optional

@@ -36,12 +36,15 @@ type options struct {
 	northbound, southbound []string
 	tlsDir                 string
 	underlayMTU            int32
+	refuseOverlaps         bool
 	namespace              string
 	leaderElect            bool
 	metricsAddress         string
 	metricsTLSDir          string
 	probeAddress           string
 	verbose                bool
+	// wrong is what can't be read in the environment.
+	wrong error
 }
 
 func newRoot() *cobra.Command {
@@ -64,6 +67,8 @@ func newRoot() *cobra.Command {
 	}
 	flags := root.Flags()
 	o.addClusterFlags(flags)
+	flags.BoolVar(&o.refuseOverlaps, "refuse-overlaps", o.choice("REFUSE_OVERLAPS"),
+		"refuse new networks whose subnets are Services', pods' or nodes' too, instead of a warning (environment: REFUSE_OVERLAPS)")
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "work only when elected; needed where more than one runs")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of Prometheus metrics and of /inventory, by TLS; 0 for none")
 	flags.StringVar(&o.metricsTLSDir, "metrics-tls-dir", os.Getenv("METRICS_TLS_DIR"),
@@ -89,6 +94,9 @@ func (o *options) addClusterFlags(flags *pflag.FlagSet) {
 }
 
 func (o options) check() error {
+	if o.wrong != nil {
+		return o.wrong
+	}
 	for flag, endpoints := range map[string][]string{"--nb": o.northbound, "--sb": o.southbound} {
 		if len(endpoints) == 0 {
 			return fmt.Errorf("%s is missing: say where the database is, such as %s=tcp:10.96.0.20:6641", flag, flag)
@@ -115,6 +123,20 @@ func split(list string) []string {
 		return nil
 	}
 	return strings.Split(list, ",")
+}
+
+// choice is what the environment says of a setting that is true or false: false
+// where it says nothing.
+func (o *options) choice(key string) bool {
+	text := strings.TrimSpace(os.Getenv(key))
+	if text == "" {
+		return false
+	}
+	yes, err := strconv.ParseBool(text)
+	if err != nil {
+		o.wrong = fmt.Errorf("environment %s=%q: want true or false", key, text)
+	}
+	return yes
 }
 
 // number is the text's number, the default where there is no text, and 0, which

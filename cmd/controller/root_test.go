@@ -21,11 +21,12 @@ func TestBadOptions(t *testing.T) {
 		"EnvMTU":       {"a setting that is no number is no default", map[string]string{"UNDERLAY_MTU": "jumbo"}, []string{"--nb=unix:/nb", "--sb=unix:/sb"}, "leaves pods"},
 		"EnvEndpoint":  {"endpoints of the environment are read, and an unusable one refused", map[string]string{"NB_ENDPOINTS": "nowhere", "SB_ENDPOINTS": "unix:/sb"}, nil, `"nowhere"`},
 		"NoTLS":        {"ssl: needs certificates", nil, []string{"--nb=ssl:[::1]:6641", "--sb=unix:/sb"}, "load certificates from --tls-dir"},
+		"EnvOverlaps":  {"a setting that is no choice is no default", map[string]string{"REFUSE_OVERLAPS": "maybe"}, []string{"--nb=unix:/nb", "--sb=unix:/sb"}, "REFUSE_OVERLAPS"},
 		"Argument":     {"what is no flag is a mistake", nil, []string{"start"}, `unknown command "start"`},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			for _, key := range []string{"NB_ENDPOINTS", "SB_ENDPOINTS", "UNDERLAY_MTU", "TLS_DIR"} {
+			for _, key := range []string{"NB_ENDPOINTS", "SB_ENDPOINTS", "UNDERLAY_MTU", "TLS_DIR", "REFUSE_OVERLAPS"} {
 				t.Setenv(key, tc.env[key])
 			}
 			root := newRoot()
@@ -33,6 +34,33 @@ func TestBadOptions(t *testing.T) {
 			err := root.ExecuteContext(t.Context())
 			if err == nil || !strings.Contains(err.Error(), tc.says) {
 				t.Errorf("%s: got %v, want an error that says %q", tc.reason, err, tc.says)
+			}
+		})
+	}
+}
+
+// The flag wins over the environment, which wins over the default.
+func TestRefuseOverlaps(t *testing.T) {
+	cases := map[string]struct {
+		env  string
+		args []string
+		want string
+	}{
+		"Default": {"", nil, "false"},
+		"Empty":   {" ", nil, "false"},
+		"Env":     {"true", nil, "true"},
+		"Flag":    {"true", []string{"--refuse-overlaps=false"}, "false"},
+		"Both":    {"false", []string{"--refuse-overlaps"}, "true"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("REFUSE_OVERLAPS", tc.env)
+			root := newRoot()
+			if err := root.ParseFlags(tc.args); err != nil {
+				t.Fatal(err)
+			}
+			if got := root.Flags().Lookup("refuse-overlaps").Value.String(); got != tc.want {
+				t.Errorf("got %s, want %s", got, tc.want)
 			}
 		})
 	}

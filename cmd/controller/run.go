@@ -50,7 +50,10 @@ func run(ctx context.Context, o options) error {
 	if err := addChecks(mgr, northbound); err != nil {
 		return err
 	}
-	err = controllers.Setup(ctx, mgr, controllers.Config{Northbound: northbound, Southbound: southbound, UnderlayMTU: o.underlayMTU})
+	err = controllers.Setup(ctx, mgr, controllers.Config{
+		Northbound: northbound, Southbound: southbound,
+		UnderlayMTU: o.underlayMTU, RefuseOverlaps: o.refuseOverlaps,
+	})
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (w *wakes) woken() []types.NamespacedName {
 // opened is a ledger that has the networks, with nothing on record of them.
 func opened(networks ...*v1alpha1.L2Network) (*Ledger, *wakes) {
 	w := &wakes{}
-	l := NewLedger(underlay, w.wake())
+	l := NewLedger(Cluster{UnderlayMTU: underlay}, w.wake())
 	for _, n := range networks {
 		l.Judge(n)
 		l.Open(n.Key())

@@ -26,8 +26,8 @@ func (h holder) has(network types.NamespacedName) bool { return slices.Contains(
 
 // on is the holder with its newest lease on the network.
 func (h holder) on(network types.NamespacedName) holder {
-	others := slices.DeleteFunc(slices.Clone(h.networks), func(o types.NamespacedName) bool { return o == network })
-	h.networks = append(others, network)
+	networks := slices.DeleteFunc(slices.Clone(h.networks), func(o types.NamespacedName) bool { return o == network })
+	h.networks = append(networks, network) //nolint:gocritic // a clone: a holder's slices are never written to
 	return h
 }
 
@@ -49,6 +49,7 @@ func (l *Ledger) Confirm(owner types.NamespacedName, uid types.UID) {
 // Cancel takes back what was taken for a write that was refused.
 func (l *Ledger) Cancel(owner types.NamespacedName, uid types.UID) {
 	defer l.turn(owner)()
+	l.Quit(owner)
 	if h, held := l.holder(owner); held && h.uid == uid {
 		l.release(owner, h)
 	}
@@ -150,13 +151,4 @@ func (l *Ledger) keep(owner types.NamespacedName, h holder, on ...types.Namespac
 	h.networks = slices.DeleteFunc(slices.Clone(h.networks), others)
 	l.hold(owner, h)
 	l.releaseOn(owner, left)
-}
-
-// On are the networks that the attachment has a lease on, the one that it moves
-// to last.
-func (l *Ledger) On(a *v1alpha1.L2Attachment) []types.NamespacedName {
-	if h, held := l.holder(a.Key()); held && h.uid == a.UID {
-		return h.networks
-	}
-	return nil
 }

@@ -13,7 +13,7 @@ import (
 const notSeen = -1
 
 // judge brings what is in force in line with the network as the API has it.
-func (n *network) judge(network *v1alpha1.L2Network, underlayMTU int32) {
+func (n *network) judge(network *v1alpha1.L2Network, cluster Cluster) {
 	if n.known && n.uid == network.UID && n.generation == network.Generation {
 		n.follow(network)
 		return
@@ -29,7 +29,7 @@ func (n *network) judge(network *v1alpha1.L2Network, underlayMTU int32) {
 		return // what is on record counts when another spec is judged
 	}
 	n.generation, n.stranded = network.Generation, nil
-	err := Judge(network, underlayMTU)
+	err := cluster.judge(n.inForce, network)
 	if err == nil {
 		wanted, _ := ipamConfig(network.Spec.IPAM) // judged
 		err = n.pool.Configure(wanted)
@@ -40,7 +40,7 @@ func (n *network) judge(network *v1alpha1.L2Network, underlayMTU int32) {
 		n.refused = Refuse(v1alpha1.NetworkInvalid(err))
 	}
 	if err == nil && (n.inForce == nil || !sameSpec(n.inForce, network)) {
-		n.inForce = network
+		n.inForce = essence(network)
 		n.version++
 	}
 	n.follow(network)
@@ -51,7 +51,9 @@ func (n *network) judge(network *v1alpha1.L2Network, underlayMTU int32) {
 func (n *network) begin(network *v1alpha1.L2Network) {
 	n.known, n.opened, n.uid, n.refused, n.stranded = true, false, network.UID, nil, nil
 	n.generation = notSeen
-	n.inForce = network.InForce()
+	if n.inForce = network.InForce(); n.inForce != nil {
+		n.inForce = essence(n.inForce)
+	}
 	n.version++
 	held := n.pool
 	n.pool = ipam.NewPool()
@@ -65,6 +67,15 @@ func (n *network) begin(network *v1alpha1.L2Network) {
 	if config, err := ipamConfig(n.inForce.Spec.IPAM); err != nil || n.pool.Configure(config) != nil {
 		n.inForce = nil // a status that can't be read puts nothing in force; the spec is judged
 	}
+}
+
+// essence is what is kept of a network while it is in force: of thousands, their
+// statuses and labels would double what a cache has of them.
+func essence(network *v1alpha1.L2Network) *v1alpha1.L2Network {
+	kept := &v1alpha1.L2Network{Spec: network.Spec}
+	kept.Namespace, kept.Name, kept.UID = network.Namespace, network.Name, network.UID
+	kept.Generation, kept.DeletionTimestamp = network.Generation, network.DeletionTimestamp
+	return kept
 }
 
 // follow takes over what changes of a network without its spec.

@@ -28,8 +28,8 @@ var ErrBehind = errors.New("the attachment's last change has not reached the cac
 // Each network has a lock of its own; what all share is locked for a map's
 // lookup only.
 type Ledger struct {
-	underlayMTU int32
-	wake        Wake
+	cluster Cluster
+	wake    Wake
 
 	mu       sync.Mutex
 	networks map[types.NamespacedName]*network
@@ -53,16 +53,16 @@ type Wake struct {
 
 type owners = map[types.NamespacedName]bool
 
-// NewLedger returns an empty ledger, for an underlay of the given MTU in bytes.
-func NewLedger(underlayMTU int32, wake Wake) *Ledger {
+// NewLedger returns an empty ledger of a cluster's networks.
+func NewLedger(cluster Cluster, wake Wake) *Ledger {
 	return &Ledger{
-		underlayMTU: underlayMTU,
-		wake:        wake,
-		networks:    map[types.NamespacedName]*network{},
-		holders:     map[types.NamespacedName]holder{},
-		pending:     map[types.NamespacedName]owners{},
-		lines:       map[types.NamespacedName]types.NamespacedName{},
-		turns:       turn.New(),
+		cluster:  cluster,
+		wake:     wake,
+		networks: map[types.NamespacedName]*network{},
+		holders:  map[types.NamespacedName]holder{},
+		pending:  map[types.NamespacedName]owners{},
+		lines:    map[types.NamespacedName]types.NamespacedName{},
+		turns:    turn.New(),
 	}
 }
 
@@ -133,13 +133,13 @@ func (l *Ledger) Hold(ask Ask) (Taken, error) {
 func (l *Ledger) takeOn(key, owner types.NamespacedName, ask Ask) (Taken, error) {
 	n := l.locked(key)
 	defer n.mu.Unlock()
-	return n.take(owner, ask, l.underlayMTU)
+	return n.take(owner, ask, l.cluster)
 }
 
 func (l *Ledger) stayOn(key, owner types.NamespacedName, ask Ask) (Taken, error) {
 	n := l.locked(key)
 	defer n.mu.Unlock()
-	return n.stay(owner, ask, l.underlayMTU)
+	return n.stay(owner, ask, l.cluster)
 }
 
 // queue says in which network's lines the attachment may wait.

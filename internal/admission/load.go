@@ -80,7 +80,7 @@ func (l *Ledger) member(a *v1alpha1.L2Attachment, on types.NamespacedName, ask A
 func (l *Ledger) admitTo(key, owner types.NamespacedName, lease ipam.Lease, network *v1alpha1.L2Network) bool {
 	n := l.locked(key)
 	defer n.mu.Unlock()
-	n.judge(network, l.underlayMTU)
+	n.judge(network, l.cluster)
 	if n.pool.Has(owner.String()) || n.pool.Hold(owner.String(), lease) != nil {
 		return false
 	}

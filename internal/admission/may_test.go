@@ -101,7 +101,7 @@ func TestMay(t *testing.T) {
 				if keeps := is && refusal.Keeps; keeps != (is && tc.asks != nil && members.Has(a.Key())) {
 					t.Errorf("%s: the port is kept: %t", tc.reason, keeps)
 				}
-				if is && refusal.Condition.Type != v1alpha1.ConditionAccepted {
+				if is && refusal.Type != v1alpha1.ConditionAccepted {
 					t.Errorf("%s: %v is no condition Accepted", tc.reason, refusal.Condition)
 				}
 			})

@@ -48,8 +48,8 @@ func newNetwork(key types.NamespacedName, wake Wake) *network {
 }
 
 // take is Ledger.Take on this network, which is locked.
-func (n *network) take(owner types.NamespacedName, ask Ask, underlayMTU int32) (Taken, error) {
-	n.judge(ask.Network, underlayMTU)
+func (n *network) take(owner types.NamespacedName, ask Ask, cluster Cluster) (Taken, error) {
+	n.judge(ask.Network, cluster)
 	lease, err := n.decide(owner, ask)
 	if refusal, ok := AsRefusal(err); ok {
 		n.pass(n.waiting.await(owner, refusal))
@@ -61,8 +61,8 @@ func (n *network) take(owner types.NamespacedName, ask Ask, underlayMTU int32) (
 }
 
 // stay is Ledger.Hold on this network, which is locked.
-func (n *network) stay(owner types.NamespacedName, ask Ask, underlayMTU int32) (Taken, error) {
-	n.judge(ask.Network, underlayMTU)
+func (n *network) stay(owner types.NamespacedName, ask Ask, cluster Cluster) (Taken, error) {
+	n.judge(ask.Network, cluster)
 	lease, err := n.decide(owner, ask)
 	return Taken{lease, n.inForce}, err
 }

@@ -19,6 +19,9 @@ type Refusal struct {
 	// Holder is the attachment that has the address or the MAC address that this
 	// one asks for, as "namespace/name"; empty where that is not why.
 	Holder string
+	// overlaps says that a network is refused for the cluster's ranges, which
+	// change without it.
+	overlaps bool
 	// waits is what others have that the attachment lacks, if that is why.
 	waits token
 }

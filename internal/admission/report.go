@@ -24,7 +24,7 @@ type Report struct {
 func (l *Ledger) Judge(network *v1alpha1.L2Network) Report {
 	n := l.locked(network.Key())
 	defer n.mu.Unlock()
-	n.judge(network, l.underlayMTU)
+	n.judge(network, l.cluster)
 	return n.report()
 }
 
@@ -67,4 +67,13 @@ func (l *Ledger) Close(key types.NamespacedName) {
 	n.known, n.opened, n.inForce, n.refused, n.stranded = false, false, nil, nil, nil
 	n.mu.Unlock()
 	l.drop(key, n)
+}
+
+// On are the networks that the attachment has a lease on, the one that it moves
+// to last.
+func (l *Ledger) On(a *v1alpha1.L2Attachment) []types.NamespacedName {
+	if h, held := l.holder(a.Key()); held && h.uid == a.UID {
+		return h.networks
+	}
+	return nil
 }

@@ -75,7 +75,7 @@ func (w *world) reconcile(l *Ledger, a *v1alpha1.L2Attachment) {
 func requestOf(a *v1alpha1.L2Attachment) ipam.Request {
 	r := ipam.Request{}
 	if lease, err := leaseOf(a); err == nil {
-		r = ipam.Request{MAC: lease.MAC, Addresses: lease.Addresses}
+		r = ipam.Request(lease)
 	}
 	return r
 }
@@ -369,5 +369,74 @@ func TestLoadDecides(t *testing.T) {
 	l := records.load(all...)
 	if members := l.Members(link.Key()); len(members) != 2 {
 		t.Errorf("a vlink has the ends %v", members)
+	}
+}
+
+// A narrowing that strands addresses is refused after a restart as before it:
+// what is on record is taken before the new spec is judged.
+func TestStrandingStaysRefused(t *testing.T) {
+	first := net("net", "10.0.0.0/24")
+	narrowed := next(first, func(s *v1alpha1.L2NetworkSpec) { s.IPAM.Ranges = []string{"10.0.0.128/25"} })
+	cases := map[string]struct {
+		reason string
+		change func(*v1alpha1.L2Network)
+		want   string
+		next   string // the address that the next one is assigned
+	}{
+		"Recorded": {"the status records what is in force", func(n *v1alpha1.L2Network) { n.Status.InForce = &first.Spec }, v1alpha1.ReasonInvalid, "10.0.0.2/24"},
+		"Restored": {"without it nothing is known of what was in force, and who is there stays", func(*v1alpha1.L2Network) {}, "", "10.0.0.129/24"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			network := narrowed.DeepCopy()
+			tc.change(network)
+			w := (&world{api: newAPI(network)}).add(holds(owner, "a", "net", mac(1), "10.0.0.1/24"))
+			l := w.load(*w.attachments[0])
+			expectReason(t, tc.reason, tc.want, l.Judge(network).Refused)
+			if lease := mustGrant(t, l, network, rival, "b"); lease.Addresses[0].String() != tc.next {
+				t.Errorf("%s: the next one has %v, want %s", tc.reason, lease.Addresses[0], tc.next)
+			}
+		})
+	}
+}
+
+// What counts at a start is what stands, not what would be decided about it now.
+func TestLoadKeepsWhatStands(t *testing.T) {
+	said := func(a *v1alpha1.L2Attachment, c metav1.Condition) *v1alpha1.L2Attachment {
+		c.ObservedGeneration = a.Generation
+		a.Status.Conditions = []metav1.Condition{c}
+		return a
+	}
+	bound := func(a *v1alpha1.L2Attachment) *v1alpha1.L2Attachment {
+		a.Spec.PodUID, a.Spec.NodeName = "none", "node-a"
+		a.Status.Network = &v1alpha1.NetworkReference{Namespace: "default", Name: "net"}
+		return a
+	}
+	record := func(name string, i int) *v1alpha1.L2Attachment {
+		return holds(key("guests", name), types.UID(name), "net", mac(i))
+	}
+	full := v1alpha1.AttachmentRefused(v1alpha1.ReasonTooMany, "too many")
+	cases := map[string]struct {
+		reason string
+		all    []*v1alpha1.L2Attachment
+		want   []string
+	}{
+		"Accepted": {"a bound that was lowered since takes nothing from members", []*v1alpha1.L2Attachment{said(record("a", 1), v1alpha1.AttachmentReserved()), said(record("b", 2), v1alpha1.AttachmentReserved())}, []string{"guests/a", "guests/b"}},
+		"Refused":  {"what was refused is decided about in its turn, though it could be taken", []*v1alpha1.L2Attachment{said(record("a", 1), full)}, []string{}},
+		"Forged":   {"a false binding has no port, whatever stands in its status", []*v1alpha1.L2Attachment{bound(said(record("a", 1), full))}, []string{}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			network := net("net")
+			network.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromAll, MaxAttachments: 1}
+			var list []v1alpha1.L2Attachment
+			for _, a := range tc.all {
+				list = append(list, *a)
+			}
+			l := newAPI(network).load(list...)
+			if diff := cmp.Diff(tc.want, l.Members(network.Key())); diff != "" {
+				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
+			}
+		})
 	}
 }

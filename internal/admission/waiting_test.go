@@ -239,3 +239,20 @@ func TestRefusedForGoodWaitsForNothing(t *testing.T) {
 	}
 	empty(t, l)
 }
+
+// A member that has another MAC address by now frees the one that it had, and
+// not the address that it keeps.
+func TestChangedLeaseFreesTheDifference(t *testing.T) {
+	network := net("wide", "10.0.0.0/24")
+	l, w := opened(network)
+	if err := adopt(l, network, holds(owner, "a", "wide", mac(1), "10.0.0.7/24")); err != nil {
+		t.Fatal(err)
+	}
+	line(t, l, network, 1, askAddress("10.0.0.7"), v1alpha1.ReasonAddressTaken)
+	_, err := grant(l, network, rival, "b", ipam.Request{MAC: ipam.MAC{2, 0, 0, 0, 0, 1}})
+	expectReason(t, "it waits for the MAC address", v1alpha1.ReasonMACTaken, err)
+	if err := adopt(l, network, holds(owner, "a", "wide", mac(2), "10.0.0.7/24")); err != nil {
+		t.Fatal(err)
+	}
+	expectWoken(t, "the MAC address is free", w, rival)
+}

@@ -1,5 +1,5 @@
 // Package attach reads what a pod asks for: its annotations become the list
-// of interfaces that it shall have, with their names. The controller makes
+// of interfaces that it is to have, with their names. The controller makes
 // L2Attachments of it and the node agent waits for exactly those, so both call
 // Parse and both get the same answer.
 //
@@ -115,27 +115,6 @@ func Parse(pod *corev1.Pod) (Requests, error) {
 		return Requests{}, &SyntaxError{key, err}
 	}
 	return Requests{Own: own, Multus: multusRequests(theirs, names), Held: names.held}, nil
-}
-
-// Ours sorts out what is ours to serve: all requests of our own annotations,
-// and those of the Multus annotation whose definition kept says that the
-// controller keeps. Refused are the errors, each a *SyntaxError, of those that
-// can't be served. An error is one of kept's.
-func (r Requests) Ours(kept func(definition types.NamespacedName) (bool, error)) (ours []Request, refused []error, err error) {
-	ours = append(ours, r.Own...)
-	for _, request := range r.Multus {
-		is, err := kept(request.Network)
-		if err != nil {
-			return nil, nil, err
-		}
-		switch {
-		case is && request.Err != nil:
-			refused = append(refused, request.Err)
-		case is:
-			ours = append(ours, request)
-		}
-	}
-	return ours, refused, nil
 }
 
 // Ended says whether the pod has run to its end: it needs no interface any

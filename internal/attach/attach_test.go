@@ -303,30 +303,6 @@ func TestMultusEntryRefused(t *testing.T) {
 	}
 }
 
-// Of the Multus annotation's entries those are ours whose definition we keep,
-// and only what is wrong with these matters.
-func TestOurs(t *testing.T) {
-	requests, err := Parse(pod(map[string]string{own: "mine", multusKey: `[{"name":"ours"},{"name":"theirs","bandwidth":{"ingressRate":1}},{"name":"bad","ip":[]},{"name":"broken","mac":"x"}]`}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept := func(key types.NamespacedName) (bool, error) { return key.Name != "theirs", nil }
-	ours, refused, err := requests.Ours(kept)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"default/mine net5", "default/ours net1", "default/bad net3"}, brief(ours)); diff != "" {
-		t.Errorf("ours: -want, +got:\n%s", diff)
-	}
-	if len(refused) != 1 || !strings.Contains(refused[0].Error(), "entry 4") {
-		t.Errorf("want entry 4 refused, and not another plugin's, got %v", refused)
-	}
-	failed := errors.New("no API")
-	if _, _, err := requests.Ours(func(types.NamespacedName) (bool, error) { return false, failed }); !errors.Is(err, failed) {
-		t.Errorf("want what the lookup says, got %v", err)
-	}
-}
-
 func TestEnded(t *testing.T) {
 	for phase, want := range map[corev1.PodPhase]bool{corev1.PodPending: false, corev1.PodRunning: false, corev1.PodUnknown: false, corev1.PodSucceeded: true, corev1.PodFailed: true} {
 		if got := Ended(&corev1.Pod{Status: corev1.PodStatus{Phase: phase}}); got != want {

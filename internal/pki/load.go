@@ -16,14 +16,14 @@ const (
 )
 
 // Serve returns what a server has for tls.Config.GetCertificate: its own
-// certificate of a folder, read anew for every handshake. While it is missing,
+// certificate of a folder, read again for every handshake. While it is missing,
 // handshakes fail.
 func Serve(dir string) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return own(dir) }
 }
 
 // Load returns the TLS configuration of a client whose certificates are in a
-// folder. The client's own certificate and key are read anew for every
+// folder. The client's own certificate and key are read again for every
 // handshake, so a renewed one is used from the next connection on. The
 // authority is read once: a program must be restarted to trust another.
 func Load(dir string) (*tls.Config, error) {
