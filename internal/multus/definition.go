@@ -12,7 +12,6 @@ import (
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 )
@@ -32,7 +31,7 @@ func PodNetworksDefinition() *nadv1.NetworkAttachmentDefinition {
 // on the network.
 func NetworkDefinition(network *v1alpha1.L2Network) *nadv1.NetworkAttachmentDefinition {
 	yes := true
-	d := definition(client.ObjectKeyFromObject(network))
+	d := definition(network.Key())
 	d.OwnerReferences = []metav1.OwnerReference{{
 		APIVersion: v1alpha1.GroupVersion.String(), Kind: "L2Network", Name: network.Name, UID: network.UID, Controller: &yes,
 	}}
