@@ -50,7 +50,7 @@ func (a *Agent) add(ctx context.Context, call *cni.Call) (*types100.Result, erro
 // attach plugs the wires under the pod's lock, and returns when their flows
 // are installed.
 func (a *Agent) attach(ctx context.Context, s ovs.Sandbox, wires []wire, stages *stages) error {
-	unlock, err := a.pods.acquire(ctx, s.Pod())
+	unlock, err := a.pods.acquire(ctx, a.lifeIn(s))
 	if err != nil {
 		return fmt.Errorf("wait for another call for the pod: %w", err)
 	}

@@ -67,7 +67,7 @@ type Agent struct {
 	sweeper  *sweeper
 	underlay *underlay
 
-	// pods holds one lock a pod, by namespace and name: calls for one pod come one
+	// pods holds one lock for each life of a pod: see life. Calls for one come one
 	// by one.
 	pods locks
 	// steering holds one lock a container for its routing rules.

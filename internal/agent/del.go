@@ -16,32 +16,30 @@ import (
 // plugged into the container since: nothing else tells that it is torn down.
 func (a *Agent) del(ctx context.Context, call *cni.Call) error {
 	a.torn.add(call.Container)
-	pod := ""
+	life := ""
 	if call.Pod.Name != "" {
-		pod = podKey(call.Pod.Namespace, call.Pod.Name)
+		life = a.life(types.NamespacedName{Namespace: call.Pod.Namespace, Name: call.Pod.Name}, call.Pod.UID)
 	}
-	return a.release(ctx, pod, call.Container, func(made link.Owner) bool {
+	return a.release(ctx, life, call.Container, func(made link.Owner) bool {
 		return made.IfName == call.IfName || made.Config == hotConfig
 	})
 }
 
-func podKey(namespace, name string) string {
-	return types.NamespacedName{Namespace: namespace, Name: name}.String()
-}
-
-// release removes from a container of a pod, or of one that OVS knows where pod
-// is empty, what was made by whom it says. It asks OVS and the kernel what there
+// release removes from a container of one life of a pod, or of one that OVS knows
+// where that is empty, what was made by whom it says. It asks OVS and the kernel what there
 // is, so it does not matter whether the pod, its attachments or its network
 // namespace still exist.
-func (a *Agent) release(ctx context.Context, pod, container string, by func(link.Owner) bool) error {
-	if pod == "" {
+func (a *Agent) release(ctx context.Context, life, container string, by func(link.Owner) bool) error {
+	if life == "" {
 		ports, err := a.ovs.Ports(ctx)
 		if err != nil {
 			return err
 		}
-		pod = podIn(ports, container)
+		if p := portIn(ports, container); p != nil {
+			life = a.lifeIn(p.Sandbox)
+		}
 	}
-	unlock, err := a.pods.acquire(ctx, pod)
+	unlock, err := a.pods.acquire(ctx, life)
 	if err != nil {
 		return fmt.Errorf("wait for another call for the pod: %w", err)
 	}
@@ -57,14 +55,14 @@ func (a *Agent) release(ctx context.Context, pod, container string, by func(link
 	return a.unplug(ctx, namesOf(ports, ends, container, by))
 }
 
-// podIn is the pod of a container, by what an ADD wrote; empty where none did.
-func podIn(ports []ovs.Port, container string) string {
-	for _, p := range ports {
-		if p.Sandbox.Container == container {
-			return p.Sandbox.Pod()
+// portIn is a port in the container, by what an ADD wrote; nil where none did.
+func portIn(ports []ovs.Port, container string) *ovs.Port {
+	for i := range ports {
+		if ports[i].Sandbox.Container == container {
+			return &ports[i]
 		}
 	}
-	return ""
+	return nil
 }
 
 // namesOf are the ports and the host ends in a container that were made by

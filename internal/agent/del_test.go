@@ -3,8 +3,11 @@ package agent
 import (
 	"testing"
 
-	"github.com/containernetworking/cni/pkg/types"
+	cnitypes "github.com/containernetworking/cni/pkg/types"
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/link"
@@ -54,20 +57,40 @@ func TestGarbage(t *testing.T) {
 		{Owner: link.Owner{Container: "leaked", IfName: "net1", Config: "l2sm"}},
 		{Name: "l2p-unknown"},
 	}
-	valid := []types.GCAttachment{{ContainerID: "valid", IfName: "net1"}}
-	want := []types.GCAttachment{{ContainerID: "gone", IfName: "net1"}, {ContainerID: "leaked", IfName: "net1"}}
+	valid := []cnitypes.GCAttachment{{ContainerID: "valid", IfName: "net1"}}
+	want := []cnitypes.GCAttachment{{ContainerID: "gone", IfName: "net1"}, {ContainerID: "leaked", IfName: "net1"}}
 	got := garbage(ports, ends, cni.Config{Name: "l2sm", ValidAttachments: valid})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("GC is about one network configuration, and about each ADD once (-want +got):\n%s", diff)
 	}
 }
 
-func TestPodIn(t *testing.T) {
+func TestPortIn(t *testing.T) {
 	ports := []ovs.Port{{Sandbox: ovs.Sandbox{Container: "c0", PodName: "other"}}, {Sandbox: sandbox("c1", "net1")}}
-	if got, want := podIn(ports, "c1"), podKey("default", "ping"); got != want {
-		t.Errorf("podIn = %q, want %q: a DEL without a pod takes the lock of the ADD", got, want)
+	if got := portIn(ports, "c1"); got == nil || got.Sandbox.PodName != "ping" {
+		t.Errorf("portIn = %v: a DEL without a pod takes the lock of the ADD", got)
 	}
-	if got := podIn(ports, "c2"); got != "" {
-		t.Errorf("podIn of a container without ports = %q, want none", got)
+	if got := portIn(ports, "c2"); got != nil {
+		t.Errorf("portIn of a container without ports = %v, want none", got)
 	}
+}
+
+// Each life of a pod has a lock of its own, whoever names it.
+func TestLifeOf(t *testing.T) {
+	key := types.NamespacedName{Namespace: "default", Name: "ping"}
+	pod := func(uid types.UID, hash string) *corev1.Pod {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ping", UID: uid}}
+		p.Annotations = map[string]string{"kubernetes.io/config.hash": hash, "kubernetes.io/config.mirror": hash}
+		return p
+	}
+	same := func(reason string, want bool, a, b string) {
+		t.Helper()
+		if (a == b) != want {
+			t.Errorf("%s: %q and %q", reason, a, b)
+		}
+	}
+	same("the next pod of a name need not wait for calls of one that is gone", false, lifeOf(key, "one", pod("two", "")), lifeOf(key, "two", pod("two", "")))
+	same("the API's UID and the runtime's are one static pod's", true, lifeOf(key, "mirror", pod("mirror", "static")), lifeOf(key, "static", pod("mirror", "static")))
+	other := types.NamespacedName{Namespace: "default", Name: "victim"}
+	same("an annotation that claims another pod's UID takes no lock of that pod", false, lifeOf(key, "evil", pod("evil", "victim-uid")), lifeOf(other, "victim-uid", nil))
 }

@@ -81,7 +81,7 @@ func (w *watcher) detach(ctx context.Context, key types.NamespacedName, strays [
 }
 
 func (w *watcher) detachOne(ctx context.Context, key types.NamespacedName, stray ovs.Port) error {
-	unlock, err := w.pods.acquire(ctx, stray.Sandbox.Pod())
+	unlock, err := w.pods.acquire(ctx, w.lifeIn(stray.Sandbox))
 	if err != nil {
 		return fmt.Errorf("wait for a call for the pod: %w", err)
 	}
@@ -118,7 +118,7 @@ func (w *watcher) bring(ctx context.Context, key types.NamespacedName, v view, s
 	if err != nil || ready == nil {
 		return err
 	}
-	unlock, err := w.pods.acquire(ctx, keyOf(v.pod).String())
+	unlock, err := w.pods.acquire(ctx, w.life(keyOf(v.pod), string(v.pod.UID)))
 	if err != nil {
 		return fmt.Errorf("wait for a call for the pod: %w", err)
 	}

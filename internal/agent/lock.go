@@ -3,7 +3,34 @@ package agent
 import (
 	"context"
 	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"l2sm.io/l2sm/internal/ovs"
 )
+
+// life is the key of the lock of one life of a pod, of which uid is the UID that
+// the API or the runtime knows: a static pod has one of each. Pods that follow
+// each other under one name do not wait for each other's calls, which may be
+// retries for a life that is over. The name is in the key, too, since a pod's
+// annotations could claim another pod's UID.
+func (a *Agent) life(pod types.NamespacedName, uid string) string {
+	return lifeOf(pod, uid, a.node.Pod(pod))
+}
+
+// lifeOf is life, of what the API has under the pod's name: nil for none.
+func lifeOf(pod types.NamespacedName, uid string, now *corev1.Pod) string {
+	if now != nil && uid == string(now.UID) {
+		uid = sandboxUID(now)
+	}
+	return pod.String() + "/" + uid
+}
+
+// lifeIn is the life of a pod that a sandbox is of.
+func (a *Agent) lifeIn(s ovs.Sandbox) string {
+	return a.life(types.NamespacedName{Namespace: s.PodNamespace, Name: s.PodName}, s.PodUID)
+}
 
 // locks is one lock per key. Its zero value is ready for use.
 type locks struct {

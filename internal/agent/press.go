@@ -45,7 +45,7 @@ func (w *watcher) press(ctx context.Context, key types.NamespacedName, v view) (
 	}
 	w.moves.Delete(port.Name)
 
-	unlock, err := w.pods.acquire(ctx, port.Sandbox.Pod())
+	unlock, err := w.pods.acquire(ctx, w.lifeIn(port.Sandbox))
 	if err != nil {
 		return 0, fmt.Errorf("wait for a call for the pod: %w", err)
 	}

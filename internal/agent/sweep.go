@@ -93,7 +93,7 @@ func (s *sweeper) sweepPort(ctx context.Context, p ovs.Port) error {
 	if left, err := s.left(ctx, p); err != nil || !left {
 		return err
 	}
-	unlock, err := s.pods.acquire(ctx, p.Sandbox.Pod())
+	unlock, err := s.pods.acquire(ctx, s.lifeIn(p.Sandbox))
 	if err != nil {
 		return fmt.Errorf("wait for a call for the pod: %w", err)
 	}
@@ -154,7 +154,7 @@ func (s *sweeper) sweepSandbox(ctx context.Context, sandbox cri.Sandbox, ends []
 	if left, err := s.orphans(ctx, sandbox, ends); err != nil || len(left) == 0 {
 		return err
 	}
-	unlock, err := s.pods.acquire(ctx, podKey(sandbox.PodNamespace, sandbox.PodName))
+	unlock, err := s.pods.acquire(ctx, s.life(types.NamespacedName{Namespace: sandbox.PodNamespace, Name: sandbox.PodName}, sandbox.PodUID))
 	if err != nil {
 		return fmt.Errorf("wait for a call for the pod: %w", err)
 	}

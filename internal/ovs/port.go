@@ -53,9 +53,6 @@ type Sandbox struct {
 	PodNamespace, PodName, PodUID string
 }
 
-// Pod is the namespace and name of the pod, joined by a slash.
-func (s Sandbox) Pod() string { return s.PodNamespace + "/" + s.PodName }
-
 // State is what became of a port.
 type State struct {
 	// Installed: ovn-controller has installed the port's flows.
