@@ -80,7 +80,7 @@ func entriesServed(pod *corev1.Pod, attachments []v1alpha1.L2Attachment) map[str
 
 // servesEntry says whether an entry of the Multus annotation is ours: it names a
 // definition that we keep, or an attachment serves it and its network is there.
-// Whoever deletes or changes a definition cuts off no pod that is attached by it.
+// A definition that is deleted or changed cuts off no pod that is attached by it.
 func servesEntry(ctx context.Context, reader client.Reader, r attach.Request, served bool) (bool, error) {
 	kept, err := keepsDefinition(ctx, reader, r.Network)
 	if err != nil || kept || !served {

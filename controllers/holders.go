@@ -59,7 +59,7 @@ func mayHold(a *v1alpha1.L2Attachment, pod *corev1.Pod, attachments []v1alpha1.L
 	return admission.Refuse(v1alpha1.InterfaceTaken(pod.Name, a.Spec.Interface))
 }
 
-// freed are the attachments that were refused an interface which nobody else
+// freed are the attachments that were refused an interface which no other
 // holds any more.
 func freed(pod *corev1.Pod, attachments []v1alpha1.L2Attachment) []types.NamespacedName {
 	holders := interfacesOf(pod, attachments)

@@ -52,7 +52,7 @@ func (r *L2AttachmentReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	}
 	switch {
 	case s.shutOut():
-		return r.settling.result(req, r.remove(ctx, s.attachment))
+		return r.settling.result(req, deleteAttachment(ctx, r, s.attachment)) // its pod's reconcile makes it again
 	case s.rewritten():
 		return r.settling.result(req, r.write(ctx, s)) // its event brings the attachment here again
 	default:
@@ -152,20 +152,9 @@ func (r *L2AttachmentReconciler) place(ctx context.Context, a *v1alpha1.L2Attach
 }
 
 // setPort says what the attachment's port is, has its network written where
-// that is new, and says whether the port is in the database. A port waits until
-// the node has been told the MTU.
+// that is new, and says whether the port is in the database, and its node was told
+// the MTU before.
 func (r *L2AttachmentReconciler) setPort(s settlement) bool {
-	a, key := s.attachment, client.ObjectKeyFromObject(s.attachment)
-	if !s.on() || !a.Bound() || !a.Complete() {
-		r.networks.wake(r.ports.remove(key)...)
-		return false
-	}
-	if a.Status.MTU == 0 {
-		return false
-	}
-	on := client.ObjectKeyFromObject(s.Network)
-	if r.ports.set(s.Network, a) {
-		r.networks.wake(on)
-	}
-	return r.ports.has(on, a)
+	r.networks.wake(r.ports.follow(s.place, s.attachment)...)
+	return s.on() && s.attachment.Status.MTU != 0 && r.ports.has(client.ObjectKeyFromObject(s.Network), s.attachment)
 }

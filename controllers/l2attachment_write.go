@@ -25,10 +25,10 @@ func (s settlement) shutOut() bool {
 		!attach.UserMade(s.attachment) && s.attachment.Complete()
 }
 
-// remove deletes an attachment that its pod's reconcile makes again.
-func (r *L2AttachmentReconciler) remove(ctx context.Context, a *v1alpha1.L2Attachment) error {
+// deleteAttachment deletes this very attachment, and not another of its name.
+func deleteAttachment(ctx context.Context, c client.Writer, a *v1alpha1.L2Attachment) error {
 	uid := a.UID
-	err := r.Delete(ctx, a, client.Preconditions{UID: &uid})
+	err := c.Delete(ctx, a, client.Preconditions{UID: &uid})
 	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
 		return fmt.Errorf("delete attachment %q: %w", client.ObjectKeyFromObject(a), err)
 	}

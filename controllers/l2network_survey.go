@@ -44,7 +44,7 @@ func (r *L2NetworkReconciler) survey(ctx context.Context, key types.NamespacedNa
 		}
 		r.attachments.wake(owner)
 	}
-	return records.err
+	return nil
 }
 
 // placeOne finds the place of an attachment that has all on record that it needs,
@@ -74,12 +74,6 @@ func (r *L2NetworkReconciler) placeOne(ctx context.Context, owner types.Namespac
 	if err != nil {
 		return err
 	}
-	if !at.on() || !a.Bound() {
-		r.networks.wake(r.ports.remove(owner)...)
-		return nil
-	}
-	if a.Status.MTU != 0 && r.ports.set(at.Network, a) {
-		r.networks.wake(client.ObjectKeyFromObject(at.Network))
-	}
+	r.networks.wake(r.ports.follow(at, a)...)
 	return nil
 }

@@ -34,7 +34,7 @@ func hasMultus(mapper meta.RESTMapper) error {
 	return err
 }
 
-// MultusReady is a readiness check: without Multus nobody calls our plugin.
+// MultusReady is a readiness check: without Multus nothing calls our plugin.
 func MultusReady(mapper meta.RESTMapper) func(*http.Request) error {
 	return func(*http.Request) error { return hasMultus(mapper) }
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -111,10 +110,8 @@ func turnedAway(asked asked) []v1alpha1.Event {
 
 func (r *PodReconciler) remove(ctx context.Context, plan podPlan) error {
 	for _, a := range plan.remove {
-		uid := a.UID
-		err := r.Delete(ctx, a, client.Preconditions{UID: &uid})
-		if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
-			return fmt.Errorf("delete attachment %q: %w", client.ObjectKeyFromObject(a), err)
+		if err := deleteAttachment(ctx, r, a); err != nil {
+			return err
 		}
 	}
 	return nil

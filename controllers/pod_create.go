@@ -66,7 +66,7 @@ func (r *PodReconciler) name(asked asked, requests []attach.Request) []namedRequ
 	return named
 }
 
-// unobstructed are the requests whose attachments' names nobody has. The pod
+// unobstructed are the requests whose attachments' names are free. The pod
 // waits for the others, and a watch brings it back.
 func (r *PodReconciler) unobstructed(ctx context.Context, pod *corev1.Pod, requests []namedRequest) (open []namedRequest, complaints []v1alpha1.Event, err error) {
 	keys := make([]types.NamespacedName, len(requests))

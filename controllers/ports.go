@@ -103,6 +103,20 @@ func (p *ports) set(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) bool 
 	return true
 }
 
+// follow says what the attachment's port is in its place, and returns the
+// networks that have to be written for it. A port waits until the node has been
+// told the MTU.
+func (p *ports) follow(at place, a *v1alpha1.L2Attachment) []types.NamespacedName {
+	switch {
+	case !at.on() || !a.Bound() || !a.Complete():
+		return p.remove(client.ObjectKeyFromObject(a))
+	case a.Status.MTU != 0 && p.set(at.Network, a):
+		return []types.NamespacedName{client.ObjectKeyFromObject(at.Network)}
+	default:
+		return nil
+	}
+}
+
 // remove says that the attachment has no port, and returns the networks that
 // have to be written for it.
 func (p *ports) remove(owner types.NamespacedName) []types.NamespacedName {

@@ -242,8 +242,8 @@ func (l *Ledger) releaseOn(owner types.NamespacedName, networks []types.Namespac
 	}
 }
 
-// drop forgets a network that the API does not have, and that nobody holds
-// anything of.
+// drop forgets a network that the API does not have, and of which nothing
+// is held.
 func (l *Ledger) drop(key types.NamespacedName, n *network) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 type Pool struct {
 	config  Config
 	subnets []*subnet
-	// The maps are nil while nobody has a lease.
+	// The maps are nil while there is no lease.
 	leases    map[string]Lease
 	addresses map[netip.Addr]string
 	macs      map[MAC]string

@@ -16,7 +16,7 @@ type Turns struct {
 	seed  maphash.Seed
 }
 
-// New returns turns that nobody has.
+// New returns turns that are all free.
 func New() *Turns { return &Turns{seed: maphash.MakeSeed()} }
 
 // Take waits until the key is free, and has it until done is called.
