@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"l2sm.io/l2sm/internal/pki"
@@ -29,12 +28,8 @@ type Server struct {
 	TLSDir string
 	// Handlers by their patterns (net/http.ServeMux).
 	Handlers map[string]http.Handler
-	// Allow says whether the holder of a bearer token may do what the request
-	// does: http.StatusOK, or the status to refuse it with. It is asked at most
-	// once a minute for the same token, method and path.
-	Allow func(ctx context.Context, token string, r *http.Request) (int, error)
-
-	allowed allowed
+	// Allow is Guard's.
+	Allow Allow
 }
 
 // Serve serves until ctx ends, and closes the listener.
@@ -47,7 +42,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	for pattern, handler := range s.Handlers {
 		mux.Handle(pattern, handler)
 	}
-	server := &http.Server{Handler: s.guard(mux), ReadHeaderTimeout: headerTimeout}
+	server := &http.Server{Handler: Guard(s.Allow, mux), ReadHeaderTimeout: headerTimeout}
 	secure := tls.NewListener(listener, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certificate})
 	return ServeUntil(ctx, server, secure)
 }
@@ -86,37 +81,4 @@ func (s *Server) certificate() (func(*tls.ClientHelloInfo) (*tls.Certificate, er
 	}
 	own, err := tls.X509KeyPair(pair.Certificate, pair.Key)
 	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &own, nil }, err
-}
-
-// guard lets through what Allow allows.
-func (s *Server) guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, has := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !has || token == "" {
-			http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
-			return
-		}
-		status, err := s.ask(r, token)
-		if err != nil {
-			http.Error(w, "the API server can't be asked whether this is allowed", http.StatusServiceUnavailable)
-			return
-		}
-		if status != http.StatusOK {
-			http.Error(w, http.StatusText(status), status)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func (s *Server) ask(r *http.Request, token string) (int, error) {
-	now := time.Now()
-	if s.allowed.has(r, token, now) {
-		return http.StatusOK, nil
-	}
-	status, err := s.Allow(r.Context(), token, r)
-	if err == nil && status == http.StatusOK {
-		s.allowed.add(r, token, now)
-	}
-	return status, err
 }

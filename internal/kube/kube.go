@@ -11,8 +11,6 @@ import (
 	"fmt"
 	"net/http"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,15 +24,9 @@ import (
 
 // Client reaches the API server. Its methods may be called from any goroutine.
 type Client struct {
-	core, l2sm, events, authentication, authorization rest.Interface
+	*Reviews
+	core, l2sm, events rest.Interface
 }
-
-// Reviews come from any caller of the metrics: they may not exhaust what the
-// agent's own requests pass through.
-const (
-	reviewsPerSecond = 10
-	reviewsBurst     = 20
-)
 
 // New returns a client. It connects with the first request.
 func New(config *rest.Config) (*Client, error) {
@@ -52,10 +44,11 @@ func New(config *rest.Config) (*Client, error) {
 	builtin := rest.CopyConfig(own)
 	builtin.ContentType = runtime.ContentTypeProtobuf
 	builtin.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	reviews := rest.CopyConfig(builtin)
-	reviews.QPS, reviews.Burst = reviewsPerSecond, reviewsBurst
 
 	c := &Client{}
+	if c.Reviews, err = NewReviews(config, shared); err != nil {
+		return nil, err
+	}
 	for _, group := range []struct {
 		into    *rest.Interface
 		config  *rest.Config
@@ -64,8 +57,6 @@ func New(config *rest.Config) (*Client, error) {
 		{&c.core, builtin, corev1.SchemeGroupVersion},
 		{&c.events, builtin, eventsv1.SchemeGroupVersion},
 		{&c.l2sm, own, v1alpha1.GroupVersion},
-		{&c.authentication, reviews, authenticationv1.SchemeGroupVersion},
-		{&c.authorization, reviews, authorizationv1.SchemeGroupVersion},
 	} {
 		if *group.into, err = newREST(group.config, shared, group.version); err != nil {
 			return nil, fmt.Errorf("make client of %s: %w", group.version, err)
@@ -87,10 +78,8 @@ func newREST(base *rest.Config, shared *http.Client, version schema.GroupVersion
 func newCodecs() (serializer.CodecFactory, error) {
 	scheme := runtime.NewScheme()
 	for version, kinds := range map[schema.GroupVersion][]runtime.Object{
-		corev1.SchemeGroupVersion:           {&corev1.Pod{}, &corev1.PodList{}},
-		eventsv1.SchemeGroupVersion:         {&eventsv1.Event{}},
-		authenticationv1.SchemeGroupVersion: {&authenticationv1.TokenReview{}},
-		authorizationv1.SchemeGroupVersion:  {&authorizationv1.SubjectAccessReview{}},
+		corev1.SchemeGroupVersion:   {&corev1.Pod{}, &corev1.PodList{}},
+		eventsv1.SchemeGroupVersion: {&eventsv1.Event{}},
 	} {
 		scheme.AddKnownTypes(version, kinds...)
 		metav1.AddToGroupVersion(scheme, version)

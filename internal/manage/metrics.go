@@ -2,10 +2,14 @@ package manage
 
 import (
 	"crypto/tls"
+	"net/http"
 
-	metricsfilters "sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"l2sm.io/l2sm/internal/inventory"
+	"l2sm.io/l2sm/internal/kube"
 	"l2sm.io/l2sm/internal/pki"
 )
 
@@ -17,7 +21,7 @@ func Metrics(address, dir string) metricsserver.Options {
 	o := metricsserver.Options{
 		BindAddress:    address,
 		SecureServing:  true,
-		FilterProvider: metricsfilters.WithAuthenticationAndAuthorization,
+		FilterProvider: authorized,
 	}
 	if dir != "" {
 		o.TLSOpts = []func(*tls.Config){func(c *tls.Config) {
@@ -26,4 +30,15 @@ func Metrics(address, dir string) metricsserver.Options {
 		}}
 	}
 	return o
+}
+
+// authorized has the API server say who a caller is, and whether it may.
+func authorized(config *rest.Config, client *http.Client) (metricsserver.Filter, error) {
+	reviews, err := kube.NewReviews(config, client)
+	if err != nil {
+		return nil, err
+	}
+	return func(_ logr.Logger, handler http.Handler) (http.Handler, error) {
+		return inventory.Guard(reviews.Allow, handler), nil
+	}, nil
 }

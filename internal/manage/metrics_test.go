@@ -166,7 +166,7 @@ func TestServing(t *testing.T) {
 
 	cases := map[string]struct{ reason, path, token, want string }{
 		"Nobody":    {"who shows no token is asked for one", inventory.Path, "", "401"},
-		"Forged":    {"nor does any word pass for one", inventory.Path, "secret", "500 Authentication failed"},
+		"Forged":    {"nor does any word pass for one", inventory.Path, "secret", "401"},
 		"Stranger":  {"who may do nothing here gets nothing", inventory.Path, account(t, api, "stranger"), "403"},
 		"Auditor":   {"who may look gets all", inventory.Path, account(t, api, "auditor", inventory.Path), `200 {"leads":true`},
 		"OtherPath": {"each path is a permission of its own", "/metrics", account(t, api, "reader", inventory.Path), "403"},
