@@ -8,8 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -118,17 +116,11 @@ func (r *L2AttachmentReconciler) applyStatus(ctx context.Context, a *v1alpha1.L2
 	if equality.Semantic.DeepEqual(want, ownStatus(a, len(ready) > 0)) {
 		return false, nil
 	}
-	status, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&want)
-	if err != nil {
-		return false, fmt.Errorf("convert status: %w", err)
-	}
-	metadata := map[string]any{"namespace": a.Namespace, "name": a.Name, "uid": string(a.UID)}
+	version := ""
 	if len(ready) > 0 {
-		metadata["resourceVersion"] = a.ResourceVersion // the agent may have written meanwhile
+		version = a.ResourceVersion // the agent may have written meanwhile
 	}
-	apply := &unstructured.Unstructured{Object: map[string]any{"metadata": metadata, "status": status}}
-	apply.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("L2Attachment"))
-	err = r.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(apply), client.FieldOwner(fieldOwner), client.ForceOwnership)
+	err := sendStatus(ctx, r, a, version, want)
 	if client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("apply status of attachment %q: %w", client.ObjectKeyFromObject(a), err)
 	}

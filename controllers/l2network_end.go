@@ -27,10 +27,8 @@ func (r *L2NetworkReconciler) finalize(ctx context.Context, f networkFacts) erro
 		r.statuses.wake(key)
 		return err
 	}
-	before := f.network.DeepCopy()
 	if controllerutil.RemoveFinalizer(f.network, v1alpha1.NetworkFinalizer) {
-		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-		if err := r.Patch(ctx, f.network, patch, client.FieldOwner(fieldOwner)); client.IgnoreNotFound(err) != nil {
+		if err := setFinalizers(ctx, r, f.network); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("remove finalizer of network %q: %w", key, err)
 		}
 	}

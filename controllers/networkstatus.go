@@ -71,7 +71,7 @@ func (r *NetworkStatusReconciler) patch(ctx context.Context, pod *corev1.Pod, wa
 	if err != nil {
 		return fmt.Errorf("marshal patch: %w", err)
 	}
-	err = r.Status().Patch(ctx, pod.DeepCopy(), client.RawPatch(types.JSONPatchType, steps), client.FieldOwner(fieldOwner))
+	err = r.Status().Patch(ctx, metadataOf(corev1.SchemeGroupVersion.WithKind("Pod"), pod), client.RawPatch(types.JSONPatchType, steps), client.FieldOwner(fieldOwner))
 	if apierrors.IsInvalid(err) || apierrors.IsNotFound(err) {
 		return nil // it changed meanwhile: that change brings the pod here again
 	}
