@@ -30,9 +30,9 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 	if err := p.ranges.read(ctx); err != nil {
 		return err // by which new networks may be refused
 	}
-	list := &v1alpha1.L2AttachmentList{}
-	if err := p.live.List(ctx, list); err != nil {
-		return fmt.Errorf("read all attachments: %w", err)
+	attachments, err := p.allAttachments(ctx)
+	if err != nil {
+		return err
 	}
 	records := &records{reads: &p.reads, networks: map[types.NamespacedName]*v1alpha1.L2Network{}}
 	networks := &v1alpha1.L2NetworkList{}
@@ -43,7 +43,7 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 		records.networks[client.ObjectKeyFromObject(&networks.Items[i])] = &networks.Items[i]
 	}
 	records.ctx = ctx
-	p.ledger.Load(list.Items, records)
+	p.ledger.Load(attachments, records)
 	if records.err != nil {
 		return records.err
 	}
@@ -54,6 +54,25 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 	}
 	l.done = true
 	return nil
+}
+
+// pageSize is how many attachments are read at a time: the answer to one request
+// is held in memory as text, too.
+const pageSize = 500
+
+// allAttachments reads the API itself.
+func (r *reads) allAttachments(ctx context.Context) ([]v1alpha1.L2Attachment, error) {
+	var all []v1alpha1.L2Attachment
+	for next := ""; ; {
+		page := &v1alpha1.L2AttachmentList{}
+		if err := r.live.List(ctx, page, client.Limit(pageSize), client.Continue(next)); err != nil {
+			return nil, fmt.Errorf("read all attachments: %w", err)
+		}
+		all = append(all, page.Items...)
+		if next = page.Continue; next == "" {
+			return all, nil
+		}
+	}
 }
 
 // records are what the caches have, for the ledger to start with. The first

@@ -82,13 +82,16 @@ func (s *scene) many(ctx context.Context) error {
 	if err := s.podsAtOnce(ctx, "attachments, all at once, one a network", s.size, s.size, floor.attachments); err != nil {
 		return err
 	}
-	if err := s.memory(); err != nil {
+	if err := s.memory("when all was made"); err != nil {
 		return err
 	}
 	if err := s.attachMore(ctx, "one more attach, with N networks of one port", s.size); err != nil {
 		return err
 	}
 	if err := s.idle(ctx); err != nil {
+		return err
+	}
+	if err := s.memory("after it was idle"); err != nil {
 		return err
 	}
 	if err := s.restart(ctx, "restart with N networks and attachments"); err != nil {

@@ -12,14 +12,14 @@ import (
 
 const transactions = "l2sm_northbound_transactions_total"
 
-// memory notes what the controller takes after all was made.
-func (s *scene) memory() error {
+// memory notes what the controller takes at some moment.
+func (s *scene) memory(when string) error {
 	resident, peak, err := s.Controller.Memory()
 	if err != nil {
 		return err
 	}
-	s.note("memory", "controller", "MiB", resident, atMost(150))
-	s.note("memory", "controller, its peak so far", "MiB", peak, nil)
+	s.note("memory", "controller, "+when, "MiB", resident, atMost(150))
+	s.note("memory", "controller, its peak until then", "MiB", peak, nil)
 	return nil
 }
 
