@@ -49,7 +49,7 @@ func (r *L2NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Requ
 	if equality.Semantic.DeepEqual(before.Status, network.Status) {
 		return ctrl.Result{}, nil
 	}
-	if err := patchStatus(ctx, r, before, network); client.IgnoreNotFound(err) != nil {
+	if err := replaceStatus(ctx, r, network); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("patch status of network %q: %w", req.NamespacedName, err)
 	}
 	for _, e := range newEvents(before.Status.Conditions, network.Status.Conditions, f.users) {

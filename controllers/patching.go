@@ -41,14 +41,14 @@ func setFinalizers(ctx context.Context, c client.Client, network *v1alpha1.L2Net
 	return c.Patch(ctx, metadataOf(networkKind, network), client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldOwner))
 }
 
-// patchStatus writes what differs between two states of a network's status.
-func patchStatus(ctx context.Context, c client.Client, before, network *v1alpha1.L2Network) error {
-	// Of the whole objects it would be the same patch, and three times the work.
-	patch, err := client.MergeFrom(&v1alpha1.L2Network{Status: before.Status}).Data(&v1alpha1.L2Network{Status: network.Status})
+// replaceStatus writes a network's status, which is the controller's alone, as a
+// whole: to find out what differs would cost more than to send it.
+func replaceStatus(ctx context.Context, c client.Client, network *v1alpha1.L2Network) error {
+	patch, err := json.Marshal([]map[string]any{{"op": "add", "path": "/status", "value": network.Status}})
 	if err != nil {
-		return fmt.Errorf("make patch of status: %w", err)
+		return fmt.Errorf("marshal status: %w", err)
 	}
-	return c.Status().Patch(ctx, metadataOf(networkKind, network), client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldOwner))
+	return c.Status().Patch(ctx, metadataOf(networkKind, network), client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(fieldOwner))
 }
 
 // sendStatus applies the controller's part of an attachment's status, if that is

@@ -10,12 +10,12 @@ import (
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	"go.uber.org/zap/zapcore"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/controllers"
@@ -30,10 +30,7 @@ func run(ctx context.Context, o options) error {
 	if o.verbose {
 		level = zapcore.DebugLevel
 	}
-	// An error's message says where it comes from; a stack does not.
-	logger := zap.New(zap.WriteTo(os.Stderr), zap.Level(level), zap.StacktraceLevel(zapcore.PanicLevel), zap.JSONEncoder(func(c *zapcore.EncoderConfig) {
-		c.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	}))
+	logger := newLogger(os.Stderr, level)
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger) // client-go's own lines
 	northbound, southbound, err := dial(ctx, o)
@@ -109,9 +106,10 @@ func newManager(o options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
+// newScheme has the kinds that the controllers read and write.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, nadv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, networkingv1.AddToScheme, v1alpha1.AddToScheme, nadv1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("register API kinds: %w", err)
 		}
