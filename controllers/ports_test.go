@@ -31,8 +31,8 @@ func portOf(name string) *v1alpha1.L2Attachment {
 // says is what a write has to do, in words.
 func says(w work) map[string][]string {
 	all := map[string][]string{}
-	for owner := range w.set {
-		all["set"] = append(all["set"], owner.Name)
+	for _, p := range w.set {
+		all["set"] = append(all["set"], p.owner.Name)
 	}
 	for _, owner := range w.remove {
 		all["remove"] = append(all["remove"], owner.Name)
