@@ -107,11 +107,10 @@ func retried(err error) error {
 
 // guard puts the finalizer on a network before its switch is made.
 func (r *L2NetworkReconciler) guard(ctx context.Context, network *v1alpha1.L2Network) error {
-	if !network.DeletionTimestamp.IsZero() || controllerutil.ContainsFinalizer(network, v1alpha1.NetworkFinalizer) {
+	before := network.DeepCopy()
+	if !network.DeletionTimestamp.IsZero() || !controllerutil.AddFinalizer(network, v1alpha1.NetworkFinalizer) {
 		return nil
 	}
-	before := network.DeepCopy()
-	controllerutil.AddFinalizer(network, v1alpha1.NetworkFinalizer)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Patch(ctx, network, patch, client.FieldOwner(fieldOwner)); err != nil {
 		return fmt.Errorf("add finalizer to network %q: %w", client.ObjectKeyFromObject(network), err)

@@ -25,6 +25,9 @@ func (h holder) has(network types.NamespacedName) bool { return slices.Contains(
 
 // on is the holder with its newest lease on the network.
 func (h holder) on(network types.NamespacedName) holder {
+	if last := len(h.networks) - 1; last >= 0 && h.networks[last] == network {
+		return h
+	}
 	networks := slices.DeleteFunc(slices.Clone(h.networks), func(o types.NamespacedName) bool { return o == network })
 	h.networks = append(networks, network) //nolint:gocritic // a clone: a holder's slices are never written to
 	return h
