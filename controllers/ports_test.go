@@ -313,7 +313,7 @@ func TestPortsForget(t *testing.T) {
 	p.done(a.Key(), p.begin(a.Key(), 1))
 	p.done(b.Key(), p.begin(b.Key(), 1))
 	for key, n := range p.networks {
-		if left := len(n.desired) + len(n.changed) + len(n.leaving); left > 0 {
+		if n.desired != nil || n.changed != nil || n.leaving != nil {
 			t.Errorf("network %s keeps %v, %v, %v", key, n.desired, n.changed, n.leaving)
 		}
 	}

@@ -159,6 +159,9 @@ func TestOlderGenerationIsNotJudged(t *testing.T) {
 	second.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
 	l, _ := opened(first)
 	want := l.Judge(second)
+	if o := want.InForce; o.UID != first.UID || o.Key() != first.Key() || o.DeletionTimestamp == nil {
+		t.Errorf("what is in force is another network's, or is not being deleted: %+v", o.ObjectMeta)
+	}
 	mustFail(t, l, first)
 	if got := l.Judge(first); !cmp.Equal(got, want) {
 		t.Errorf("what is in force goes back to an earlier generation: got %+v, want %+v", got, want)
