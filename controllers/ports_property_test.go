@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
+	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -56,6 +57,8 @@ type portsModel struct {
 	woken map[types.NamespacedName]bool
 	works map[types.NamespacedName]work // under way
 	want  switches
+	// homeless attachments have a reconcile to come.
+	homeless map[types.NamespacedName]bool
 }
 
 func (c *portsModel) wake(networks ...types.NamespacedName) {
@@ -101,19 +104,28 @@ func (c *portsModel) drop(network types.NamespacedName) {
 	}
 	c.empty(network)
 	for _, owner := range c.ports.drop(network) {
-		c.remove(owner) // its own reconcile finds no network
+		c.homeless[owner] = true
+		delete(c.want, v1alpha1.PortOf(owner))
+	}
+}
+
+// resettle is the reconcile of the attachments whose network was dropped.
+func (c *portsModel) resettle() {
+	for owner := range c.homeless {
+		c.remove(owner)
 	}
 }
 
 func (c *portsModel) remove(owner types.NamespacedName) {
 	c.wake(c.ports.remove(owner)...)
-	delete(c.want, portNames([]types.NamespacedName{owner})[0])
+	delete(c.want, v1alpha1.PortOf(owner))
+	delete(c.homeless, owner)
 }
 
 func checkPorts(t *rapid.T) {
-	c := &portsModel{newPorts(), switches{}, map[types.NamespacedName]bool{}, map[types.NamespacedName]work{}, switches{}}
+	c := &portsModel{newPorts(), switches{}, map[types.NamespacedName]bool{}, map[types.NamespacedName]work{}, switches{}, map[types.NamespacedName]bool{}}
 	network := rapid.Custom(func(t *rapid.T) string { return rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "network") })
-	name := rapid.Custom(func(t *rapid.T) string { return fmt.Sprint("x-", rapid.IntRange(0, 4).Draw(t, "owner")) })
+	name := rapid.Custom(func(t *rapid.T) string { return fmt.Sprint("x-", rapid.IntRange(0, 2).Draw(t, "owner")) })
 	t.Repeat(map[string]func(*rapid.T){
 		"set": func(t *rapid.T) {
 			n, a := networkOf(network.Draw(t, "to")), portOf(name.Draw(t, "name"))
@@ -123,19 +135,22 @@ func checkPorts(t *rapid.T) {
 			}
 			on := c.on[a.Key()]
 			c.want[a.PortName()] = row{n.Key(), on.row()}
+			delete(c.homeless, a.Key())
 		},
 		"remove": func(t *rapid.T) { c.remove(key("lab", name.Draw(t, "name"))) },
 		"begin":  func(t *rapid.T) { c.begin(key("lab", network.Draw(t, "n"))) },
 		"end": func(t *rapid.T) {
 			c.end(key("lab", network.Draw(t, "n")), rapid.Bool().Draw(t, "done"), rapid.Bool().Draw(t, "fails"))
 		},
-		"compare": func(t *rapid.T) { n := key("lab", network.Draw(t, "n")); c.compare(n); c.wake(n) },
-		"drop":    func(t *rapid.T) { c.drop(key("lab", network.Draw(t, "n"))) },
+		"compare":  func(t *rapid.T) { n := key("lab", network.Draw(t, "n")); c.compare(n); c.wake(n) },
+		"drop":     func(t *rapid.T) { c.drop(key("lab", network.Draw(t, "n"))) },
+		"resettle": func(*rapid.T) { c.resettle() },
 		"": func(t *rapid.T) {
 			checkListed(t, c.ports)
 			c.checkCommitted(t)
 		},
 	})
+	c.resettle()
 	for round := 0; len(c.woken)+len(c.works) > 0; round++ {
 		if round == 20 {
 			t.Fatalf("networks are woken without an end: %v", c.woken)
