@@ -24,8 +24,8 @@ type ports struct {
 	left map[types.NamespacedName][]types.NamespacedName
 }
 
-// networkPorts are the ports of one network. There are thousands that have one:
-// what is empty as a rule is nil.
+// networkPorts are the ports of one network. Thousands of networks have a port or
+// two, so what is empty most of the time is nil then.
 type networkPorts struct {
 	key     types.NamespacedName
 	desired []*port // in no order

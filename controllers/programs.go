@@ -27,8 +27,8 @@ func (p *ports) program(network types.NamespacedName) (program, bool) {
 	return program{}, false
 }
 
-// forget has the network not be written yet, as far as there is anything to
-// report of it.
+// forget clears how the network's last write went: nothing is reported of one
+// that is gone.
 func (p *ports) forget(network types.NamespacedName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
