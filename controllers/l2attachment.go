@@ -64,6 +64,7 @@ func (r *L2AttachmentReconciler) Reconcile(ctx context.Context, req ctrl.Request
 // where it is gone.
 type settlement struct {
 	place
+	// before is the cache's own object, attachment what becomes of it.
 	before, attachment *v1alpha1.L2Attachment
 	pod                *corev1.Pod
 	// granted says that a lease was taken for what the attachment is about to
@@ -76,16 +77,17 @@ type settlement struct {
 // settle finds the attachment's place and says what its port is.
 func (r *L2AttachmentReconciler) settle(ctx context.Context, key types.NamespacedName) (settlement, error) {
 	defer r.placement.turns.Take(key)()
-	a := &v1alpha1.L2Attachment{}
-	err := r.Get(ctx, key, a)
-	if apierrors.IsNotFound(err) || err == nil && !a.DeletionTimestamp.IsZero() {
-		r.gone(key, a)
+	before := &v1alpha1.L2Attachment{}
+	err := r.Get(ctx, key, before, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) || err == nil && !before.DeletionTimestamp.IsZero() {
+		r.gone(key, before)
 		return settlement{}, nil
 	}
 	if err != nil {
 		return settlement{}, fmt.Errorf("get attachment %q: %w", key, err)
 	}
-	s := settlement{before: a.DeepCopy(), attachment: a}
+	a := before.DeepCopy()
+	s := settlement{before: before, attachment: a}
 	if s.pod, err = r.placement.pod(ctx, a); err != nil {
 		return settlement{}, err
 	}

@@ -38,7 +38,6 @@ type L2NetworkReconciler struct {
 	Recorder   events.EventRecorder
 	placement  *placement
 	ports      *ports
-	programs   *programs
 	filling    *filling
 	stages     *stages
 	settling   settling
@@ -92,7 +91,7 @@ func (r *L2NetworkReconciler) reconcile(ctx context.Context, key types.Namespace
 		return r.finalize(ctx, f)
 	}
 	err = r.write(ctx, f)
-	r.programs.note(key, network.Generation, err)
+	r.ports.note(key, network.Generation, err)
 	r.statuses.wake(key)
 	return err
 }
@@ -156,8 +155,8 @@ func (r *L2NetworkReconciler) committed(ctx context.Context, key types.Namespace
 		log.FromContext(ctx).Info("Northbound committed", "switch", ovn.Key{Namespace: key.Namespace, Name: key.Name}.Switch(),
 			"added", len(result.Added), "moved", len(result.Moved), "changed", len(result.Changed), "removed", len(result.Removed))
 	}
-	for owner, p := range w.set {
-		r.placement.ledger.Settle(key, owner, p.uid)
+	for _, p := range w.set {
+		r.placement.ledger.Settle(key, p.owner, p.uid)
 	}
 	changed, again := r.ports.done(key, w)
 	r.networks.wake(again...)

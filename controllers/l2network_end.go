@@ -23,7 +23,7 @@ func (r *L2NetworkReconciler) finalize(ctx context.Context, f networkFacts) erro
 	key := client.ObjectKeyFromObject(f.network)
 	err := r.sweep(ctx, key)
 	if err != nil {
-		r.programs.note(key, f.network.Generation, err)
+		r.ports.note(key, f.network.Generation, err)
 		r.statuses.wake(key)
 		return err
 	}
@@ -39,7 +39,7 @@ func (r *L2NetworkReconciler) finalize(ctx context.Context, f networkFacts) erro
 // attachments that name it.
 func (r *L2NetworkReconciler) gone(ctx context.Context, key types.NamespacedName) error {
 	r.placement.ledger.Close(key)
-	r.programs.forget(key)
+	r.ports.forget(key)
 	list := &v1alpha1.L2AttachmentList{}
 	if err := r.List(ctx, list, client.MatchingFields{networkIndex: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list attachments of network %q: %w", key, err)

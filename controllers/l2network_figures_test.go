@@ -67,15 +67,15 @@ func TestNetworkStatusWaitsForTheWrite(t *testing.T) {
 	n := networkOf("a")
 	n.Generation = 7
 	p := placementOf(n)
-	r := &L2NetworkStatusReconciler{placement: p, programs: newPrograms(), ports: newPorts()}
+	r := &L2NetworkStatusReconciler{placement: p, ports: newPorts()}
 	if _, known := r.gather(n); known {
 		t.Error("nothing was written")
 	}
-	r.programs.note(n.Key(), 6, nil)
+	r.ports.note(n.Key(), 6, nil)
 	if _, known := r.gather(n); known {
 		t.Error("another generation was written")
 	}
-	r.programs.note(n.Key(), 7, errBroken)
+	r.ports.note(n.Key(), 7, errBroken)
 	r.ports.set(n, portOf("x"))
 	if _, err := p.ledger.Take(admission.Ask{Network: n, Attachment: portOf("x")}); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestNetworkStatusWaitsForTheWrite(t *testing.T) {
 	if f, _ = r.gather(n); len(f.users) != 1 {
 		t.Errorf("a deletion waits for %v", f.users)
 	}
-	r.programs.forget(n.Key())
+	r.ports.forget(n.Key())
 	if _, known := r.gather(n); known {
 		t.Error("a network that is gone is forgotten")
 	}

@@ -25,7 +25,6 @@ type L2NetworkStatusReconciler struct {
 	client.Client
 	Recorder  events.EventRecorder
 	placement *placement
-	programs  *programs
 	ports     *ports
 }
 
@@ -74,7 +73,7 @@ type reportFacts struct {
 // judged and written.
 func (r *L2NetworkStatusReconciler) gather(network *v1alpha1.L2Network) (reportFacts, bool) {
 	key := client.ObjectKeyFromObject(network)
-	written, has := r.programs.of(key)
+	written, has := r.ports.program(key)
 	if !has || written.generation != network.Generation {
 		return reportFacts{}, false
 	}

@@ -1,7 +1,7 @@
 package controllers
 
 import (
-	"maps"
+	"cmp"
 	"slices"
 	"sync"
 
@@ -15,11 +15,53 @@ import (
 // pod, until a cache shows it: many attachments of one pod may be named at the
 // same time.
 type interfaceNames struct {
-	mu    sync.Mutex
-	given map[types.UID]map[string]string // pod, name: owner
-	// had are the names that our attachments have had in each pod, gone ones
+	mu   sync.Mutex
+	pods map[types.UID]*podNames
+}
+
+// podNames are one pod's. Most pods have one: both lists are sorted by name.
+type podNames struct {
+	given []givenName
+	// had are the names that our attachments have had in the pod, gone ones
 	// included.
-	had map[types.UID]map[string]bool
+	had []string
+	// served says that somebody was given a name, also if it is free by now.
+	served bool
+}
+
+type givenName struct{ name, owner string }
+
+// find is the place that the name has, or would have, among those given.
+func (p *podNames) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(p.given, name, func(g givenName, name string) int { return cmp.Compare(g.name, name) })
+}
+
+func (p *podNames) give(name, owner string) {
+	p.served = true
+	i, is := p.find(name)
+	if is {
+		p.given[i].owner = owner
+		return
+	}
+	p.given = slices.Insert(p.given, i, givenName{name, owner})
+}
+
+// isAnothers says whether the name is given to another owner.
+func (p *podNames) isAnothers(name, owner string) bool {
+	i, is := p.find(name)
+	return is && p.given[i].owner != owner
+}
+
+func (n *interfaceNames) of(pod types.UID) *podNames {
+	p := n.pods[pod]
+	if p == nil {
+		p = &podNames{}
+		if n.pods == nil {
+			n.pods = map[types.UID]*podNames{}
+		}
+		n.pods[pod] = p
+	}
+	return p
 }
 
 // choose is the interface's name that a request gets in a pod: none of those
@@ -28,28 +70,17 @@ type interfaceNames struct {
 func (n *interfaceNames) choose(pod types.UID, owner string, r attach.Request, taken map[string]bool) (string, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	given := n.given[pod]
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if given[name] == owner && !r.Fixed && !taken[name] {
-			return name, true
+	p := n.of(pod)
+	for _, g := range p.given {
+		if g.owner == owner && !r.Fixed && !taken[g.name] {
+			return g.name, true
 		}
 	}
-	name, free := attach.FreeInterface(r, func(name string) bool {
-		holder, is := given[name]
-		return taken[name] || is && holder != owner
-	})
-	if !free {
-		return "", false
+	name, free := attach.FreeInterface(r, func(name string) bool { return taken[name] || p.isAnothers(name, owner) })
+	if free {
+		p.give(name, owner)
 	}
-	if given == nil {
-		given = map[string]string{}
-		if n.given == nil {
-			n.given = map[types.UID]map[string]string{}
-		}
-		n.given[pod] = given
-	}
-	given[name] = owner
-	return name, true
+	return name, free
 }
 
 // served says whether anybody was given a name in the pod, also if it is free by
@@ -57,21 +88,18 @@ func (n *interfaceNames) choose(pod types.UID, owner string, r attach.Request, t
 func (n *interfaceNames) served(pod types.UID) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	_, was := n.given[pod]
-	return was || len(n.had[pod]) > 0
+	p := n.pods[pod]
+	return p != nil && (p.served || len(p.had) > 0)
 }
 
 // note remembers that a pod has an interface of ours.
 func (n *interfaceNames) note(pod types.UID, name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.had == nil {
-		n.had = map[types.UID]map[string]bool{}
+	p := n.of(pod)
+	if i, is := slices.BinarySearch(p.had, name); !is {
+		p.had = slices.Insert(p.had, i, name)
 	}
-	if n.had[pod] == nil {
-		n.had[pod] = map[string]bool{}
-	}
-	n.had[pod][name] = true
 }
 
 // seen are the interfaces of ours that the pod has, by its attachments, and has
@@ -84,20 +112,28 @@ func (n *interfaceNames) seen(pod types.UID, attachments []v1alpha1.L2Attachment
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return maps.Clone(n.had[pod])
+	if p := n.pods[pod]; p != nil {
+		return setOf(p.had)
+	}
+	return nil
 }
 
 // free gives a name back: whoever had it is gone.
 func (n *interfaceNames) free(pod types.UID, name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.given[pod], name)
+	p := n.pods[pod]
+	if p == nil {
+		return
+	}
+	if i, is := p.find(name); is {
+		p.given = slices.Delete(p.given, i, i+1)
+	}
 }
 
 // forget is free for all names of a pod.
 func (n *interfaceNames) forget(pod types.UID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.given, pod)
-	delete(n.had, pod)
+	delete(n.pods, pod)
 }

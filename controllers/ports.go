@@ -1,9 +1,6 @@
 package controllers
 
 import (
-	"maps"
-	"reflect"
-	"slices"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -21,53 +18,85 @@ import (
 type ports struct {
 	mu       sync.Mutex
 	networks map[types.NamespacedName]*networkPorts
-	// on is the network that an attachment's port is on, or goes to, left those
-	// that it goes away from.
-	on   map[types.NamespacedName]types.NamespacedName
+	// on is an attachment's port, on the network that it is on or goes to, left
+	// those that it goes away from.
+	on   map[types.NamespacedName]*port
 	left map[types.NamespacedName][]types.NamespacedName
 }
 
-// networkPorts are the ports of one network, by attachment.
+// networkPorts are the ports of one network. Thousands of networks have a port or
+// two, so what is empty most of the time is nil then.
 type networkPorts struct {
-	desired map[types.NamespacedName]port
-	// changed have to be written, or removed where they are not desired.
+	key     types.NamespacedName
+	desired []*port // in no order
+	// changed attachments have to be written, or removed where their port is not
+	// desired.
 	changed map[types.NamespacedName]bool
-	// leaving are ports that another network takes over: they stay on this one's
-	// switch until then.
+	// leaving are attachments whose port another network takes over: it stays on
+	// this one's switch until then.
 	leaving map[types.NamespacedName]bool
 	// whole says that the network has to be compared with the database as a whole,
 	// written that it has been since the last connection.
 	whole, written bool
 	// version is that of the spec in force that was written last.
 	version int64
+	// last is how the last write went, nil before it.
+	last *program
 }
 
+// port is an attachment's port.
 type port struct {
-	ovn.Port
-	uid types.UID
+	owner  types.NamespacedName
+	uid    types.UID
+	packed packed
 	// committed says that the database has it as it is.
 	committed bool
+	network   *networkPorts
+	place     int // among the network's ports
 }
 
-func (p port) is(o port) bool { return p.uid == o.uid && reflect.DeepEqual(p.Port, o.Port) }
+func (p *port) is(o port) bool { return p.uid == o.uid && p.packed == o.packed }
+
+// row is the port as the database must hold it.
+func (p *port) row() ovn.Port {
+	row := p.packed.port()
+	row.Name, row.Owner = v1alpha1.PortOf(p.owner), string(p.uid)
+	return row
+}
 
 func newPorts() *ports {
 	return &ports{
 		networks: map[types.NamespacedName]*networkPorts{},
-		on:       map[types.NamespacedName]types.NamespacedName{}, left: map[types.NamespacedName][]types.NamespacedName{},
+		on:       map[types.NamespacedName]*port{}, left: map[types.NamespacedName][]types.NamespacedName{},
 	}
 }
 
 func (p *ports) of(network types.NamespacedName) *networkPorts {
 	n := p.networks[network]
 	if n == nil {
-		n = &networkPorts{}
+		n = &networkPorts{key: network}
 		p.networks[network] = n
 	}
 	return n
 }
 
-// mark adds to one of a network's sets, which most of the time are empty, and nil.
+func (n *networkPorts) add(p *port) {
+	p.network, p.place = n, len(n.desired)
+	n.desired = append(n.desired, p)
+}
+
+// take takes out a port of the network. The last one gets its place.
+func (n *networkPorts) take(p *port) {
+	last := len(n.desired) - 1
+	n.desired[p.place] = n.desired[last]
+	n.desired[p.place].place = p.place
+	n.desired[last] = nil
+	if n.desired = n.desired[:last]; last == 0 {
+		n.desired = nil
+	}
+}
+
+// mark adds to one of a network's sets.
 func mark(set *map[types.NamespacedName]bool, owner types.NamespacedName) {
 	if *set == nil {
 		*set = map[types.NamespacedName]bool{}
@@ -75,32 +104,45 @@ func mark(set *map[types.NamespacedName]bool, owner types.NamespacedName) {
 	(*set)[owner] = true
 }
 
+func unmark(set *map[types.NamespacedName]bool, owner types.NamespacedName) {
+	if delete(*set, owner); len(*set) == 0 {
+		*set = nil
+	}
+}
+
 // set says what the attachment's port is, on which network, whose spec is the
 // one in force, and whether that is new.
 func (p *ports) set(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) bool {
 	owner, to := client.ObjectKeyFromObject(a), client.ObjectKeyFromObject(network)
-	want := port{Port: topology.Port(network, a), uid: a.UID}
+	want := port{owner: owner, uid: a.UID, packed: pack(topology.Port(network, a))}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if from, has := p.on[owner]; has && from != to {
-		n := p.of(from)
-		delete(n.desired, owner)
-		delete(n.changed, owner)
-		mark(&n.leaving, owner)
-		p.left[owner] = append(p.left[owner], from)
+	have := p.on[owner]
+	if have != nil && have.network.key != to {
+		p.leave(have)
+		have = nil
 	}
 	n := p.of(to)
-	delete(n.leaving, owner)
-	p.on[owner] = to
-	if have, has := n.desired[owner]; has && have.is(want) {
+	unmark(&n.leaving, owner)
+	if have != nil && have.is(want) {
 		return false
 	}
-	if n.desired == nil {
-		n.desired = map[types.NamespacedName]port{}
+	if have != nil {
+		n.take(have)
 	}
-	n.desired[owner] = want
+	p.on[owner] = &want
+	n.add(&want)
 	mark(&n.changed, owner)
 	return true
+}
+
+// leave has the port go away from the network that it is on, or goes to.
+func (p *ports) leave(have *port) {
+	n := have.network
+	n.take(have)
+	unmark(&n.changed, have.owner)
+	mark(&n.leaving, have.owner)
+	p.left[have.owner] = append(p.left[have.owner], n.key)
 }
 
 // follow says what the attachment's port is in its place, and returns the
@@ -123,16 +165,16 @@ func (p *ports) remove(owner types.NamespacedName) []types.NamespacedName {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var networks []types.NamespacedName
-	if on, has := p.on[owner]; has {
+	if have := p.on[owner]; have != nil {
 		delete(p.on, owner)
-		n := p.of(on)
-		delete(n.desired, owner)
+		n := have.network
+		n.take(have)
 		mark(&n.changed, owner)
-		networks = append(networks, on)
+		networks = append(networks, n.key)
 	}
 	for _, key := range p.left[owner] {
 		if n := p.networks[key]; n != nil && n.leaving[owner] {
-			delete(n.leaving, owner)
+			unmark(&n.leaving, owner)
 			mark(&n.changed, owner)
 			networks = append(networks, key)
 		}
@@ -151,10 +193,12 @@ func (p *ports) drop(network types.NamespacedName) []types.NamespacedName {
 		return nil
 	}
 	delete(p.networks, network)
-	for owner := range n.desired {
-		delete(p.on, owner)
+	var owners []types.NamespacedName
+	for _, had := range n.desired {
+		delete(p.on, had.owner)
+		owners = append(owners, had.owner)
 	}
-	return slices.Collect(maps.Keys(n.desired))
+	return owners
 }
 
 // has says whether the attachment's port is committed on the network's switch,
@@ -162,12 +206,8 @@ func (p *ports) drop(network types.NamespacedName) []types.NamespacedName {
 func (p *ports) has(network types.NamespacedName, a *v1alpha1.L2Attachment) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := p.networks[network]
-	if n == nil {
-		return false
-	}
-	have := n.desired[client.ObjectKeyFromObject(a)]
-	return have.committed && have.uid == a.UID
+	have := p.on[client.ObjectKeyFromObject(a)]
+	return have != nil && have.network.key == network && have.committed && have.uid == a.UID
 }
 
 // count is how many ports the network has.

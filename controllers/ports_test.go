@@ -31,8 +31,8 @@ func portOf(name string) *v1alpha1.L2Attachment {
 // says is what a write has to do, in words.
 func says(w work) map[string][]string {
 	all := map[string][]string{}
-	for owner := range w.set {
-		all["set"] = append(all["set"], owner.Name)
+	for _, p := range w.set {
+		all["set"] = append(all["set"], p.owner.Name)
 	}
 	for _, owner := range w.remove {
 		all["remove"] = append(all["remove"], owner.Name)
@@ -134,6 +134,10 @@ func TestPortsBegin(t *testing.T) {
 			p.done(a.Key(), w)
 			p.compare(a.Key())
 		}, map[string][]string{"whole": nil, "set": {"x", "y"}, "leaving": {"z"}}},
+		"RemovedAndSetElsewhere": {"it is removed here, and the other's to write", func(p *ports) {
+			p.remove(key("lab", "x"))
+			moved(p, b, "x")
+		}, map[string][]string{"remove": {"x"}}},
 		"OtherDropped": {"the network that it moved to is gone before it was there", func(p *ports) {
 			moved(p, b, "x")
 			p.drop(b.Key())
@@ -201,6 +205,20 @@ func TestPortsSetAndRemove(t *testing.T) {
 	}
 	if p.drop(a.Key()) != nil || p.count(a.Key()) != 0 || p.has(a.Key(), x) {
 		t.Error("a network that is gone has nothing")
+	}
+}
+
+// A port that changes while it is written is not there as it is desired.
+func TestPortsChangedWhileWritten(t *testing.T) {
+	a := networkOf("a")
+	p := newPorts()
+	x := portOf("x")
+	p.set(a, x)
+	w := p.begin(a.Key(), 1)
+	x.Spec.MACAddress = "02:00:00:00:00:02"
+	p.set(a, x)
+	if committed, again := p.done(a.Key(), w); len(committed)+len(again) > 0 || p.has(a.Key(), x) {
+		t.Errorf("what was written is what it was before: %v, %v", committed, again)
 	}
 }
 
@@ -313,7 +331,7 @@ func TestPortsForget(t *testing.T) {
 	p.done(a.Key(), p.begin(a.Key(), 1))
 	p.done(b.Key(), p.begin(b.Key(), 1))
 	for key, n := range p.networks {
-		if left := len(n.desired) + len(n.changed) + len(n.leaving); left > 0 {
+		if n.desired != nil || n.changed != nil || n.leaving != nil {
 			t.Errorf("network %s keeps %v, %v, %v", key, n.desired, n.changed, n.leaving)
 		}
 	}

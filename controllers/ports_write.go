@@ -15,7 +15,7 @@ import (
 type work struct {
 	whole   bool
 	version int64
-	set     map[types.NamespacedName]port
+	set     []*port
 	remove  []types.NamespacedName
 	leaving []types.NamespacedName
 }
@@ -44,17 +44,19 @@ func (p *ports) begin(network types.NamespacedName, version int64) work {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := p.of(network)
-	w := work{whole: n.whole || !n.written || n.version != version, version: version, set: map[types.NamespacedName]port{}}
+	w := work{whole: n.whole || !n.written || n.version != version, version: version}
 	if w.whole {
-		maps.Copy(w.set, n.desired)
+		w.set = slices.Clone(n.desired)
 		w.leaving = slices.Collect(maps.Keys(n.leaving))
 	}
 	for owner := range n.changed {
-		if want, has := n.desired[owner]; has {
-			w.set[owner] = want
-			continue
+		want := p.on[owner]
+		switch {
+		case want == nil || want.network != n:
+			w.remove = append(w.remove, owner)
+		case !w.whole:
+			w.set = append(w.set, want)
 		}
-		w.remove = append(w.remove, owner)
 	}
 	n.whole, n.changed = false, nil
 	return w
@@ -70,19 +72,18 @@ func (p *ports) done(network types.NamespacedName, w work) (committed, again []t
 	if w.whole {
 		n.written, n.version = true, w.version
 	}
-	for owner, written := range w.set {
-		if p.on[owner] != network {
-			again = append(again, p.strayed(network, owner))
+	for _, written := range w.set {
+		have := p.on[written.owner]
+		if have == nil || have.network != n {
+			again = append(again, p.strayed(n, written.owner))
 			continue
 		}
-		p.arrived(owner)
-		have, has := n.desired[owner]
-		if !has || have.committed || !have.is(written) {
+		p.arrived(written.owner)
+		if have.committed || have != written {
 			continue
 		}
 		have.committed = true
-		n.desired[owner] = have
-		committed = append(committed, owner)
+		committed = append(committed, written.owner)
 	}
 	return committed, again
 }
@@ -90,30 +91,26 @@ func (p *ports) done(network types.NamespacedName, w work) (committed, again []t
 // strayed says that the attachment's port may be on the network's switch, though
 // it is to be on another's, or on none, by now: the write that put it there may
 // have been the last. It returns the network to be written for it.
-func (p *ports) strayed(network, owner types.NamespacedName) types.NamespacedName {
-	n := p.of(network)
-	on, has := p.on[owner]
-	if !has {
+func (p *ports) strayed(n *networkPorts, owner types.NamespacedName) types.NamespacedName {
+	have := p.on[owner]
+	if have == nil {
 		mark(&n.changed, owner)
-		return network
+		return n.key
 	}
 	mark(&n.leaving, owner)
-	if !slices.Contains(p.left[owner], network) {
-		p.left[owner] = append(p.left[owner], network)
+	if !slices.Contains(p.left[owner], n.key) {
+		p.left[owner] = append(p.left[owner], n.key)
 	}
-	to := p.of(on)
-	have := to.desired[owner]
 	have.committed = false
-	to.desired[owner] = have
-	mark(&to.changed, owner)
-	return on
+	mark(&have.network.changed, owner)
+	return have.network.key
 }
 
 // arrived says that no other network has the attachment's port any more.
 func (p *ports) arrived(owner types.NamespacedName) {
 	for _, key := range p.left[owner] {
 		if n := p.networks[key]; n != nil {
-			delete(n.leaving, owner)
+			unmark(&n.leaving, owner)
 		}
 	}
 	delete(p.left, owner)
@@ -127,12 +124,12 @@ func (p *ports) failed(network types.NamespacedName, w work) (again []types.Name
 	defer p.mu.Unlock()
 	n := p.of(network)
 	n.whole = n.whole || w.whole
-	for owner := range w.set {
-		if p.on[owner] != network {
-			again = append(again, p.strayed(network, owner))
+	for _, written := range w.set {
+		if have := p.on[written.owner]; have == nil || have.network != n {
+			again = append(again, p.strayed(n, written.owner))
 			continue
 		}
-		mark(&n.changed, owner)
+		mark(&n.changed, written.owner)
 	}
 	for _, owner := range w.remove {
 		mark(&n.changed, owner)
@@ -143,9 +140,9 @@ func (p *ports) failed(network types.NamespacedName, w work) (again []types.Name
 // commit does the work: one transaction for a change, and none where nothing
 // differs.
 func (w work) commit(ctx context.Context, northbound Northbound, network ovn.Network) (ovn.Result, error) {
-	var ports []ovn.Port
+	ports := make([]ovn.Port, 0, len(w.set))
 	for _, p := range w.set {
-		ports = append(ports, p.Port)
+		ports = append(ports, p.row())
 	}
 	if w.whole {
 		network.Ports, network.Leaving = ports, portNames(w.leaving)

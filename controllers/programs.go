@@ -1,42 +1,38 @@
 package controllers
 
-import (
-	"sync"
+import "k8s.io/apimachinery/pkg/types"
 
-	"k8s.io/apimachinery/pkg/types"
-)
-
-// programs remember how the last write of each network went. They are written by
-// the worker that programs OVN and read by the one that reports.
-type programs struct {
-	mu       sync.Mutex
-	networks map[types.NamespacedName]program
-}
-
-// program is how a write went: the generation of the network that was judged for
-// it, and the error that it ended with.
+// program is how the last write of a network went: the generation of the network
+// that was judged for it, and the error that it ended with. It is written by the
+// worker that programs OVN and read by the one that reports.
 type program struct {
 	generation int64
 	err        error
 }
 
-func newPrograms() *programs { return &programs{networks: map[types.NamespacedName]program{}} }
-
-func (p *programs) note(network types.NamespacedName, generation int64, err error) {
+// note remembers how a write of the network went.
+func (p *ports) note(network types.NamespacedName, generation int64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.networks[network] = program{generation, err}
+	p.of(network).last = &program{generation, err}
 }
 
-func (p *programs) of(network types.NamespacedName) (program, bool) {
+// program is how the network's last write went, if it was written.
+func (p *ports) program(network types.NamespacedName) (program, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	found, has := p.networks[network]
-	return found, has
+	if n := p.networks[network]; n != nil && n.last != nil {
+		return *n.last, true
+	}
+	return program{}, false
 }
 
-func (p *programs) forget(network types.NamespacedName) {
+// forget clears how the network's last write went: nothing is reported of one
+// that is gone.
+func (p *ports) forget(network types.NamespacedName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.networks, network)
+	if n := p.networks[network]; n != nil {
+		n.last = nil
+	}
 }

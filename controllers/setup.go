@@ -72,7 +72,6 @@ type setup struct {
 	placement                       *placement
 	networks, attachments, statuses *wakeups
 	ports                           *ports
-	programs                        *programs
 	names                           *interfaceNames
 	stages                          *stages
 }
@@ -85,7 +84,7 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 	s := setup{
 		mgr: mgr, config: c,
 		networks: &wakeups{}, attachments: &wakeups{}, statuses: &wakeups{},
-		ports: newPorts(), programs: newPrograms(), names: &interfaceNames{}, stages: newStages(),
+		ports: newPorts(), names: &interfaceNames{}, stages: newStages(),
 	}
 	ranges := newClusterRanges(mgr.GetClient(), mgr.GetRESTMapper())
 	cluster := admission.Cluster{UnderlayMTU: c.UnderlayMTU}
@@ -140,7 +139,7 @@ func (s *setup) network() error {
 	r := &L2NetworkReconciler{
 		Client: s.mgr.GetClient(), Northbound: s.config.Northbound,
 		Recorder:  s.mgr.GetEventRecorder(fieldOwner),
-		placement: s.placement, ports: s.ports, programs: s.programs, filling: &filling{}, stages: s.stages,
+		placement: s.placement, ports: s.ports, filling: &filling{}, stages: s.stages,
 		attachments: s.attachments, networks: s.networks, statuses: s.statuses,
 	}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2network").
@@ -162,7 +161,7 @@ func (s *setup) network() error {
 func (s *setup) status() error {
 	r := &L2NetworkStatusReconciler{
 		Client: s.mgr.GetClient(), Recorder: s.mgr.GetEventRecorder(fieldOwner),
-		placement: s.placement, programs: s.programs, ports: s.ports,
+		placement: s.placement, ports: s.ports,
 	}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2networkstatus").
 		For(&v1alpha1.L2Network{}, builder.WithPredicates(networkChanges)).

@@ -35,6 +35,10 @@ func (t *told) news(about client.Object, all []v1alpha1.Event) []v1alpha1.Event 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	key := client.ObjectKeyFromObject(about)
+	if len(all) == 0 {
+		delete(t.objects, key)
+		return nil
+	}
 	before := t.objects[key]
 	if before.uid != about.GetUID() {
 		before = complaints{}
@@ -46,10 +50,6 @@ func (t *told) news(about client.Object, all []v1alpha1.Event) []v1alpha1.Event 
 			news = append(news, e)
 		}
 		now.events[e] = true
-	}
-	if len(all) == 0 {
-		delete(t.objects, key)
-		return nil
 	}
 	if t.objects == nil {
 		t.objects = map[types.NamespacedName]complaints{}

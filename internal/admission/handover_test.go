@@ -92,6 +92,25 @@ func TestTakeAgain(t *testing.T) {
 	}
 }
 
+// A write that is under way is its newest pod's: nothing is left of an earlier
+// one, and another pod's end does not touch it.
+func TestTakeForAnotherPod(t *testing.T) {
+	l, _ := opened(tiny())
+	for _, pod := range []string{"ping", "pong", "pong"} {
+		a := asks(owner, "", "tiny")
+		a.Spec.PodName = pod
+		if _, err := l.Take(Ask{Network: tiny(), Attachment: a}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Forget(key("default", "ping"))
+	if members := l.Members(tiny().Key()); len(members) != 1 {
+		t.Errorf("the first pod's end takes the lease back: %v", members)
+	}
+	l.Forget(key("default", "pong"))
+	empty(t, l)
+}
+
 // What the API records is taken at start: first what was granted, then what a
 // user asks for, and what is forged last, however old it is.
 func TestLoadByPrecedence(t *testing.T) {

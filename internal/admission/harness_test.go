@@ -136,12 +136,12 @@ func mustGrant(t *testing.T, l *Ledger, n *v1alpha1.L2Network, owner types.Names
 // empty checks that nothing of what came and went is left in memory.
 func empty(t *testing.T, l *Ledger) {
 	t.Helper()
-	if n := len(l.holders) + len(l.pending) + len(l.lines); n > 0 {
-		t.Errorf("the ledger keeps %d holders, %d pending, %d in lines", len(l.holders), len(l.pending), len(l.lines))
+	if n := len(l.holders) + len(l.pending.pods) + len(l.pending.by) + len(l.lines); n > 0 {
+		t.Errorf("the ledger keeps %d holders, %d pending, %d in lines", len(l.holders), len(l.pending.pods), len(l.lines))
 	}
 	for key, n := range l.networks {
-		left := len(n.waiting.lines) + len(n.waiting.place) + len(n.waiting.woken) + len(n.guests) + n.pool.Len()
-		if left > 0 {
+		waits := n.waiting.lines != nil || n.waiting.place != nil || n.waiting.woken != nil
+		if waits || n.guests != nil || n.pool.Len() > 0 {
 			t.Errorf("network %s keeps lines %v, places %v, woken %v, guests %v, %d members",
 				key, n.waiting.lines, n.waiting.place, n.waiting.woken, n.guests, n.pool.Len())
 		}

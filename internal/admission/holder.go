@@ -16,7 +16,6 @@ type holder struct {
 	// seen says that a cache has shown the attachment: that it does not show it
 	// any more is its end.
 	seen bool
-	pod  types.NamespacedName
 	// networks that it has a lease on: two while it moves, the one that it moves
 	// to last.
 	networks []types.NamespacedName
@@ -26,24 +25,47 @@ func (h holder) has(network types.NamespacedName) bool { return slices.Contains(
 
 // on is the holder with its newest lease on the network.
 func (h holder) on(network types.NamespacedName) holder {
+	if last := len(h.networks) - 1; last >= 0 && h.networks[last] == network {
+		return h
+	}
 	networks := slices.DeleteFunc(slices.Clone(h.networks), func(o types.NamespacedName) bool { return o == network })
 	h.networks = append(networks, network) //nolint:gocritic // a clone: a holder's slices are never written to
 	return h
 }
 
-// of is the holder as a pod's attachment of that UID.
-func (h holder) of(pod types.NamespacedName, uid types.UID) holder {
-	h.pod, h.uid, h.seen = pod, uid, uid != ""
+// of is the holder as the attachment of that UID.
+func (h holder) of(uid types.UID) holder {
+	h.uid, h.seen = uid, uid != ""
 	return h
 }
 
-// Confirm says that the attachment which a lease was taken for is written.
-func (l *Ledger) Confirm(owner types.NamespacedName, uid types.UID) {
-	defer l.turn(owner)()
-	if h, held := l.holder(owner); held && h.uid == "" {
-		h.uid = uid
-		l.hold(owner, h)
+func (l *Ledger) holder(owner types.NamespacedName) (holder, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h, held := l.holders[owner]
+	return h, held
+}
+
+// hold notes what the pod's attachment has, whose write is under way where it
+// has no UID yet.
+func (l *Ledger) hold(owner types.NamespacedName, h holder, pod types.NamespacedName) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holders[owner] = h
+	if h.uid == "" && pod != (types.NamespacedName{}) {
+		l.pending.begin(owner, pod)
+		return
 	}
+	l.pending.end(owner)
+}
+
+// release takes back all that the owner has.
+func (l *Ledger) release(owner types.NamespacedName, h holder) {
+	l.mu.Lock()
+	delete(l.holders, owner)
+	l.pending.end(owner)
+	l.mu.Unlock()
+	l.releaseOn(owner, h.networks)
 }
 
 // Cancel takes back what was taken for a write that was refused.
@@ -83,39 +105,6 @@ func (l *Ledger) Gone(owner types.NamespacedName) {
 	}
 }
 
-// Quit takes an attachment that asks for nothing any more out of the line that
-// it waits in, and has another woken in its place where it was woken itself.
-func (l *Ledger) Quit(owner types.NamespacedName) {
-	l.mu.Lock()
-	n := l.networks[l.lines[owner]]
-	delete(l.lines, owner)
-	l.mu.Unlock()
-	if n == nil {
-		return
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.pass(n.waiting.gone(owner))
-}
-
-// Forget takes back what was taken for a pod that is gone and never confirmed:
-// the outcome of the write is unknown, and it is not tried again.
-func (l *Ledger) Forget(pod types.NamespacedName) {
-	l.mu.Lock()
-	var all []types.NamespacedName
-	for owner := range l.pending[pod] {
-		all = append(all, owner)
-	}
-	l.mu.Unlock()
-	for _, owner := range all {
-		done := l.turn(owner)
-		if h, held := l.holder(owner); held && h.uid == "" && h.pod == pod {
-			l.release(owner, h)
-		}
-		done()
-	}
-}
-
 // Settle says that the attachment's port is on the network: what it had on
 // others is free.
 func (l *Ledger) Settle(network, owner types.NamespacedName, uid types.UID) {
@@ -149,6 +138,8 @@ func (l *Ledger) keep(owner types.NamespacedName, h holder, on ...types.Namespac
 		return
 	}
 	h.networks = slices.DeleteFunc(slices.Clone(h.networks), others)
-	l.hold(owner, h)
+	l.mu.Lock()
+	l.holders[owner] = h
+	l.mu.Unlock()
 	l.releaseOn(owner, left)
 }

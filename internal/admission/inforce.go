@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/ipam"
@@ -29,7 +30,7 @@ func (n *network) judge(network *v1alpha1.L2Network, cluster Cluster) {
 		return // what is on record counts when another spec is judged
 	}
 	n.generation, n.stranded = network.Generation, nil
-	err := cluster.judge(n.inForce, network)
+	err := cluster.judge(n.object(), network)
 	if err == nil {
 		wanted, _ := ipamConfig(network.Spec.IPAM) // judged
 		err = n.pool.Configure(wanted)
@@ -39,8 +40,8 @@ func (n *network) judge(network *v1alpha1.L2Network, cluster Cluster) {
 		n.stranded = stranded
 		n.refused = Refuse(v1alpha1.NetworkInvalid(err))
 	}
-	if err == nil && (n.inForce == nil || !sameSpec(n.inForce, network)) {
-		n.inForce = essence(network)
+	if err == nil && (n.inForce == nil || !equality.Semantic.DeepEqual(n.inForce.spec, network.Spec)) {
+		n.inForce = termsOf(network)
 		n.version++
 	}
 	n.follow(network)
@@ -51,9 +52,7 @@ func (n *network) judge(network *v1alpha1.L2Network, cluster Cluster) {
 func (n *network) begin(network *v1alpha1.L2Network) {
 	n.known, n.opened, n.uid, n.refused, n.stranded = true, false, network.UID, nil, nil
 	n.generation = notSeen
-	if n.inForce = network.InForce(); n.inForce != nil {
-		n.inForce = essence(n.inForce)
-	}
+	n.inForce = termsOf(network.InForce())
 	n.version++
 	held := n.pool
 	n.pool = ipam.NewPool()
@@ -64,31 +63,42 @@ func (n *network) begin(network *v1alpha1.L2Network) {
 	if n.inForce == nil {
 		return
 	}
-	if config, err := ipamConfig(n.inForce.Spec.IPAM); err != nil || n.pool.Configure(config) != nil {
+	if config, err := ipamConfig(n.inForce.spec.IPAM); err != nil || n.pool.Configure(config) != nil {
 		n.inForce = nil // a status that can't be read puts nothing in force; the spec is judged
 	}
 }
 
-// essence is what is kept of a network while it is in force: of thousands, their
-// statuses and labels would double what a cache has of them.
-func essence(network *v1alpha1.L2Network) *v1alpha1.L2Network {
-	kept := &v1alpha1.L2Network{Spec: network.Spec}
-	kept.Namespace, kept.Name, kept.UID = network.Namespace, network.Name, network.UID
-	kept.Generation, kept.DeletionTimestamp = network.Generation, network.DeletionTimestamp
-	return kept
+// terms are what is kept of a network while it is in force: of thousands, their
+// metadata and statuses would double what a cache has of them. They are not
+// changed.
+type terms struct {
+	spec    v1alpha1.L2NetworkSpec
+	deleted *metav1.Time
+}
+
+func termsOf(network *v1alpha1.L2Network) *terms {
+	if network == nil {
+		return nil
+	}
+	return &terms{network.Spec, network.DeletionTimestamp}
+}
+
+// object is the network with its spec in force, nil for none. It is made each
+// time that it is asked for.
+func (n *network) object() *v1alpha1.L2Network {
+	if n.inForce == nil {
+		return nil
+	}
+	o := &v1alpha1.L2Network{Spec: n.inForce.spec}
+	o.Namespace, o.Name, o.UID, o.DeletionTimestamp = n.key.Namespace, n.key.Name, n.uid, n.inForce.deleted
+	return o
 }
 
 // follow takes over what changes of a network without its spec.
 func (n *network) follow(network *v1alpha1.L2Network) {
-	if n.inForce == nil || n.inForce.DeletionTimestamp.Equal(network.DeletionTimestamp) {
+	if n.inForce == nil || n.inForce.deleted.Equal(network.DeletionTimestamp) {
 		return
 	}
-	inForce := *n.inForce
-	inForce.DeletionTimestamp = network.DeletionTimestamp
-	n.inForce = &inForce
+	n.inForce = &terms{n.inForce.spec, network.DeletionTimestamp}
 	n.version++
-}
-
-func sameSpec(a, b *v1alpha1.L2Network) bool {
-	return a.UID == b.UID && equality.Semantic.DeepEqual(a.Spec, b.Spec)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -57,7 +58,7 @@ func TestRefusedGenerationChangesNothing(t *testing.T) {
 			}
 
 			expectReason(t, tc.reason, tc.want, report.Refused)
-			if report.Version != before.Version || report.InForce != before.InForce || report.Generation != second.Generation {
+			if report.Version != before.Version || !cmp.Equal(report.InForce, before.InForce) || report.Generation != second.Generation {
 				t.Errorf("%s: in force are %v, version %d after %d, of generation %d", tc.reason, report.InForce.Spec, report.Version, before.Version, report.Generation)
 			}
 			taken, err := l.Take(Ask{Network: second, Attachment: asks(key("guests", "x"), "x", "net")})
@@ -97,7 +98,7 @@ func TestStrandedComesIntoForce(t *testing.T) {
 		if w.networks > 0 {
 			t.Fatalf("with %d in the way, the spec is judged again", members-1-i)
 		}
-		if report := l.Judge(second); report.Refused == nil || report.InForce.Generation != 1 {
+		if report := l.Judge(second); report.Refused == nil || report.InForce.Spec.IPAM.Ranges != nil {
 			t.Fatalf("with %d in the way, the spec is in force", members-1-i)
 		}
 		l.Withdraw(asks(waiter(i), "w", "net"))
@@ -105,7 +106,7 @@ func TestStrandedComesIntoForce(t *testing.T) {
 	if w.networks != 1 {
 		t.Errorf("the network is woken %d times, want once", w.networks)
 	}
-	if report := l.Judge(second); report.Refused != nil || report.InForce.Generation != 2 || report.Members != 1 {
+	if report := l.Judge(second); report.Refused != nil || report.InForce.Spec.IPAM.Ranges == nil || report.Members != 1 {
 		t.Errorf("nothing is in its way any more: %+v", report)
 	}
 	l.Withdraw(asks(waiter(members-1), "w", "net"))
@@ -158,8 +159,11 @@ func TestOlderGenerationIsNotJudged(t *testing.T) {
 	second.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
 	l, _ := opened(first)
 	want := l.Judge(second)
+	if o := want.InForce; o.UID != first.UID || o.Key() != first.Key() || o.DeletionTimestamp == nil {
+		t.Errorf("what is in force is another network's, or is not being deleted: %+v", o.ObjectMeta)
+	}
 	mustFail(t, l, first)
-	if got := l.Judge(first); got != want {
+	if got := l.Judge(first); !cmp.Equal(got, want) {
 		t.Errorf("what is in force goes back to an earlier generation: got %+v, want %+v", got, want)
 	}
 }

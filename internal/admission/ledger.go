@@ -34,7 +34,7 @@ type Ledger struct {
 	mu       sync.Mutex
 	networks map[types.NamespacedName]*network
 	holders  map[types.NamespacedName]holder // by attachment
-	pending  map[types.NamespacedName]owners // by pod: attachments whose write is under way
+	pending  pending
 	// lines has the network that an attachment was refused by, where it may wait.
 	lines map[types.NamespacedName]types.NamespacedName
 
@@ -51,8 +51,6 @@ type Wake struct {
 	Members     func(...types.NamespacedName)
 }
 
-type owners = map[types.NamespacedName]bool
-
 // NewLedger returns an empty ledger of a cluster's networks.
 func NewLedger(cluster Cluster, wake Wake) *Ledger {
 	return &Ledger{
@@ -60,7 +58,6 @@ func NewLedger(cluster Cluster, wake Wake) *Ledger {
 		wake:     wake,
 		networks: map[types.NamespacedName]*network{},
 		holders:  map[types.NamespacedName]holder{},
-		pending:  map[types.NamespacedName]owners{},
 		lines:    map[types.NamespacedName]types.NamespacedName{},
 		turns:    turn.New(),
 	}
@@ -106,13 +103,11 @@ func (l *Ledger) Take(ask Ask) (Taken, error) {
 		h = holder{}
 	}
 	l.queue(owner, key)
-	taken, err := l.takeOn(key, owner, ask)
-	if err != nil {
-		return taken, err
+	taken, err := l.admit(ask, h, (*network).take)
+	if err == nil {
+		l.leaveLine(owner)
 	}
-	l.leaveLine(owner)
-	l.hold(owner, h.on(key).of(ask.Attachment.PodKey(), uid))
-	return taken, nil
+	return taken, err
 }
 
 // Hold is Take on a network that the attachment is to stay on while it waits for
@@ -120,134 +115,25 @@ func (l *Ledger) Take(ask Ask) (Taken, error) {
 func (l *Ledger) Hold(ask Ask) (Taken, error) {
 	owner := ask.Attachment.Key()
 	defer l.turn(owner)()
-	key := ask.Network.Key()
-	taken, err := l.stayOn(key, owner, ask)
-	if err != nil {
-		return taken, err
-	}
 	h, _ := l.holder(owner)
-	l.hold(owner, h.on(key).of(ask.Attachment.PodKey(), ask.Attachment.UID))
-	return taken, nil
+	return l.admit(ask, h, (*network).stay)
 }
 
-func (l *Ledger) takeOn(key, owner types.NamespacedName, ask Ask) (Taken, error) {
-	n := l.locked(key)
-	defer n.mu.Unlock()
-	return n.take(owner, ask, l.cluster)
-}
-
-func (l *Ledger) stayOn(key, owner types.NamespacedName, ask Ask) (Taken, error) {
-	n := l.locked(key)
-	defer n.mu.Unlock()
-	return n.stay(owner, ask, l.cluster)
-}
-
-// queue says in which network's lines the attachment may wait.
-func (l *Ledger) queue(owner, key types.NamespacedName) {
-	l.mu.Lock()
-	before, waits := l.lines[owner]
-	l.mu.Unlock()
-	if waits && before == key {
-		return
+// admit has the network decide, and notes what its holder has there then.
+func (l *Ledger) admit(ask Ask, h holder, decide func(*network, types.NamespacedName, Ask, Cluster) (Taken, error)) (Taken, error) {
+	key, owner := ask.Network.Key(), ask.Attachment.Key()
+	taken, err := l.decided(key, func(n *network) (Taken, error) { return decide(n, owner, ask, l.cluster) })
+	if err == nil {
+		l.hold(owner, h.on(key).of(ask.Attachment.UID), ask.Attachment.PodKey())
 	}
-	l.Quit(owner)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines[owner] = key
+	return taken, err
 }
 
-func (l *Ledger) leaveLine(owner types.NamespacedName) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.lines, owner)
+func (l *Ledger) decided(key types.NamespacedName, decide func(*network) (Taken, error)) (Taken, error) {
+	n := l.locked(key)
+	defer n.mu.Unlock()
+	return decide(n)
 }
 
 // turn has the caller be the only one that works on the attachment.
 func (l *Ledger) turn(owner types.NamespacedName) (done func()) { return l.turns.Take(owner) }
-
-// locked is the network, which the caller unlocks. A network that was dropped
-// before it was locked is not the ledger's any more: what would be taken of it
-// would be given out a second time.
-func (l *Ledger) locked(key types.NamespacedName) *network {
-	for {
-		n := l.network(key)
-		n.mu.Lock()
-		if !n.dropped {
-			return n
-		}
-		n.mu.Unlock()
-	}
-}
-
-func (l *Ledger) network(key types.NamespacedName) *network {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := l.networks[key]
-	if n == nil {
-		n = newNetwork(key, l.wake)
-		l.networks[key] = n
-	}
-	return n
-}
-
-func (l *Ledger) holder(owner types.NamespacedName) (holder, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	h, held := l.holders[owner]
-	return h, held
-}
-
-func (l *Ledger) hold(owner types.NamespacedName, h holder) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.holders[owner] = h
-	if h.uid == "" && h.pod != (types.NamespacedName{}) {
-		if l.pending[h.pod] == nil {
-			l.pending[h.pod] = owners{}
-		}
-		l.pending[h.pod][owner] = true
-		return
-	}
-	l.written(owner, h.pod)
-}
-
-// written says that the write of the pod's attachment is not under way.
-func (l *Ledger) written(owner, pod types.NamespacedName) {
-	delete(l.pending[pod], owner)
-	if len(l.pending[pod]) == 0 {
-		delete(l.pending, pod)
-	}
-}
-
-// release takes back all that the owner has.
-func (l *Ledger) release(owner types.NamespacedName, h holder) {
-	l.mu.Lock()
-	delete(l.holders, owner)
-	l.written(owner, h.pod)
-	l.mu.Unlock()
-	l.releaseOn(owner, h.networks)
-}
-
-func (l *Ledger) releaseOn(owner types.NamespacedName, networks []types.NamespacedName) {
-	for _, key := range networks {
-		l.mu.Lock()
-		n := l.networks[key]
-		l.mu.Unlock()
-		if n == nil {
-			continue
-		}
-		if n.release(owner) {
-			l.drop(key, n)
-		}
-	}
-}
-
-// drop forgets a network that the API does not have, and of which nothing
-// is held.
-func (l *Ledger) drop(key types.NamespacedName, n *network) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.networks[key] == n && n.drop() {
-		delete(l.networks, key)
-	}
-}

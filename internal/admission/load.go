@@ -73,7 +73,7 @@ func (l *Ledger) member(a *v1alpha1.L2Attachment, on types.NamespacedName, ask A
 	if _, held := l.holder(owner); held || !l.admitTo(on, owner, lease, ask.Network) {
 		return
 	}
-	l.hold(owner, holder{}.on(on).of(a.PodKey(), a.UID))
+	l.hold(owner, holder{}.on(on).of(a.UID), a.PodKey())
 }
 
 // admitTo makes the owner a member with the lease, if that is free.
@@ -81,7 +81,7 @@ func (l *Ledger) admitTo(key, owner types.NamespacedName, lease ipam.Lease, netw
 	n := l.locked(key)
 	defer n.mu.Unlock()
 	n.judge(network, l.cluster)
-	if n.pool.Has(owner.String()) || n.pool.Hold(owner.String(), lease) != nil {
+	if name := owner.String(); n.pool.Has(name) || n.pool.Hold(name, lease) != nil {
 		return false
 	}
 	n.joined(owner)

@@ -14,13 +14,13 @@ import (
 // does not have, or not yet.
 type network struct {
 	key  types.NamespacedName
-	wake Wake
+	wake *Wake // the ledger's
 
 	mu sync.Mutex
 	// dropped says that the ledger has forgotten it.
 	dropped bool
 	pool    *ipam.Pool
-	// guests counts members by namespace, but for the network's own.
+	// guests counts members by namespace, but for the network's own: nil without any.
 	guests map[string]int
 
 	// known says that the API has the network, uid and generation what was judged
@@ -28,9 +28,9 @@ type network struct {
 	known      bool
 	uid        types.UID
 	generation int64
-	// inForce is the network with its spec in force, nil for none; version
-	// changes with it.
-	inForce *v1alpha1.L2Network
+	// inForce is what is in force of the network, nil for nothing; version changes
+	// with it.
+	inForce *terms
 	version int64
 	// opened says that what is on record of the network's attachments was taken:
 	// only then may something new be given out.
@@ -43,40 +43,40 @@ type network struct {
 	waiting waiting
 }
 
-func newNetwork(key types.NamespacedName, wake Wake) *network {
-	return &network{key: key, wake: wake, pool: ipam.NewPool(), guests: map[string]int{}}
+func newNetwork(key types.NamespacedName, wake *Wake) *network {
+	return &network{key: key, wake: wake, pool: ipam.NewPool()}
 }
 
 // take is Ledger.Take on this network, which is locked.
 func (n *network) take(owner types.NamespacedName, ask Ask, cluster Cluster) (Taken, error) {
-	n.judge(ask.Network, cluster)
-	lease, err := n.decide(owner, ask)
+	taken, err := n.stay(owner, ask, cluster)
 	if refusal, ok := AsRefusal(err); ok {
 		n.pass(n.waiting.await(owner, refusal))
 	}
 	if err == nil {
-		n.used(owner, lease)
+		n.used(owner, taken.Lease)
 	}
-	return Taken{lease, n.inForce}, err
+	return taken, err
 }
 
 // stay is Ledger.Hold on this network, which is locked.
 func (n *network) stay(owner types.NamespacedName, ask Ask, cluster Cluster) (Taken, error) {
 	n.judge(ask.Network, cluster)
-	lease, err := n.decide(owner, ask)
-	return Taken{lease, n.inForce}, err
+	if n.inForce == nil {
+		return Taken{}, Refuse(v1alpha1.NetworkNotAccepted(n.key, n.refused.Error()))
+	}
+	inForce := n.object()
+	lease, err := n.decide(owner, ask, inForce)
+	return Taken{lease, inForce}, err
 }
 
-func (n *network) decide(owner types.NamespacedName, ask Ask) (ipam.Lease, error) {
-	if n.inForce == nil {
-		return ipam.Lease{}, Refuse(v1alpha1.NetworkNotAccepted(n.key, n.refused.Error()))
-	}
-	if err := May(n.inForce, ask.Attachment, ask.Surroundings, members{n}); err != nil {
+func (n *network) decide(owner types.NamespacedName, ask Ask, inForce *v1alpha1.L2Network) (ipam.Lease, error) {
+	if err := May(inForce, ask.Attachment, ask.Surroundings, members{n}); err != nil {
 		return ipam.Lease{}, err
 	}
 	name := owner.String()
 	had, has := n.pool.Lease(name)
-	lease, err := n.lease(name, ask)
+	lease, err := n.lease(name, ask, inForce)
 	switch holds := n.pool.Has(name); {
 	case holds && !has:
 		n.joined(owner)
@@ -92,8 +92,8 @@ func (n *network) decide(owner types.NamespacedName, ask Ask) (ipam.Lease, error
 }
 
 // lease takes what the attachment has on record, or asks for.
-func (n *network) lease(name string, ask Ask) (ipam.Lease, error) {
-	if recorded(n.inForce, ask.Attachment) {
+func (n *network) lease(name string, ask Ask, inForce *v1alpha1.L2Network) (ipam.Lease, error) {
+	if recorded(inForce, ask.Attachment) {
 		lease, err := leaseOf(ask.Attachment)
 		if err != nil {
 			return ipam.Lease{}, Refuse(v1alpha1.AttachmentRefused(v1alpha1.ReasonInvalid, err.Error()))
@@ -120,6 +120,9 @@ func (n *network) lease(name string, ask Ask) (ipam.Lease, error) {
 // joined counts one member more.
 func (n *network) joined(owner types.NamespacedName) {
 	if owner.Namespace != n.key.Namespace {
+		if n.guests == nil {
+			n.guests = map[string]int{}
+		}
 		n.guests[owner.Namespace]++
 	}
 	n.wake.Members(n.key)
@@ -131,11 +134,14 @@ func (n *network) left(owner types.NamespacedName, had ipam.Lease) {
 		if n.guests[owner.Namespace]--; n.guests[owner.Namespace] <= 0 {
 			delete(n.guests, owner.Namespace)
 		}
+		if len(n.guests) == 0 {
+			n.guests = nil
+		}
 	}
 	n.wake.Members(n.key)
 	n.pass(n.waiting.freed(n.tokens(owner, had)))
 	n.unstrand(owner.String())
-	if !n.known || n.inForce != nil && !n.inForce.DeletionTimestamp.IsZero() {
+	if !n.known || n.inForce != nil && !n.inForce.deleted.IsZero() {
 		n.wake.Networks(n.key) // its deletion may have waited for this
 	}
 }

@@ -29,7 +29,7 @@ func (l *Ledger) Judge(network *v1alpha1.L2Network) Report {
 }
 
 func (n *network) report() Report {
-	return Report{InForce: n.inForce, Version: n.version, Generation: n.generation, Refused: n.refused, Members: n.pool.Len()}
+	return Report{InForce: n.object(), Version: n.version, Generation: n.generation, Refused: n.refused, Members: n.pool.Len()}
 }
 
 // Open says that what is on record of the network's attachments has been taken:

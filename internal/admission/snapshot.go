@@ -26,7 +26,7 @@ func (l *Ledger) Snapshot() []Held {
 	for key, n := range l.networks {
 		networks[key] = n
 	}
-	pending := owners{}
+	pending := map[types.NamespacedName]bool{}
 	for owner, h := range l.holders {
 		pending[owner] = h.uid == ""
 	}
@@ -42,7 +42,7 @@ func (l *Ledger) Snapshot() []Held {
 	return leases
 }
 
-func (n *network) leases(key types.NamespacedName, pending owners) []Held {
+func (n *network) leases(key types.NamespacedName, pending map[types.NamespacedName]bool) []Held {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var leases []Held

@@ -84,6 +84,9 @@ func (w *waiting) forget(owner types.NamespacedName) map[token]bool {
 	w.leave(owner)
 	woken := w.woken[owner]
 	delete(w.woken, owner)
+	if len(w.place)+len(w.woken) == 0 {
+		*w = waiting{} // a map keeps the size that it had
+	}
 	return woken
 }
 

@@ -54,8 +54,9 @@ func TestPoolIsSmall(t *testing.T) {
 		leases int
 		most   int
 	}{
-		"Unused": {"What all addresses are free of needs no tree.", 0, 700},
-		"Used":   {"A tree's spare nodes are everybody's.", 1, 2_300},
+		"Unused": {"What all addresses are free of needs no tree.", 0, 600},
+		"Used":   {"One lease needs neither a tree nor a map.", 1, 750},
+		"Few":    {"Nor do a few.", few, 1_700},
 	}
 	c, err := ParseConfig([]string{"10.0.0.0/16", "fd00::/64"}, nil, nil)
 	if err != nil {
@@ -88,7 +89,7 @@ func TestPoolIsSmall(t *testing.T) {
 // What a network's pods had is given back with the last of them. Many pools,
 // as what the runtime keeps for itself meanwhile would weigh on one.
 func TestEmptiedPoolIsSmall(t *testing.T) {
-	const leases, most = 2_000, 2_000
+	const leases, most = 2_000, 600
 	all := make([]*Pool, 50)
 	for i := range all {
 		all[i] = pool(t, []string{"10.0.0.0/16", "fd00::/64"}, nil, nil)

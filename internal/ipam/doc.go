@@ -6,5 +6,5 @@
 //
 // A subnet's free addresses are a set of intervals, not of addresses, so that a
 // /8 or a /64 costs no more than a /24 and every call is O(log n) in the number
-// of gaps. A subnet of which nothing is taken has no such set.
+// of gaps. A network of a few pods has no such set: its leases are a short list.
 package ipam

@@ -12,10 +12,7 @@ import (
 type Pool struct {
 	config  Config
 	subnets []*subnet
-	// The maps are nil while there is no lease.
-	leases    map[string]Lease
-	addresses map[netip.Addr]string
-	macs      map[MAC]string
+	leases  leases
 }
 
 // Request is what an owner asks for.
@@ -66,12 +63,29 @@ func (p *Pool) Configure(c Config) error {
 	}
 
 	p.config, p.subnets = c, subnets
-	for addr := range p.addresses {
-		if s := p.subnetOf(addr); s != nil {
-			s.take(addr)
-		}
+	if p.leases.many() {
+		p.track()
 	}
 	return nil
+}
+
+// track has each subnet keep its free addresses from now on.
+func (p *Pool) track() {
+	for _, s := range p.subnets {
+		s.track()
+	}
+	for _, lease := range p.leases.all() {
+		p.each(lease, (*subnet).take)
+	}
+}
+
+// each does to the subnets what they are to do with the lease's addresses.
+func (p *Pool) each(lease Lease, do func(*subnet, netip.Addr)) {
+	for _, a := range lease.Addresses {
+		if s := p.subnetOf(a.Addr()); s != nil {
+			do(s, a.Addr())
+		}
+	}
 }
 
 // Config is the config in force.
@@ -81,24 +95,28 @@ func (p *Pool) Config() Config { return p.config }
 // assignable and no more, or were grantable and no more.
 func (p *Pool) stranded(to []*subnet) *StrandedError {
 	stranded := &StrandedError{}
-	for addr, owner := range p.addresses {
-		was, becomes := p.subnetOf(addr), subnetIn(to, addr)
-		if was == nil || becomes == nil {
-			continue
-		}
-		lost := was.assignable.contains(addr) && !becomes.assignable.contains(addr) ||
-			was.grantable(addr) && !becomes.grantable(addr)
-		if lost {
-			stranded.add(owner, addr)
+	for owner, lease := range p.leases.all() {
+		for _, a := range lease.Addresses {
+			if strands(p.subnetOf(a.Addr()), subnetIn(to, a.Addr()), a.Addr()) {
+				stranded.add(owner, a.Addr())
+			}
 		}
 	}
 	return stranded
 }
 
+func strands(was, becomes *subnet, addr netip.Addr) bool {
+	if was == nil || becomes == nil {
+		return false
+	}
+	return was.assignable.contains(addr) && !becomes.assignable.contains(addr) ||
+		was.grantable(addr) && !becomes.grantable(addr)
+}
+
 // Allocate gives an owner its addresses, all of them or none. An owner that
 // has a lease keeps it, whatever the request.
 func (p *Pool) Allocate(owner string, r Request) (Lease, error) {
-	if lease, ok := p.leases[owner]; ok {
+	if lease, ok := p.leases.of(owner); ok {
 		return lease, nil
 	}
 	if r.MAC != (MAC{}) && !r.MAC.unicast() {
@@ -163,7 +181,7 @@ func (p *Pool) assigned(asked []netip.Prefix) ([]netip.Prefix, error) {
 		if slices.ContainsFunc(asked, func(a netip.Prefix) bool { return s.prefix.Contains(a.Addr()) }) {
 			continue
 		}
-		addr, err := s.next()
+		addr, err := s.next(&p.leases)
 		if err != nil {
 			return nil, err
 		}
@@ -175,13 +193,13 @@ func (p *Pool) assigned(asked []netip.Prefix) ([]netip.Prefix, error) {
 func (p *Pool) chooseMAC(owner string, addresses []netip.Prefix) MAC {
 	if len(addresses) > 0 && addresses[0].Addr().Is4() {
 		mac := macOf(addresses[0].Addr())
-		if _, taken := p.macs[mac]; !taken {
+		if _, taken := p.leases.station(mac); !taken {
 			return mac
 		}
 	}
 	for attempt := 0; ; attempt++ {
 		mac := macFor(owner, attempt)
-		if _, taken := p.macs[mac]; !taken {
+		if _, taken := p.leases.station(mac); !taken {
 			return mac
 		}
 	}
@@ -193,53 +211,39 @@ func (p *Pool) chooseMAC(owner string, addresses []netip.Prefix) MAC {
 // replaced.
 func (p *Pool) Hold(owner string, lease Lease) error {
 	for _, a := range lease.Addresses {
-		if holder, taken := p.addresses[a.Addr()]; taken && holder != owner {
+		if holder, taken := p.leases.holder(a.Addr()); taken && holder != owner {
 			return &AddressTakenError{a.Addr(), holder}
 		}
 	}
-	if holder, taken := p.macs[lease.MAC]; taken && holder != owner {
+	if holder, taken := p.leases.station(lease.MAC); taken && holder != owner {
 		return &MACTakenError{lease.MAC, holder}
 	}
 
 	p.Release(owner)
-	if p.leases == nil {
-		p.leases, p.addresses, p.macs = map[string]Lease{}, map[netip.Addr]string{}, map[MAC]string{}
+	if turned := p.leases.add(owner, lease); turned {
+		p.track()
 	}
-	p.leases[owner] = lease
-	p.macs[lease.MAC] = owner
-	for _, a := range lease.Addresses {
-		p.addresses[a.Addr()] = owner
-		if s := p.subnetOf(a.Addr()); s != nil {
-			s.take(a.Addr())
-		}
-	}
+	p.each(lease, (*subnet).take)
 	return nil
 }
 
 // Release takes back all that the owner has, if anything.
 func (p *Pool) Release(owner string) {
-	lease, ok := p.leases[owner]
+	lease, ok := p.leases.of(owner)
 	if !ok {
 		return
 	}
-	delete(p.leases, owner)
-	delete(p.macs, lease.MAC)
-	for _, a := range lease.Addresses {
-		delete(p.addresses, a.Addr())
-		if s := p.subnetOf(a.Addr()); s != nil {
-			s.put(a.Addr())
+	turned := p.leases.remove(owner, lease)
+	p.each(lease, (*subnet).put)
+	for _, s := range p.subnets {
+		if turned {
+			s.untrack()
 		}
-	}
-	if len(p.leases) == 0 {
-		p.leases, p.addresses, p.macs = nil, nil, nil // a map keeps its size otherwise
 	}
 }
 
 // Lease is what the owner has.
-func (p *Pool) Lease(owner string) (Lease, bool) {
-	lease, ok := p.leases[owner]
-	return lease, ok
-}
+func (p *Pool) Lease(owner string) (Lease, bool) { return p.leases.of(owner) }
 
 // Check says whether the network could grant the address, whoever has it now.
 // It fails with *OutOfRangeError or *RequestError.
@@ -250,14 +254,14 @@ func (p *Pool) Check(address netip.Prefix) error {
 
 // Has says whether the owner has a lease.
 func (p *Pool) Has(owner string) bool {
-	_, has := p.leases[owner]
+	_, has := p.leases.of(owner)
 	return has
 }
 
 // Owners are all that have a lease, sorted: O(n log n). See Has and Len.
 func (p *Pool) Owners() []string {
-	owners := make([]string, 0, len(p.leases))
-	for owner := range p.leases {
+	owners := make([]string, 0, p.leases.len())
+	for owner := range p.leases.all() {
 		owners = append(owners, owner)
 	}
 	slices.Sort(owners)
@@ -265,7 +269,7 @@ func (p *Pool) Owners() []string {
 }
 
 // Len is the number of leases.
-func (p *Pool) Len() int { return len(p.leases) }
+func (p *Pool) Len() int { return p.leases.len() }
 
 func (p *Pool) subnetOf(addr netip.Addr) *subnet { return subnetIn(p.subnets, addr) }
 

@@ -231,8 +231,8 @@ func TestAllocateRefuses(t *testing.T) {
 			if diff := cmp.Diff([]string{"default/holder"}, p.Owners()); diff != "" {
 				t.Errorf("a refused request holds something: -want +got\n%s", diff)
 			}
-			if len(p.addresses) != 1 || len(p.macs) != 1 {
-				t.Errorf("a refused request left addresses %v or MACs %v", p.addresses, p.macs)
+			if p.Len() != 1 {
+				t.Errorf("a refused request left %v", p.leases)
 			}
 		})
 	}
@@ -387,7 +387,7 @@ func TestHold(t *testing.T) {
 	if err := p.Hold("default/old", moved); err != nil {
 		t.Errorf("an owner's lease may be replaced: %v", err)
 	}
-	if _, held := p.addresses[netip.MustParseAddr("192.0.2.1")]; held {
+	if _, held := p.leases.holder(netip.MustParseAddr("192.0.2.1")); held {
 		t.Error("a replaced lease still holds its address")
 	}
 	if err := p.Hold("default/second", moved); err == nil {

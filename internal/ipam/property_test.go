@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -68,21 +69,24 @@ func checkPool(t *rapid.T) {
 				t.Fatal(err)
 			}
 		},
-		"": func(t *rapid.T) { checkLeases(t, model, subnets, excluded) },
+		"": func(t *rapid.T) {
+			checkLeases(t, model, subnets, excluded)
+			checkTracked(t, p)
+		},
 	})
 
 	for o := range model {
 		p.Release(o)
 	}
-	if len(p.leases)+len(p.addresses)+len(p.macs) != 0 {
-		t.Fatalf("something is left: %v %v %v", p.leases, p.addresses, p.macs)
+	if p.leases.list != nil || p.leases.many() {
+		t.Fatalf("something is left: %v", p.leases)
 	}
 	fresh := NewPool()
 	if err := fresh.Configure(c); err != nil {
 		t.Fatal(err)
 	}
 	for i, s := range p.subnets {
-		if got, want := freeOf(s), freeOf(fresh.subnets[i]); fmt.Sprint(got) != fmt.Sprint(want) {
+		if got, want := freeOf(p, s), freeOf(fresh, fresh.subnets[i]); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("free %v after all is returned, want %v", got, want)
 		}
 	}
@@ -94,8 +98,8 @@ func allocate(t *rapid.T, p *Pool, model map[string]Lease, owner string, r Reque
 	var exhausted *ExhaustedError
 	if errors.As(err, &exhausted) {
 		for _, s := range p.subnets {
-			if s.prefix == exhausted.Subnet && len(freeOf(s)) > 0 {
-				t.Fatalf("%v, but %v are free", err, freeOf(s))
+			if s.prefix == exhausted.Subnet && len(freeOf(p, s)) > 0 {
+				t.Fatalf("%v, but %v are free", err, freeOf(p, s))
 			}
 		}
 	}
@@ -152,11 +156,31 @@ func checkAddress(t *rapid.T, a netip.Prefix, subnets, excluded []string) {
 	t.Fatalf("%s is in none of %v", a, subnets)
 }
 
-func freeOf(s *subnet) []Range {
-	if s.taken == 0 {
-		return s.assignable
+// checkTracked: what subnets keep of their free addresses is right, and kept
+// while the leases are many.
+func checkTracked(t *rapid.T, p *Pool) {
+	for _, s := range p.subnets {
+		if s.tracks() != p.leases.many() {
+			t.Fatalf("subnet %s tracks its free addresses: %t, with %d leases", s.prefix, s.tracks(), p.Len())
+		}
+		if !s.tracks() {
+			continue
+		}
+		if got, want := intervals(s.free), freeOf(p, s); !slices.Equal(got, want) {
+			t.Fatalf("subnet %s has %v free, want %v", s.prefix, got, want)
+		}
 	}
-	return intervals(s.free)
+}
+
+// freeOf are the subnet's free addresses, whatever the pool keeps of them.
+func freeOf(p *Pool, s *subnet) []Range {
+	var taken []Range
+	for _, lease := range p.leases.all() {
+		for _, a := range lease.Addresses {
+			taken = append(taken, single(a.Addr()))
+		}
+	}
+	return without(s.assignable, taken)
 }
 
 func intervals(s set) []Range {

@@ -11,11 +11,9 @@ type subnet struct {
 	// assignable are the addresses that are chosen from, excluded those that
 	// are not even granted on request.
 	assignable, excluded ranges
-	// free are the assignable addresses without an owner. It is empty as long
-	// as all of them are: most networks use none of most of their subnets.
+	// free are the assignable addresses without an owner, kept while the network's
+	// leases are many. It is the zero set else.
 	free set
-	// taken counts the assignable addresses that have an owner.
-	taken int
 	// cursor is where the next search starts: behind the last address that was
 	// assigned, so that a released address rests while others are free.
 	cursor netip.Addr
@@ -89,46 +87,58 @@ func (s *subnet) grantable(addr netip.Addr) bool {
 	return s.check(netip.PrefixFrom(addr, -1)) == nil
 }
 
-// next is the address to assign next, wrapping at the subnet's end.
-func (s *subnet) next() (netip.Addr, error) {
+// next is the address to assign next, wrapping at the subnet's end: none of
+// those that are leased.
+func (s *subnet) next(leased *leases) (netip.Addr, error) {
 	for _, from := range []netip.Addr{s.cursor, s.prefix.Addr()} {
-		if addr, ok := s.nextFree(from); ok {
+		if addr, ok := s.nextFree(from, leased); ok {
 			return addr, nil
 		}
 	}
 	return netip.Addr{}, &ExhaustedError{s.prefix}
 }
 
-func (s *subnet) nextFree(from netip.Addr) (netip.Addr, bool) {
-	if s.taken == 0 {
-		return s.assignable.next(from)
+func (s *subnet) nextFree(from netip.Addr, leased *leases) (netip.Addr, bool) {
+	if leased.many() {
+		return s.free.next(from)
 	}
-	return s.free.next(from)
+	for from.IsValid() { // the address after the family's last is not
+		addr, ok := s.assignable.next(from)
+		if !ok {
+			break
+		}
+		if _, taken := leased.holder(addr); !taken {
+			return addr, true
+		}
+		from = addr.Next()
+	}
+	return netip.Addr{}, false
 }
 
+// track has all assignable addresses be free, those that are leased included.
+func (s *subnet) track() {
+	s.free = newSet(byFirst)
+	for _, r := range s.assignable {
+		s.free.add(r)
+	}
+}
+
+func (s *subnet) untrack() {
+	s.free.clear()
+	s.free = set{}
+}
+
+func (s *subnet) tracks() bool { return s.free.intervals != nil }
+
 func (s *subnet) take(addr netip.Addr) {
-	if !s.assignable.contains(addr) || s.taken > 0 && !s.free.contains(addr) {
-		return
+	if s.tracks() {
+		s.free.remove(single(addr))
 	}
-	if s.taken == 0 {
-		s.free = newSet(byFirst)
-		for _, r := range s.assignable {
-			s.free.add(r)
-		}
-	}
-	s.free.remove(single(addr))
-	s.taken++
 }
 
 func (s *subnet) put(addr netip.Addr) {
-	if !s.assignable.contains(addr) || s.taken == 0 || s.free.contains(addr) {
-		return
-	}
-	s.free.add(single(addr))
-	s.taken--
-	if s.taken == 0 {
-		s.free.clear()
-		s.free = set{}
+	if s.tracks() && s.assignable.contains(addr) {
+		s.free.add(single(addr))
 	}
 }
 
