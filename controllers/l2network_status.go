@@ -43,15 +43,15 @@ func (r *L2NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Requ
 	if !known {
 		return ctrl.Result{}, nil // its first write wakes this again
 	}
-	before := network.DeepCopy()
+	before := network.Status
 	network.Status = networkStatus(network, f, r.placement.underlayMTU)
-	if equality.Semantic.DeepEqual(before.Status, network.Status) {
+	if equality.Semantic.DeepEqual(before, network.Status) {
 		return ctrl.Result{}, nil
 	}
 	if err := replaceStatus(ctx, r, network); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("patch status of network %q: %w", req.NamespacedName, err)
 	}
-	for _, e := range newEvents(before.Status.Conditions, network.Status.Conditions, f.users) {
+	for _, e := range newEvents(before.Conditions, network.Status.Conditions, f.users) {
 		emit(r.Recorder, network, e)
 	}
 	return ctrl.Result{}, nil
