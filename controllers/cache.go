@@ -1,21 +1,27 @@
 package controllers
 
 import (
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
 )
 
-// CacheOptions keep of the cluster's pods and nodes what the controllers read,
-// and not the rest: there are many.
+// CacheOptions keep of the cluster's objects what the controllers read, and not
+// the rest: there are many.
 func CacheOptions() cache.Options {
 	shared := true
 	return cache.Options{
 		NewInformer:      newInformer,
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:  {Transform: keepPod, UnsafeDisableDeepCopy: &shared},
-			&corev1.Node{}: {Transform: stripNode, UnsafeDisableDeepCopy: &shared},
+			&corev1.Pod{}:                        {Transform: keepPod, UnsafeDisableDeepCopy: &shared},
+			&corev1.Node{}:                       {Transform: stripNode, UnsafeDisableDeepCopy: &shared},
+			&v1alpha1.L2Attachment{}:             {Transform: keepAttachment},
+			&v1alpha1.L2Network{}:                {Transform: keepNetwork},
+			&nadv1.NetworkAttachmentDefinition{}: {Transform: keepDefinition},
 		},
 	}
 }
