@@ -30,7 +30,7 @@ func TestCacheIsSmall(t *testing.T) {
 	}{
 		"Pod":        {"it asks for a network, and Multus has reported", cachedPod, 700},
 		"PlainPod":   {"most pods ask for nothing", plainPod, 400},
-		"Attachment": {"accepted and wired", cachedAttachment, 2_400},
+		"Attachment": {"accepted and wired", cachedAttachment, 2_000},
 		"Network":    {"in force, programmed and ready", cachedNetwork, 1_200},
 		"Definition": {"kept for a network", cachedDefinition, 500},
 	}

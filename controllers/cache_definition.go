@@ -1,8 +1,6 @@
 package controllers
 
 import (
-	"unique"
-
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -16,11 +14,9 @@ import (
 // keptDefinition is what the cache keeps of a NetworkAttachmentDefinition: by
 // what it is one of ours, and the config of those.
 type keptDefinition struct {
-	name, resourceVersion string
-	uid                   types.UID
-	namespace             unique.Handle[string]
-	labels                map[string]string
-	owners                []metav1.OwnerReference
+	keptMeta
+	labels map[string]string
+	owners []metav1.OwnerReference
 	// asWanted says that config is what the controller writes, and left out.
 	asWanted bool
 	config   string
@@ -32,11 +28,7 @@ func keepDefinition(object any) (any, error) {
 	if !ok {
 		return object, nil // kept already, or a tombstone of the informer
 	}
-	keepMeta(&d.ObjectMeta)
-	kept := &keptDefinition{
-		name: d.Name, resourceVersion: d.ResourceVersion, uid: d.UID, namespace: unique.Make(d.Namespace),
-		labels: d.Labels, owners: d.OwnerReferences,
-	}
+	kept := &keptDefinition{keptMeta: metaOf(&d.ObjectMeta), labels: labelsOf(&d.ObjectMeta), owners: ownersOf(&d.ObjectMeta, d.Name, "")}
 	switch {
 	case !multus.Keeps(d): // another plugin's: its config is not ours to read
 	case d.Spec.Config == wantedConfig(d.Namespace, d.Name):
@@ -58,25 +50,12 @@ func wantedConfig(namespace, name string) string {
 
 // Expand implements compact.Object.
 func (k *keptDefinition) Expand() runtime.Object {
-	d := &nadv1.NetworkAttachmentDefinition{ObjectMeta: k.meta()}
-	d.Spec.Config = k.config
+	d := &nadv1.NetworkAttachmentDefinition{ObjectMeta: k.expanded()}
+	d.Labels, d.OwnerReferences, d.Spec.Config = k.labels, k.owners, k.config
 	if k.asWanted {
 		d.Spec.Config = wantedConfig(d.Namespace, d.Name)
 	}
 	return d
-}
-
-// GetObjectMeta implements compact.Object.
-func (k *keptDefinition) GetObjectMeta() metav1.Object {
-	meta := k.meta()
-	return &meta
-}
-
-func (k *keptDefinition) meta() metav1.ObjectMeta {
-	return metav1.ObjectMeta{
-		Namespace: k.namespace.Value(), Name: k.name, UID: k.uid, ResourceVersion: k.resourceVersion,
-		Labels: k.labels, OwnerReferences: k.owners,
-	}
 }
 
 var _ compact.Object = &keptDefinition{}

@@ -45,18 +45,19 @@ func indexes(kind runtime.Object) toolscache.Indexers {
 const inAllNamespaces = "__all_namespaces/"
 
 func byPod(object any) ([]string, error) {
-	a, ok := object.(*v1alpha1.L2Attachment)
+	a, ok := object.(*keptAttachment)
 	if !ok {
 		return nil, nil
 	}
-	return []string{a.Namespace + "/" + a.Spec.PodName}, nil
+	return []string{a.namespace.Value() + "/" + a.spec.PodName}, nil
 }
 
 func byNetwork(object any) ([]string, error) {
-	a, ok := object.(*v1alpha1.L2Attachment)
+	kept, ok := object.(*keptAttachment)
 	if !ok {
 		return nil, nil
 	}
+	a := v1alpha1.L2Attachment{ObjectMeta: kept.expanded(), Spec: kept.spec, Status: kept.status}
 	var all []string
 	for _, network := range a.Networks() {
 		all = append(all, inAllNamespaces+network.String())

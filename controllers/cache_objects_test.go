@@ -82,6 +82,15 @@ func TestKeptObjects(t *testing.T) {
 	}
 }
 
+func keptAs(t *testing.T, a *v1alpha1.L2Attachment) any {
+	t.Helper()
+	kept, err := keepAttachment(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
 func changed[T client.Object](o client.Object, change func(T)) client.Object {
 	change(o.(T))
 	return o
@@ -134,9 +143,9 @@ func TestIndexes(t *testing.T) {
 		object any
 		want   []string
 	}{
-		"Pod":      {"in its namespace", byPod, a, []string{"tenant-01/pod-00001"}},
-		"Network":  {"in any", byNetwork, a, []string{"__all_namespaces/tenant-01/net-00001"}},
-		"Moves":    {"the one that it names, and the one that it is on", byNetwork, moves, []string{"__all_namespaces/tenant-01/net-00001", "__all_namespaces/tenant-01/old"}},
+		"Pod":      {"in its namespace", byPod, keptAs(t, a), []string{"tenant-01/pod-00001"}},
+		"Network":  {"in any", byNetwork, keptAs(t, a), []string{"__all_namespaces/tenant-01/net-00001"}},
+		"Moves":    {"the one that it names, and the one that it is on", byNetwork, keptAs(t, moves), []string{"__all_namespaces/tenant-01/net-00001", "__all_namespaces/tenant-01/old"}},
 		"Multus":   {"but for the definition of all pods", byDefinition, keptOf(t, pod), []string{"__all_namespaces/theirs/main", "__all_namespaces/tenant-01/mine", "__all_namespaces/theirs/lab"}},
 		"Asks":     {"by our annotation alone", byDefinition, keptOf(t, cachedPod(1).(*corev1.Pod)), nil},
 		"Plain":    {"a pod that asks for nothing", byDefinition, keptOf(t, plainPod(1).(*corev1.Pod)), nil},
