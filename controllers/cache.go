@@ -15,15 +15,23 @@ func CacheOptions() cache.Options {
 	shared := true
 	return cache.Options{
 		NewInformer:      newInformer,
-		DefaultTransform: cache.TransformStripManagedFields(),
+		DefaultTransform: keepOther,
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}:                        {Transform: keepPod, UnsafeDisableDeepCopy: &shared},
-			&corev1.Node{}:                       {Transform: stripNode, UnsafeDisableDeepCopy: &shared},
-			&v1alpha1.L2Attachment{}:             {Transform: keepAttachment},
-			&v1alpha1.L2Network{}:                {Transform: keepNetwork},
-			&nadv1.NetworkAttachmentDefinition{}: {Transform: keepDefinition},
+			&corev1.Pod{}:            {Transform: keepPod, UnsafeDisableDeepCopy: &shared},
+			&corev1.Node{}:           {Transform: stripNode, UnsafeDisableDeepCopy: &shared},
+			&v1alpha1.L2Attachment{}: {Transform: keepAttachment},
+			&v1alpha1.L2Network{}:    {Transform: keepNetwork},
 		},
 	}
+}
+
+// keepOther is the transform of all other kinds. One that stands above must be
+// there when a manager is made, and definitions may come later.
+func keepOther(object any) (any, error) {
+	if d, is := object.(*nadv1.NetworkAttachmentDefinition); is {
+		return keepDefinition(d)
+	}
+	return cache.TransformStripManagedFields()(object)
 }
 
 func stripNode(object any) (any, error) {
