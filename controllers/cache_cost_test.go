@@ -28,10 +28,10 @@ func TestCacheIsSmall(t *testing.T) {
 		object func(i int) client.Object
 		most   int
 	}{
-		"Pod":        {"it asks for a network, and Multus has reported", cachedPod, 700},
-		"PlainPod":   {"most pods ask for nothing", plainPod, 400},
+		"Pod":        {"it asks for a network, and Multus has reported", cachedPod, 650},
+		"PlainPod":   {"most pods ask for nothing", plainPod, 350},
 		"Attachment": {"accepted and wired", cachedAttachment, 2_000},
-		"Network":    {"in force, programmed and ready", cachedNetwork, 1_200},
+		"Network":    {"in force, programmed and ready", cachedNetwork, 1_050},
 		"Definition": {"kept for a network", cachedDefinition, 500},
 	}
 	for name, tc := range cases {

@@ -24,6 +24,9 @@ const (
 // newInformer makes the cache's informer of a kind.
 func newInformer(lw toolscache.ListerWatcher, kind runtime.Object, resync time.Duration, by toolscache.Indexers) toolscache.SharedIndexInformer {
 	maps.Copy(by, indexes(kind))
+	if _, pods := kind.(*corev1.Pod); pods {
+		delete(by, toolscache.NamespaceIndex) // there may be many, and they are never listed in a namespace
+	}
 	return compact.Informer(toolscache.NewSharedIndexInformer(lw, kind, resync, by))
 }
 

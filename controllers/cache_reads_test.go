@@ -28,14 +28,15 @@ import (
 )
 
 // fieldsKept are the kinds that the cache keeps a part of, by the names of their
-// types. The parts of an L2Attachment but for its metadata are kept whole, as is
-// the config of the definitions that it is read of.
+// types. The parts of our own but for their metadata are kept whole, as is the
+// config of the definitions that it is read of.
 var fieldsKept = map[string]struct {
 	object    client.Object
 	transform toolscache.TransformFunc
 	parts     []string
 }{
 	"k8s.io/api/core/v1.Pod":                  {&corev1.Pod{}, keepPod, []string{"ObjectMeta", "Spec", "Status"}},
+	"l2sm.io/l2sm/apis/v1alpha1.L2Network":    {&v1alpha1.L2Network{}, keepNetwork, []string{"ObjectMeta"}},
 	"l2sm.io/l2sm/apis/v1alpha1.L2Attachment": {&v1alpha1.L2Attachment{}, keepAttachment, []string{"ObjectMeta"}},
 	"github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1.NetworkAttachmentDefinition": {
 		&nadv1.NetworkAttachmentDefinition{}, keepDefinition, []string{"ObjectMeta"},
