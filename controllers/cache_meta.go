@@ -114,9 +114,6 @@ func conditionsOf(conditions []metav1.Condition) []metav1.Condition {
 	return kept
 }
 
-// one is the one string of those that are equal.
-func one[T ~string](s T) T { return unique.Make(s).Value() }
-
 // sameAs is s, in the memory of one that is likely equal.
 func sameAs[T ~string](likely, s T) T {
 	if likely == s {
