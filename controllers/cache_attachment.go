@@ -23,6 +23,7 @@ type keptAttachment struct {
 	owners      []metav1.OwnerReference
 	spec        v1alpha1.L2AttachmentSpec
 	status      v1alpha1.L2AttachmentStatus
+	conditions  []keptCondition // those of the status
 }
 
 // keepAttachment is the transform of the attachments' informer.
@@ -35,13 +36,13 @@ func keepAttachment(object any) (any, error) {
 		keptMeta: metaOf(&a.ObjectMeta), generation: a.Generation, created: a.CreationTimestamp.Unix(),
 		labels: labelsOf(&a.ObjectMeta), annotations: annotationsOf(&a.ObjectMeta, v1alpha1.EntryAnnotation, v1alpha1.PersistentAnnotation),
 		finalizers: finalizersOf(&a.ObjectMeta), owners: ownersOf(&a.ObjectMeta, a.Spec.PodName, a.Spec.PodUID),
-		spec: a.Spec, status: a.Status,
+		spec: a.Spec, status: a.Status, conditions: conditionsOf(a.Status.Conditions),
 	}
 	spec, status := &kept.spec, &kept.status
 	spec.NodeName, spec.Interface, spec.PortSecurity = one(spec.NodeName), one(spec.Interface), one(spec.PortSecurity)
 	spec.Network.Namespace = one(spec.Network.Namespace)
 	spec.Addresses = slices.Clone(spec.Addresses)
-	status.Conditions = conditionsOf(status.Conditions)
+	status.Conditions = nil
 	if on := status.Network; on != nil {
 		status.Network = &v1alpha1.NetworkReference{Name: sameAs(spec.Network.Name, on.Name), Namespace: one(on.Namespace)}
 	}
@@ -59,6 +60,7 @@ func (k *keptAttachment) Expand() runtime.Object {
 	a.Generation, a.CreationTimestamp = k.generation, metav1.Time{Time: time.Unix(k.created, 0)}
 	a.Labels, a.Annotations = k.labels, mapOf(k.annotations)
 	a.Finalizers, a.OwnerReferences = k.finalizers, k.owners
+	a.Status.Conditions = expandedConditions(k.conditions)
 	return a
 }
 

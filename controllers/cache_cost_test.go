@@ -30,8 +30,8 @@ func TestCacheIsSmall(t *testing.T) {
 	}{
 		"Pod":        {"it asks for a network, and Multus has reported", cachedPod, 650},
 		"PlainPod":   {"most pods ask for nothing", plainPod, 350},
-		"Attachment": {"accepted and wired", cachedAttachment, 2_000},
-		"Network":    {"in force, programmed and ready", cachedNetwork, 1_050},
+		"Attachment": {"accepted and wired", cachedAttachment, 1_900},
+		"Network":    {"in force, programmed and ready", cachedNetwork, 900},
 		"Definition": {"kept for a network", cachedDefinition, 500},
 	}
 	for name, tc := range cases {

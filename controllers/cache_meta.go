@@ -105,15 +105,6 @@ func ownersOf(m *metav1.ObjectMeta, name string, uid types.UID) []metav1.OwnerRe
 	return kept
 }
 
-func conditionsOf(conditions []metav1.Condition) []metav1.Condition {
-	kept := slices.Clone(conditions)
-	for i := range kept {
-		c := &kept[i]
-		c.Type, c.Status, c.Reason, c.Message = one(c.Type), one(c.Status), one(c.Reason), one(c.Message)
-	}
-	return kept
-}
-
 // sameAs is s, in the memory of one that is likely equal.
 func sameAs[T ~string](likely, s T) T {
 	if likely == s {

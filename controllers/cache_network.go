@@ -21,6 +21,7 @@ type keptNetwork struct {
 	finalizers []string
 	spec       v1alpha1.L2NetworkSpec
 	status     v1alpha1.L2NetworkStatus
+	conditions []keptCondition // those of the status
 	// inForce says that the spec is in force, and left out of the status.
 	inForce bool
 }
@@ -34,11 +35,11 @@ func keepNetwork(object any) (any, error) {
 	}
 	kept := &keptNetwork{
 		keptMeta: metaOf(&n.ObjectMeta), generation: n.Generation, created: n.CreationTimestamp.Unix(),
-		finalizers: finalizersOf(&n.ObjectMeta), spec: n.Spec, status: n.Status,
+		finalizers: finalizersOf(&n.ObjectMeta), spec: n.Spec, status: n.Status, conditions: conditionsOf(n.Status.Conditions),
 	}
 	spec, status := &kept.spec, &kept.status
 	spec.Type, spec.PortSecurity, spec.AllowedNamespaces.From = one(spec.Type), one(spec.PortSecurity), one(spec.AllowedNamespaces.From)
-	status.Conditions = conditionsOf(status.Conditions)
+	status.Conditions = nil
 	if reflect.DeepEqual(status.InForce, &n.Spec) {
 		kept.inForce, status.InForce = true, nil
 	}
@@ -63,7 +64,7 @@ func shareSubnets(s *v1alpha1.L2NetworkStatus, subnets []string) {
 func (k *keptNetwork) Expand() runtime.Object {
 	n := &v1alpha1.L2Network{ObjectMeta: k.expanded(), Spec: k.spec, Status: k.status}
 	n.Generation, n.CreationTimestamp = k.generation, metav1.Time{Time: time.Unix(k.created, 0)}
-	n.Finalizers = k.finalizers
+	n.Finalizers, n.Status.Conditions = k.finalizers, expandedConditions(k.conditions)
 	if k.inForce {
 		spec := k.spec
 		n.Status.InForce = &spec
