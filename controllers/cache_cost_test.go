@@ -125,7 +125,7 @@ func cachedMeta(kind string, i int) metav1.ObjectMeta {
 		UID: cachedUID(kind, i), ResourceVersion: fmt.Sprint(100_000 + i), Generation: 2, CreationTimestamp: metav1.Now(),
 		ManagedFields: []metav1.ManagedFieldsEntry{{
 			Manager: "l2sm-controller", Operation: "Apply", APIVersion: "v1", FieldsType: "FieldsV1",
-			FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{"f:annotations":{}},"f:spec":{},"f:status":{}}`)},
+			FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:annotations":{}},"f:spec":{},"f:status":{}}`),
 		}},
 	}
 }
