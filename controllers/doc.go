@@ -14,6 +14,10 @@
 // L2Attachment is the one durable record: whatever is kept in memory here is
 // rebuilt from it.
 //
+// The cache of the API keeps objects packed, without what is read nowhere, and
+// hands them out whole (cache_*.go): a field that code begins to read is added
+// there, and a test says so.
+//
 // A refusal is a condition and is not retried: what it waits for is an event.
 // Everything else is an error and is retried.
 package controllers

@@ -241,7 +241,7 @@ func (w *world) run() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := controllers.Setup(ctx, mgr, controllers.Config{
+	if err := controllers.Setup(mgr, controllers.Config{
 		Northbound: nb, Southbound: sb, UnderlayMTU: underlayMTU, RefuseOverlaps: w.refuseOverlaps,
 	}); err != nil {
 		w.t.Fatal(err)

@@ -36,10 +36,7 @@ type Config struct {
 }
 
 // Setup adds all controllers to the manager.
-func Setup(ctx context.Context, mgr ctrl.Manager, c Config) error {
-	if err := indexFields(ctx, mgr.GetFieldIndexer()); err != nil {
-		return err
-	}
+func Setup(mgr ctrl.Manager, c Config) error {
 	s := newSetup(mgr, c)
 	for _, add := range []func() error{s.network, s.status, s.attachment, s.node, s.networkStatus, s.overlaps} {
 		if err := add(); err != nil {

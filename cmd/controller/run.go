@@ -47,7 +47,7 @@ func run(ctx context.Context, o options) error {
 	if err := addChecks(mgr, northbound); err != nil {
 		return err
 	}
-	err = controllers.Setup(ctx, mgr, controllers.Config{
+	err = controllers.Setup(mgr, controllers.Config{
 		Northbound: northbound, Southbound: southbound,
 		UnderlayMTU: o.underlayMTU, RefuseOverlaps: o.refuseOverlaps,
 	})

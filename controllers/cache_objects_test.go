@@ -1,0 +1,164 @@
+package controllers
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/compact"
+	"l2sm.io/l2sm/internal/multus"
+)
+
+// What comes out of the cache is what the API has, but for what is said here to
+// be dropped. A transform may run twice.
+func TestKeptObjects(t *testing.T) {
+	// All that is decoded of metadata but not kept of definitions.
+	brief := func(m *metav1.ObjectMeta) { m.Generation, m.CreationTimestamp = 0, metav1.Time{} }
+	cases := map[string]struct {
+		reason  string
+		object  client.Object
+		dropped func(client.Object)
+	}{
+		"Attachment": {"of an annotation", cachedAttachment(1), func(client.Object) {}},
+		"UserMade": {"what users add to it is no concern of ours", changed(cachedAttachment(1), func(a *v1alpha1.L2Attachment) {
+			a.Labels = map[string]string{"app": "db", v1alpha1.ManagedByLabel: "helm"}
+			a.Annotations = map[string]string{v1alpha1.PersistentAnnotation: "", "note": "x"}
+			a.OwnerReferences, a.Finalizers = nil, []string{"example.com/a", "example.com/b"}
+			a.Spec.PortSecurity, a.Spec.Addresses = v1alpha1.PortSecurityMAC, []string{"10.0.0.2/24", "fd00::2/64"}
+			a.Status.Addresses, a.Status.Network.Name = "10.0.0.2/24, fd00::2/64", "old"
+		}), func(o client.Object) {
+			delete(o.GetLabels(), "app")
+			delete(o.GetAnnotations(), "note")
+		}},
+		"New": {"nothing is written yet", &v1alpha1.L2Attachment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "a", DeletionTimestamp: &metav1.Time{}}, Spec: v1alpha1.L2AttachmentSpec{PodName: "ping", Addresses: []string{}},
+		}, func(client.Object) {}},
+		"Network": {"as kubectl applied it", cachedNetwork(1), func(o client.Object) { o.SetAnnotations(nil) }},
+		"Refused": {"another spec is in force", changed(cachedNetwork(1), func(n *v1alpha1.L2Network) {
+			mtu := int32(9000)
+			n.Spec.MTU, n.Spec.IPAM.Subnets = &mtu, append(n.Spec.IPAM.Subnets, "fd00::/64")
+			n.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}}
+			n.Status.IPAM.Excluded = []string{"10.1.1.1"}
+		}), func(o client.Object) { o.SetAnnotations(nil) }},
+		"Layer2": {"without addresses", &v1alpha1.L2Network{ObjectMeta: cachedMeta("net", 1)}, func(client.Object) {}},
+		"Definition": {"the config is that of its name", cachedDefinition(1), func(o client.Object) {
+			brief(&o.(*nadv1.NetworkAttachmentDefinition).ObjectMeta)
+		}},
+		"PodNetworks": {"as is that of all pods", multus.PodNetworksDefinition(), func(client.Object) {}},
+		"Edited": {"what a user made of it is to be seen, and mended", changed(cachedDefinition(1), func(d *nadv1.NetworkAttachmentDefinition) {
+			d.Spec.Config = "{}"
+			d.OwnerReferences = append([]metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "x"}}, d.OwnerReferences...)
+		}), func(o client.Object) { brief(&o.(*nadv1.NetworkAttachmentDefinition).ObjectMeta) }},
+		"Others": {"the config of another plugin is not read", &nadv1.NetworkAttachmentDefinition{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "macvlan"}, Spec: nadv1.NetworkAttachmentDefinitionSpec{Config: `{"type":"macvlan"}`},
+		}, func(o client.Object) { o.(*nadv1.NetworkAttachmentDefinition).Spec.Config = "" }},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			k := newKept(t, tc.object)
+			want := k.decoded(t, tc.object).(client.Object)
+			want.SetManagedFields(nil)
+			tc.dropped(want)
+			got, err := k.transform(k.decoded(t, tc.object))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err = k.transform(got); err != nil {
+				t.Fatal(err)
+			}
+			if small, is := got.(compact.Object); is {
+				got = small.Expand()
+			}
+			if diff := cmp.Diff(any(want), got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func keptAs(t *testing.T, a *v1alpha1.L2Attachment) any {
+	t.Helper()
+	kept, err := keepAttachment(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
+func changed[T client.Object](o client.Object, change func(T)) client.Object {
+	change(o.(T))
+	return o
+}
+
+// A patch of what comes out of the cache leaves alone what the cache has not
+// kept.
+func TestPatchOfKeptDefinition(t *testing.T) {
+	user := cachedDefinition(1).(*nadv1.NetworkAttachmentDefinition)
+	user.Labels, user.Annotations = map[string]string{"app": "x"}, map[string]string{"note": "x"}
+	user.Spec.Config, user.Finalizers = "{}", []string{"example.com/keep"}
+	k := newKept(t, user)
+	kept, err := k.transform(k.decoded(t, user))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := kept.(compact.Object).Expand().(*nadv1.NetworkAttachmentDefinition)
+	after := before.DeepCopy()
+	want := multus.NetworkDefinition(cachedNetwork(1).(*v1alpha1.L2Network))
+	if !multus.Restore(after, want) {
+		t.Fatal("nothing to restore")
+	}
+	text, err := client.MergeFrom(before).Data(after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]any{
+		"metadata": map[string]any{"labels": map[string]any{v1alpha1.ManagedByLabel: v1alpha1.ManagedBy}},
+		"spec":     map[string]any{"config": want.Spec.Config},
+	}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Index functions run on any user's text, and on nothing else than their kind.
+func TestIndexes(t *testing.T) {
+	a := cachedAttachment(1).(*v1alpha1.L2Attachment)
+	moves := a.DeepCopy()
+	moves.Status.Network.Name = "old"
+	pod := cachedPod(1).(*corev1.Pod)
+	pod.Annotations[nadv1.NetworkAttachmentAnnot] = "l2sm-system/l2sm, mine, theirs/lab"
+	pod.Annotations[multus.MainNetworkAnnotation] = "theirs/main"
+	cases := map[string]struct {
+		reason string
+		index  func(any) ([]string, error)
+		object any
+		want   []string
+	}{
+		"Pod":      {"in its namespace", byPod, keptAs(t, a), []string{"tenant-01/pod-00001"}},
+		"Network":  {"in any", byNetwork, keptAs(t, a), []string{"__all_namespaces/tenant-01/net-00001"}},
+		"Moves":    {"the one that it names, and the one that it is on", byNetwork, keptAs(t, moves), []string{"__all_namespaces/tenant-01/net-00001", "__all_namespaces/tenant-01/old"}},
+		"Multus":   {"but for the definition of all pods", byDefinition, keptOf(t, pod), []string{"__all_namespaces/theirs/main", "__all_namespaces/tenant-01/mine", "__all_namespaces/theirs/lab"}},
+		"Asks":     {"by our annotation alone", byDefinition, keptOf(t, cachedPod(1).(*corev1.Pod)), nil},
+		"Plain":    {"a pod that asks for nothing", byDefinition, keptOf(t, plainPod(1).(*corev1.Pod)), nil},
+		"NoPod":    {"a tombstone", byPod, "gone", nil},
+		"NoOne":    {"a tombstone", byNetwork, "gone", nil},
+		"NoMultus": {"a tombstone", byDefinition, "gone", nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got, err := tc.index(tc.object)
+			if diff := cmp.Diff(tc.want, got); err != nil || diff != "" {
+				t.Errorf("%s: %v (-want +got):\n%s", tc.reason, err, diff)
+			}
+		})
+	}
+}
