@@ -168,6 +168,12 @@ func (r dhcpRows) diff(n Network, p *Plan) (steps, error) {
 	return s, nil
 }
 
+func (r dhcpRows) tell(n *Network) {
+	for _, row := range r.rows {
+		n.DHCP = append(n.DHCP, DHCP{CIDR: row.cidr, Options: row.options})
+	}
+}
+
 // family is what the row serves: by its UUID, whatever somebody made of its
 // subnet, otherwise by its subnet.
 func (r dhcpRows) family(row dhcpRow) (family, error) {

@@ -49,6 +49,10 @@ type replicated struct {
 type rows interface {
 	// diff finds the steps that make the database hold the network. It is pure.
 	diff(n Network, p *Plan) (steps, error)
+
+	// tell completes the network by what the rows say: they may make it up, if
+	// diff finds no step. Of its ports it has the names.
+	tell(n *Network)
 }
 
 // steps are what must be done to the rows of one kind.

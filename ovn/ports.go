@@ -142,6 +142,18 @@ func (r portRows) diff(n Network, p *Plan) (steps, error) {
 	return s, nil
 }
 
+func (r portRows) tell(n *Network) {
+	at := make(map[string]int, len(n.Ports))
+	for i, p := range n.Ports {
+		at[p.Name] = i
+	}
+	for _, row := range r {
+		if i, has := at[row.name]; has {
+			n.Ports[i] = row.port()
+		}
+	}
+}
+
 func (s portSteps) sort() {
 	byName := func(a, b placement) int { return cmp.Compare(a.Name, b.Name) }
 	slices.SortFunc(s.add, func(a, b Port) int { return cmp.Compare(a.Name, b.Name) })
@@ -345,6 +357,25 @@ func portRowOf(row *nb.LogicalSwitchPort) portRow {
 	}
 }
 
+// port is the port that the row tells of.
+func (r portRow) port() Port {
+	requested, _ := strconv.Atoi(r.options[tunnelKey])
+	p := Port{
+		Name:         r.name,
+		Owner:        r.ids[attachmentUIDID],
+		Type:         r.kind,
+		Addresses:    r.addresses,
+		PortSecurity: r.security,
+		Options:      r.options,
+		TunnelKey:    requested,
+	}
+	if requested != 0 {
+		p.Options = maps.Clone(r.options)
+		delete(p.Options, tunnelKey)
+	}
+	return p
+}
+
 func refOf(uuid *string) string {
 	if uuid == nil {
 		return ""
@@ -370,23 +401,11 @@ func (portKind) list(r replica, c *Contents) {
 
 func listedPort(row *nb.LogicalSwitchPort, sw string, subnets map[string]string) ListedPort {
 	key, _ := parseKey(row.ExternalIDs[networkID])
-	requested, _ := strconv.Atoi(row.Options[tunnelKey])
 	p := ListedPort{
-		Port: Port{
-			Name:         row.Name,
-			Owner:        row.ExternalIDs[attachmentUIDID],
-			Type:         row.Type,
-			Addresses:    row.Addresses,
-			PortSecurity: row.PortSecurity,
-			Options:      maps.Clone(row.Options),
-			TunnelKey:    requested,
-		},
+		Port:    portRowOf(row).port(),
 		Switch:  sw,
 		Network: key,
 		UID:     row.ExternalIDs[networkUIDID],
-	}
-	if requested != 0 {
-		delete(p.Options, tunnelKey)
 	}
 	for _, uuid := range []string{refOf(row.Dhcpv4Options), refOf(row.Dhcpv6Options)} {
 		if uuid != "" {

@@ -91,6 +91,13 @@ func (switchKind) read(r replica, t target) (rows, error) {
 	return found, nil
 }
 
+func (s switchRows) tell(n *Network) {
+	if s.sw != nil {
+		n.UID = s.sw.ExternalIDs[networkUIDID]
+		n.TunnelKey, _ = strconv.Atoi(s.sw.OtherConfig[tunnelKey])
+	}
+}
+
 // switchSteps are what must be done to the switch.
 type switchSteps struct {
 	rename, retunnel, relabel bool
