@@ -71,11 +71,7 @@ func (c *Client) Networks() ([]Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
-	keys, err := replicaOf(s).networks()
-	if err != nil {
-		return nil, fmt.Errorf("list networks: %w", err)
-	}
-	return keys, nil
+	return replicaOf(s).networks(), nil
 }
 
 // Apply makes the database hold exactly this network: its switch, its ports

@@ -15,9 +15,8 @@ type kind interface {
 	// replicated says what the client keeps a copy of.
 	replicated() replicated
 
-	// labels returns what tells whose a row of the table is: its external_ids
-	// and its name, if rows of the kind have one.
-	labels(row model.Model) (ids map[string]string, name string)
+	// labels returns what tells whose a row of the table is.
+	labels(row model.Model) labels
 
 	// read gathers what the replica has of it for the target.
 	read(r replica, t target) (rows, error)
@@ -42,7 +41,23 @@ type replicated struct {
 	table   string
 	model   model.Model
 	columns []any // pointers to the model's fields
-	indexes []model.ClientIndex
+
+	// identities tell the rows apart that a network has of it, see
+	// [replica.identity]. There are none where rows are not found by network.
+	identities []string
+}
+
+// labels tell whose a row is.
+type labels struct {
+	uuid string
+	name string // empty where rows of the kind have none
+	ids  map[string]string
+}
+
+// owner returns the network that the row serves or, without such an owner, would
+// serve by its name.
+func (l labels) owner() (Key, bool) {
+	return ownerKey(l.ids, l.name)
 }
 
 // rows are the rows of one kind that concern a target.
@@ -80,6 +95,16 @@ type target struct {
 	gone []string
 }
 
+// identitiesOf finds what tells the rows of one network apart in a table.
+var identitiesOf = func() map[string][]string {
+	all := map[string][]string{}
+	for _, k := range kinds {
+		r := k.replicated()
+		all[r.table] = r.identities
+	}
+	return all
+}()
+
 // kindOf finds the kind whose rows a table has.
 var kindOf = func() map[string]kind {
 	all := map[string]kind{}
@@ -88,6 +113,3 @@ var kindOf = func() map[string]kind {
 	}
 	return all
 }()
-
-// byNetwork finds the rows of a network by its key.
-var byNetwork = model.ClientIndex{Columns: []model.ColumnKey{{Column: "external_ids", Key: networkID}}}

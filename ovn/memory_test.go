@@ -15,7 +15,7 @@ import (
 // 10,000 of them in 150 MiB, with all else that it knows of them. It was 5,000
 // bytes when rows, indexes and what was applied were kept as they came.
 func TestNetworkIsSmall(t *testing.T) {
-	const count, most = 2_000, 3_900
+	const count, most = 2_000, 1_550
 	client := dialServer(t, ovntest.NewNorthbound(t))
 	go func() {
 		for range client.Changes() { // as somebody must

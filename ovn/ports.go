@@ -31,7 +31,7 @@ type portRow struct {
 }
 
 func (portKind) replicated() replicated {
-	m := &nb.LogicalSwitchPort{}
+	m := &portModel{}
 	return replicated{
 		table: nb.LogicalSwitchPortTable, model: m,
 		columns: []any{
@@ -40,9 +40,9 @@ func (portKind) replicated() replicated {
 	}
 }
 
-func (portKind) labels(row model.Model) (map[string]string, string) {
-	port := row.(*nb.LogicalSwitchPort)
-	return port.ExternalIDs, port.Name
+func (portKind) labels(row model.Model) labels {
+	port := row.(*portModel).unpacked()
+	return labels{uuid: port.UUID, name: port.Name, ids: port.ExternalIDs}
 }
 
 // portRows are the ports on the network's switch, and ports that have a desired
@@ -50,10 +50,7 @@ func (portKind) labels(row model.Model) (map[string]string, string) {
 type portRows []portRow
 
 func (portKind) read(r replica, t target) (rows, error) {
-	owned, _, err := r.switchesOf(t.Key)
-	if err != nil {
-		return nil, err
-	}
+	owned, _ := r.switchesOf(t.Key)
 	var here *members
 	if len(owned) > 0 {
 		here = owned[0].members
@@ -344,7 +341,7 @@ func subset(a, b []string) bool {
 	return true
 }
 
-func portRowOf(row *nb.LogicalSwitchPort) portRow {
+func portRowOf(row *portModel) portRow {
 	return portRow{
 		uuid:      row.UUID,
 		name:      row.Name,
@@ -386,20 +383,24 @@ func refOf(uuid *string) string {
 func (portKind) list(r replica, c *Contents) {
 	subnets := map[string]string{}
 	for uuid, row := range r.table(nb.DHCPOptionsTable).RowsShallow() {
-		subnets[uuid] = row.(*nb.DHCPOptions).Cidr
+		subnets[uuid] = row.(*dhcpModel).unpacked().CIDR
 	}
 	rows := r.table(nb.LogicalSwitchPortTable).RowsShallow()
 	for _, row := range r.table(nb.LogicalSwitchTable).RowsShallow() {
 		sw := row.(*switchRow)
 		for _, uuid := range sw.members.all() {
-			if p, ok := rows[uuid].(*nb.LogicalSwitchPort); ok && listed(p.ExternalIDs, p.Name) {
+			row, ok := rows[uuid].(*portModel)
+			if !ok {
+				continue
+			}
+			if p := row.unpacked(); listed(p.ExternalIDs, p.Name) {
 				c.Ports = append(c.Ports, listedPort(p, sw.Name, subnets))
 			}
 		}
 	}
 }
 
-func listedPort(row *nb.LogicalSwitchPort, sw string, subnets map[string]string) ListedPort {
+func listedPort(row *portModel, sw string, subnets map[string]string) ListedPort {
 	key, _ := parseKey(row.ExternalIDs[networkID])
 	p := ListedPort{
 		Port:    portRowOf(row).port(),

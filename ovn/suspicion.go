@@ -40,7 +40,7 @@ func (s suspicion) names(r replica) map[string]struct{} {
 	names := make(map[string]struct{}, len(s.ports))
 	for uuid, name := range s.ports {
 		if name == "" {
-			if row, ok := r.table(nb.LogicalSwitchPortTable).Row(uuid).(*nb.LogicalSwitchPort); ok {
+			if row, ok := r.table(nb.LogicalSwitchPortTable).Row(uuid).(*portModel); ok {
 				name = row.Name
 			}
 		}
@@ -95,7 +95,7 @@ func (r replica) holds(key Key, want comparison, gone bool) bool {
 		ops, err := r.deletion(key)
 		return err == nil && len(ops) == 0
 	}
-	if owned, _, err := r.switchesOf(key); err != nil || len(owned) > 1 {
+	if owned, _ := r.switchesOf(key); len(owned) > 1 {
 		return false
 	}
 	actual, err := r.state(want.target)
