@@ -101,7 +101,7 @@ type dhcpRows struct {
 	uuid [2]string // what to create sets with, by family
 }
 
-func (dhcpKind) read(r replica, t target) (rows, error) {
+func (dhcpKind) read(r replica, t target, _ *State) (rows, error) {
 	found := dhcpRows{rows: r.dhcpOf(t.Key)}
 	for _, set := range t.DHCP {
 		if f, err := familyOf(set.CIDR); err == nil {

@@ -27,6 +27,9 @@ func (e *ForeignError) Error() string {
 // [Diff]. A [Client] makes it from its replica.
 type State struct {
 	rows []rows // by kind, in the order of kinds
+
+	// What the kinds tell each other.
+	here *members // the ports on the network's switch, nil without one
 }
 
 // Plan is what must be done to a database to make it hold a network. It is

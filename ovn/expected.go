@@ -144,7 +144,7 @@ type comparison struct {
 
 // compared returns what is expected of a network as far as these ports go.
 func (x *expectation) compared(e expected, ports map[string]struct{}) comparison {
-	c := comparison{target: target{Network: Network{Key: x.key}, partial: true}, network: x.network}
+	c := comparison{target: target{Network: Network{Key: x.key}, partial: true, surplus: true}, network: x.network}
 	for name := range ports {
 		p := e.ports[fingerprintOf(name)]
 		_, leaving := x.leaving[name]

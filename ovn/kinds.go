@@ -18,8 +18,9 @@ type kind interface {
 	// labels returns what tells whose a row of the table is.
 	labels(row model.Model) labels
 
-	// read gathers what the replica has of it for the target.
-	read(r replica, t target) (rows, error)
+	// read gathers what the replica has of it for the target. It may use what
+	// the kinds before it have left in the state.
+	read(r replica, t target, s *State) (rows, error)
 
 	// deletion returns the operations that remove what the replica has of it for
 	// a network, nil when that is nothing or goes with another kind's rows.
@@ -90,6 +91,10 @@ type target struct {
 	// partial says that the network may have further ports, which are neither
 	// read nor compared.
 	partial bool
+
+	// surplus says that further switches of the network are compared, though
+	// partial.
+	surplus bool
 
 	// gone are names of ports that must not be on the switch, when partial.
 	gone []string

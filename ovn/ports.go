@@ -49,13 +49,8 @@ func (portKind) labels(row model.Model) labels {
 // name and are elsewhere.
 type portRows []portRow
 
-func (portKind) read(r replica, t target) (rows, error) {
-	owned, _ := r.switchesOf(t.Key)
-	var here *members
-	if len(owned) > 0 {
-		here = owned[0].members
-	}
-
+func (portKind) read(r replica, t target, s *State) (rows, error) {
+	here := s.here
 	var found portRows
 	at := map[string]bool{}
 	if !t.partial {

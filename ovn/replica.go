@@ -82,7 +82,7 @@ func (r replica) rowsOf(table string, key Key) []model.Model {
 func (r replica) state(t target) (State, error) {
 	var s State
 	for _, k := range kinds {
-		found, err := k.read(r, t)
+		found, err := k.read(r, t, &s)
 		if err != nil {
 			return State{}, err
 		}

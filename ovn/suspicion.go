@@ -95,9 +95,6 @@ func (r replica) holds(key Key, want comparison, gone bool) bool {
 		ops, err := r.deletion(key)
 		return err == nil && len(ops) == 0
 	}
-	if owned, _ := r.switchesOf(key); len(owned) > 1 {
-		return false
-	}
 	actual, err := r.state(want.target)
 	if err != nil {
 		return false

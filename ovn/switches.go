@@ -40,13 +40,14 @@ type switchRows struct {
 	uuid    string      // what to create the switch with
 }
 
-func (switchKind) read(r replica, t target) (rows, error) {
+func (switchKind) read(r replica, t target, s *State) (rows, error) {
 	owned, foreign := r.switchesOf(t.Key)
 	if len(owned) == 0 {
 		return switchRows{foreign: foreign, uuid: r.identity(nb.LogicalSwitchTable, t.Key, "")}, nil
 	}
+	s.here = owned[0].members
 	found := switchRows{sw: &owned[0]}
-	if !t.partial { // surplus switches go with those ports that have been moved, which needs all of them
+	if !t.partial || t.surplus { // surplus switches go with those ports that have been moved, which needs all of them
 		found.surplus = owned[1:]
 	}
 	return found, nil
