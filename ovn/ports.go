@@ -194,7 +194,6 @@ func (s portSteps) guards(p Plan) []ovsdb.Operation {
 
 func (s portSteps) operations(p Plan) []ovsdb.Operation {
 	var ops []ovsdb.Operation
-	var joining, leaving []string
 	for i, port := range s.add {
 		columns := columnsOf(port, p.refs)
 		columns["name"] = port.Name
@@ -202,7 +201,6 @@ func (s portSteps) operations(p Plan) []ovsdb.Operation {
 		ops = append(ops, ovsdb.Operation{
 			Op: ovsdb.OperationInsert, Table: nb.LogicalSwitchPortTable, UUIDName: newPort(i), Row: columns,
 		})
-		joining = append(joining, newPort(i))
 	}
 
 	for _, c := range slices.Concat(s.move, s.change) {
@@ -217,19 +215,30 @@ func (s portSteps) operations(p Plan) []ovsdb.Operation {
 	for _, from := range s.origins() {
 		ops = append(ops, mutatePorts(from.sw.UUID, ovsdb.MutateOperationDelete, from.ports))
 	}
-	for _, m := range s.move {
-		joining = append(joining, m.row.uuid)
+	if joining := s.joining(); len(joining) > 0 && !p.create {
+		ops = append(ops, mutatePorts(p.sw.UUID, ovsdb.MutateOperationInsert, joining))
 	}
+	var leaving []string
 	for _, r := range s.remove {
 		leaving = append(leaving, r.uuid)
-	}
-	if len(joining) > 0 {
-		ops = append(ops, mutatePorts(p.sw.UUID, ovsdb.MutateOperationInsert, joining))
 	}
 	if len(leaving) > 0 {
 		ops = append(ops, mutatePorts(p.sw.UUID, ovsdb.MutateOperationDelete, leaving))
 	}
 	return ops
+}
+
+// joining are the UUIDs of ports that come to the switch, names of such as are
+// created.
+func (s portSteps) joining() []string {
+	var uuids []string
+	for i := range s.add {
+		uuids = append(uuids, newPort(i))
+	}
+	for _, m := range s.move {
+		uuids = append(uuids, m.row.uuid)
+	}
+	return uuids
 }
 
 // origin is a switch that ports are moved from.

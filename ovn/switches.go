@@ -72,7 +72,7 @@ func (s switchRows) diff(n Network, p *Plan) (steps, error) {
 		if s.foreign {
 			return nil, &ForeignError{Kind: "logical switch", Name: n.Switch()}
 		}
-		p.sw = switchRow{UUID: s.uuid, Name: n.Switch()}
+		p.sw, p.create = switchRow{UUID: s.uuid, Name: n.Switch()}, true
 		return switchSteps{create: true}, nil
 	}
 	p.sw = *s.sw
@@ -109,6 +109,7 @@ func (s switchSteps) operations(p Plan) []ovsdb.Operation {
 				"name":         p.network.Switch(),
 				"external_ids": stringMap(ids),
 				"other_config": stringMap(tunnelKeyOf(p.network.TunnelKey)),
+				"ports":        uuidSet(p.joining()),
 			},
 		})
 	}
