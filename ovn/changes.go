@@ -5,8 +5,6 @@ import (
 
 	"github.com/ovn-kubernetes/libovsdb/cache"
 	"github.com/ovn-kubernetes/libovsdb/model"
-
-	"l2sm.io/l2sm/ovn/nb"
 )
 
 // Change tells that the database is, or may be, no longer as it was applied.
@@ -115,12 +113,12 @@ func (c *changes) event(table string, rows ...model.Model) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, row := range rows {
-		ids, name := k.labels(row)
-		key, ok := ownerKey(ids, name)
+		l := k.labels(row)
+		key, ok := l.owner()
 		switch row := row.(type) {
-		case *nb.LogicalSwitchPort:
+		case *portModel:
 			port := suspicion{ports: map[string]string{row.UUID: row.Name}}
-			if isOurs(ids) && ok {
+			if isOurs(l.ids) && ok {
 				c.suspect(key, port)
 			}
 			if key, ok := c.expected.owner(row.Name); ok {

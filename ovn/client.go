@@ -71,19 +71,15 @@ func (c *Client) Networks() ([]Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
-	keys, err := replicaOf(s).networks()
-	if err != nil {
-		return nil, fmt.Errorf("list networks: %w", err)
-	}
-	return keys, nil
+	return replicaOf(s).networks(), nil
 }
 
 // Apply makes the database hold exactly this network: its switch, its ports
 // and no other ports of ours on that switch, its DHCP_Options. It takes one
 // transaction per 1,000 ports that differ, and none when nothing differs. It may
-// be repeated, and it may be called for different networks at once. It remembers
-// the network, to tell what others change: the caller must leave its slices and
-// maps alone.
+// be repeated, and it may be called for different networks at once. To tell what
+// others change it remembers fingerprints of the network, which stays the
+// caller's.
 //
 // A port that is on another switch is moved, and its row kept. So when an
 // attachment changes its network, apply the new network: the old one, if it is

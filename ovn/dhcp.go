@@ -82,16 +82,17 @@ type dhcpRow struct {
 }
 
 func (dhcpKind) replicated() replicated {
-	m := &nb.DHCPOptions{}
+	m := &dhcpModel{}
 	return replicated{
 		table: nb.DHCPOptionsTable, model: m,
-		columns: []any{&m.Cidr, &m.Options, &m.ExternalIDs},
-		indexes: []model.ClientIndex{byNetwork},
+		columns:    []any{&m.CIDR, &m.Options, &m.ExternalIDs},
+		identities: []string{v4.column(), v6.column()},
 	}
 }
 
-func (dhcpKind) labels(row model.Model) (map[string]string, string) {
-	return row.(*nb.DHCPOptions).ExternalIDs, ""
+func (dhcpKind) labels(row model.Model) labels {
+	set := row.(*dhcpModel).unpacked()
+	return labels{uuid: set.UUID, ids: set.ExternalIDs}
 }
 
 // dhcpRows are the sets that a database has of a network.
@@ -100,32 +101,25 @@ type dhcpRows struct {
 	uuid [2]string // what to create sets with, by family
 }
 
-func (dhcpKind) read(r replica, t target) (rows, error) {
-	rows, err := r.dhcpOf(t.Key)
-	found := dhcpRows{rows: rows}
+func (dhcpKind) read(r replica, t target, _ *State) (rows, error) {
+	found := dhcpRows{rows: r.dhcpOf(t.Key)}
 	for _, set := range t.DHCP {
 		if f, err := familyOf(set.CIDR); err == nil {
 			found.uuid[f] = r.identity(nb.DHCPOptionsTable, t.Key, f.column())
 		}
 	}
-	return found, err
+	return found, nil
 }
 
 // dhcpOf returns the sets of DHCP options of a network.
-func (r replica) dhcpOf(key Key) ([]dhcpRow, error) {
-	rows, err := r.table(nb.DHCPOptionsTable).RowsByModels([]model.Model{
-		&nb.DHCPOptions{ExternalIDs: map[string]string{networkID: key.String()}},
-	})
-	if err != nil {
-		return nil, err
-	}
-
+func (r replica) dhcpOf(key Key) []dhcpRow {
 	var sets []dhcpRow
-	for _, row := range rows {
-		set := row.(*nb.DHCPOptions)
-		sets = append(sets, dhcpRow{uuid: set.UUID, cidr: set.Cidr, options: set.Options, ids: set.ExternalIDs})
+	for _, row := range r.rowsOf(nb.DHCPOptionsTable, key) {
+		if set := row.(*dhcpModel); set.ExternalIDs[networkID] == key.String() {
+			sets = append(sets, dhcpRow{uuid: set.UUID, cidr: set.CIDR, options: set.Options, ids: set.ExternalIDs})
+		}
 	}
-	return sets, nil
+	return sets
 }
 
 // dhcpSteps are what must be done to the sets.
@@ -166,6 +160,12 @@ func (r dhcpRows) diff(n Network, p *Plan) (steps, error) {
 	p.refs = s.refs()
 	p.wide = p.wide || len(s.remove) > 0 || slices.ContainsFunc(s.sets[:], func(s *dhcpSet) bool { return s != nil && s.create })
 	return s, nil
+}
+
+func (r dhcpRows) tell(n *Network) {
+	for _, row := range r.rows {
+		n.DHCP = append(n.DHCP, DHCP{CIDR: row.cidr, Options: row.options})
+	}
 }
 
 // family is what the row serves: by its UUID, whatever somebody made of its
@@ -237,8 +237,7 @@ func (s dhcpSteps) operations(p Plan) []ovsdb.Operation {
 }
 
 func (dhcpKind) deletion(r replica, key Key) ([]ovsdb.Operation, error) {
-	rows, err := r.dhcpOf(key)
-	return dhcpSteps{remove: rows}.operations(Plan{}), err
+	return dhcpSteps{remove: r.dhcpOf(key)}.operations(Plan{}), nil
 }
 
 // is says whether the row is what the network's set must be.
@@ -248,13 +247,13 @@ func (r dhcpRow) is(n Network, set DHCP) bool {
 
 func (dhcpKind) list(r replica, c *Contents) {
 	for _, row := range r.table(nb.DHCPOptionsTable).RowsShallow() {
-		set := row.(*nb.DHCPOptions)
+		set := row.(*dhcpModel).unpacked()
 		if !isOurs(set.ExternalIDs) {
 			continue
 		}
 		key, _ := parseKey(set.ExternalIDs[networkID])
 		c.DHCP = append(c.DHCP, ListedDHCP{
-			DHCP: DHCP{CIDR: set.Cidr, Options: set.Options}, Network: key, UID: set.ExternalIDs[networkUIDID],
+			DHCP: DHCP{CIDR: set.CIDR, Options: set.Options}, Network: key, UID: set.ExternalIDs[networkUIDID],
 		})
 	}
 }

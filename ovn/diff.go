@@ -27,6 +27,9 @@ func (e *ForeignError) Error() string {
 // [Diff]. A [Client] makes it from its replica.
 type State struct {
 	rows []rows // by kind, in the order of kinds
+
+	// What the kinds tell each other.
+	here *members // the ports on the network's switch, nil without one
 }
 
 // Plan is what must be done to a database to make it hold a network. It is
@@ -36,9 +39,10 @@ type Plan struct {
 	steps   []steps // by kind, in the order of kinds
 
 	// What the kinds tell each other.
-	sw   switchRow // the network's switch; its row may not exist yet
-	refs refs      // what ports refer to
-	wide bool      // what every port carries has changed
+	sw     switchRow // the network's switch
+	create bool      // its row does not exist yet: it comes with the ports
+	refs   refs      // what ports refer to
+	wide   bool      // what every port carries has changed
 }
 
 // Diff finds what must be done so that a database that holds actual holds
@@ -83,6 +87,16 @@ func (p Plan) operations() []ovsdb.Operation {
 		ops = append(ops, s.operations(p)...)
 	}
 	return append(guards, ops...)
+}
+
+// joining are the ports that the switch gets.
+func (p Plan) joining() []string {
+	for _, s := range p.steps {
+		if s, is := s.(portSteps); is {
+			return s.joining()
+		}
+	}
+	return nil
 }
 
 // limit cuts the plan down to about so many ports, and says whether some are

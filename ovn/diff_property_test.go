@@ -241,6 +241,47 @@ func TestDiffIsStable(t *testing.T) {
 	})
 }
 
+// The fingerprints of what was applied tell of each difference that Diff finds,
+// and of no other.
+func TestExpectedIsWhatDiffCompares(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := someNetwork.Draw(t, "desired")
+		actual := someState.Draw(t, "actual")
+		if rapid.Bool().Draw(t, "nearly as applied") {
+			actual = holding(nearly(t, want))
+		}
+		e := newExpected()
+		e.replace(want)
+		names := setOf(slices.Concat(portNames(want), ourNames(actual)))
+
+		plan, err := diff(want, actual)
+		same := err == nil && plan.Empty()
+		if met := e.networks[want.Key].compared(e, names).met(actual.state()); met != same {
+			t.Errorf("as expected: %t, though Diff finds %+v, error %v", met, plan.result(), err)
+		}
+	})
+}
+
+// nearly returns the network with one thing changed, perhaps to what it was.
+func nearly(t *rapid.T, n Network) Network {
+	other := someNetwork.Draw(t, "other")
+	switch what := rapid.IntRange(0, 3+len(n.Ports)).Draw(t, "changed"); what {
+	case 0:
+		n.UID = other.UID
+	case 1:
+		n.TunnelKey = other.TunnelKey
+	case 2:
+		n.DHCP = other.DHCP
+	case 3:
+	default:
+		n.Ports = slices.Clone(n.Ports)
+		port := somePort.Draw(t, "port")
+		port.Name = n.Ports[what-4].Name
+		n.Ports[what-4] = port
+	}
+	return n
+}
+
 func isBlocked(n Network, s held) bool {
 	if s.sw == nil && s.foreign {
 		return true

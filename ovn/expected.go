@@ -1,39 +1,42 @@
 package ovn
 
-// expected is what was last applied.
+import "slices"
+
+// expected is what was last applied: fingerprints of it, as the replica has the
+// same once more. Ports are found by the fingerprint of their name.
 type expected struct {
 	networks map[Key]*expectation
-	ports    map[string]expectedPort // by name
+	ports    map[fingerprint]*expectedPort
 }
 
 // expectation is what was last applied of one network.
 type expectation struct {
-	network Network             // without its ports
-	ports   map[string]struct{} // the names of those on it
-	leaving map[string]struct{} // names of ports that another network takes over
+	key     Key
+	network fingerprint         // of all but its ports
+	ports   *expectedPort       // the first of a list, nil for none
+	leaving map[string]struct{} // names of ports that another network takes over, nil for none
 	version int                 // rises with each change
 }
 
-// expectedPort is a port and the network that it was applied to.
+// expectedPort is a port of a network, in the list of those.
 type expectedPort struct {
-	Port
-	on *expectation
+	name, port     fingerprint
+	on             *expectation
+	previous, next *expectedPort
 }
 
 func newExpected() expected {
-	return expected{networks: map[Key]*expectation{}, ports: map[string]expectedPort{}}
+	return expected{networks: map[Key]*expectation{}, ports: map[fingerprint]*expectedPort{}}
 }
 
 // replace expects exactly this network, and returns it with those that lose a
 // port to it.
 func (e expected) replace(n Network) []Key {
 	x := e.of(n)
-	for name := range x.ports {
-		e.drop(x, name)
-	}
-	clear(x.leaving)
-	for _, name := range n.Leaving {
-		x.leaving[name] = struct{}{}
+	e.clear(x)
+	x.leaving = nil
+	if len(n.Leaving) > 0 {
+		x.leaving = setOf(n.Leaving)
 	}
 	return e.put(x, n.Ports)
 }
@@ -43,7 +46,9 @@ func (e expected) replace(n Network) []Key {
 func (e expected) change(ch PortChanges) []Key {
 	x := e.of(ch.Network)
 	for _, name := range ch.Remove {
-		e.drop(x, name)
+		if p := e.ports[fingerprintOf(name)]; p != nil && p.on == x {
+			e.drop(p)
+		}
 		delete(x.leaving, name)
 	}
 	return e.put(x, ch.Set)
@@ -53,70 +58,131 @@ func (e expected) change(ch PortChanges) []Key {
 func (e expected) of(n Network) *expectation {
 	x := e.networks[n.Key]
 	if x == nil {
-		x = &expectation{ports: map[string]struct{}{}, leaving: map[string]struct{}{}}
+		x = &expectation{key: n.Key}
 		e.networks[n.Key] = x
 	}
-	n.Ports, n.Leaving = nil, nil
-	x.network = n
+	x.network = n.fingerprint()
 	x.version++
 	return x
 }
 
 func (e expected) put(x *expectation, ports []Port) []Key {
-	touched := []Key{x.network.Key}
-	for _, p := range ports {
-		if before, has := e.ports[p.Name]; has && before.on != x {
-			delete(before.on.ports, p.Name)
-			before.on.version++
-			touched = append(touched, before.on.network.Key)
+	touched := []Key{x.key}
+	for _, port := range ports {
+		name := fingerprintOf(port.Name)
+		p := e.ports[name]
+		if p != nil && p.on != x {
+			p.on.version++
+			touched = append(touched, p.on.key)
+			e.drop(p)
+			p = nil
 		}
-		e.ports[p.Name] = expectedPort{Port: p, on: x}
-		x.ports[p.Name] = struct{}{}
-		delete(x.leaving, p.Name)
+		if p == nil {
+			p = &expectedPort{name: name, on: x}
+			x.link(p)
+			e.ports[name] = p
+		}
+		p.port = port.fingerprint()
+		delete(x.leaving, port.Name)
 	}
 	return touched
 }
 
-func (e expected) drop(x *expectation, port string) {
-	if _, has := x.ports[port]; has {
-		delete(x.ports, port)
-		delete(e.ports, port)
+func (x *expectation) link(p *expectedPort) {
+	p.next = x.ports
+	if p.next != nil {
+		p.next.previous = p
 	}
+	x.ports = p
+}
+
+// drop expects a port no longer.
+func (e expected) drop(p *expectedPort) {
+	delete(e.ports, p.name)
+	if p.next != nil {
+		p.next.previous = p.previous
+	}
+	if p.previous != nil {
+		p.previous.next = p.next
+		return
+	}
+	p.on.ports = p.next
+}
+
+// clear expects none of the network's ports.
+func (e expected) clear(x *expectation) {
+	for p := x.ports; p != nil; p = p.next {
+		delete(e.ports, p.name)
+	}
+	x.ports = nil
 }
 
 // forget expects nothing of a network.
 func (e expected) forget(key Key) {
-	x := e.networks[key]
-	if x == nil {
-		return
+	if x := e.networks[key]; x != nil {
+		e.clear(x)
+		delete(e.networks, key)
 	}
-	for name := range x.ports {
-		e.drop(x, name)
-	}
-	delete(e.networks, key)
 }
 
 // owner returns the network that a port was applied to.
 func (e expected) owner(port string) (Key, bool) {
-	p, has := e.ports[port]
-	if !has {
+	p := e.ports[fingerprintOf(port)]
+	if p == nil {
 		return Key{}, false
 	}
-	return p.on.network.Key, true
+	return p.on.key, true
 }
 
-// target returns what is expected of a network as far as these ports go.
-func (x *expectation) target(e expected, ports map[string]struct{}) target {
-	t := target{Network: x.network, partial: true}
+// comparison is what a network, as far as some of its ports go, is compared
+// with. Of its ports the target has the names only, of all else the key.
+type comparison struct {
+	target
+	network fingerprint
+	ports   []fingerprint // of the target's ports
+}
+
+// compared returns what is expected of a network as far as these ports go.
+func (x *expectation) compared(e expected, ports map[string]struct{}) comparison {
+	c := comparison{target: target{Network: Network{Key: x.key}, partial: true, surplus: true}, network: x.network}
 	for name := range ports {
-		p, has := e.ports[name]
+		p := e.ports[fingerprintOf(name)]
 		_, leaving := x.leaving[name]
 		switch {
-		case has && p.on == x:
-			t.Ports = append(t.Ports, p.Port)
+		case p != nil && p.on == x:
+			c.Ports = append(c.Ports, Port{Name: name})
+			c.ports = append(c.ports, p.port)
 		case !leaving:
-			t.gone = append(t.gone, name)
+			c.gone = append(c.gone, name)
 		}
 	}
-	return t
+	return c
+}
+
+// met says whether the rows are as expected: whether what they tell of the
+// network is what was applied, and they are all that makes it up.
+func (c comparison) met(actual State) bool {
+	told := c.Network
+	told.Ports = slices.Clone(c.Ports)
+	for _, r := range actual.rows {
+		r.tell(&told)
+	}
+	for i, p := range told.Ports {
+		if p.fingerprint() != c.ports[i] {
+			return false
+		}
+	}
+	if told.fingerprint() != c.network {
+		return false
+	}
+	plan, err := Diff(told, actual)
+	return err == nil && plan.Empty()
+}
+
+func setOf(names []string) map[string]struct{} {
+	set := make(map[string]struct{}, len(names))
+	for _, name := range names {
+		set[name] = struct{}{}
+	}
+	return set
 }

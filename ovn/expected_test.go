@@ -48,18 +48,25 @@ func TestExpectedOwners(t *testing.T) {
 				step(e)
 			}
 			got := map[string]string{}
-			for port, p := range e.ports {
-				got[port] = p.on.network.Name
+			for _, port := range []string{"1", "2", "3"} {
+				if key, has := e.owner(port); has {
+					got[port] = key.Name
+				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s: owners (-want +got):\n%s", tc.reason, diff)
 			}
+			counted := 0
 			for key, x := range e.networks {
-				for port := range x.ports {
-					if got[port] != key.Name {
-						t.Errorf("%s: port %s is also counted to %s", tc.reason, port, key.Name)
+				for p := x.ports; p != nil; p = p.next {
+					counted++
+					if p.on != x || e.ports[p.name] != p {
+						t.Errorf("%s: a port is also counted to %s", tc.reason, key.Name)
 					}
 				}
+			}
+			if counted != len(tc.want) {
+				t.Errorf("%s: %d ports counted to networks, want %d", tc.reason, counted, len(tc.want))
 			}
 		})
 	}
@@ -73,7 +80,7 @@ func TestExpectedLeaving(t *testing.T) {
 	n.Leaving = []string{"2"}
 	e.replace(n)
 
-	got := e.networks[n.Key].target(e, map[string]struct{}{"1": {}, "2": {}, "3": {}})
+	got := e.networks[n.Key].compared(e, map[string]struct{}{"1": {}, "2": {}, "3": {}})
 	if len(got.Ports) != 1 || got.Ports[0].Name != "1" || !slices.Equal(got.gone, []string{"3"}) {
 		t.Errorf("want port 1 there, port 3 not, and nothing said of 2: got %+v, gone %v", got.Ports, got.gone)
 	}

@@ -15,12 +15,12 @@ type kind interface {
 	// replicated says what the client keeps a copy of.
 	replicated() replicated
 
-	// labels returns what tells whose a row of the table is: its external_ids
-	// and its name, if rows of the kind have one.
-	labels(row model.Model) (ids map[string]string, name string)
+	// labels returns what tells whose a row of the table is.
+	labels(row model.Model) labels
 
-	// read gathers what the replica has of it for the target.
-	read(r replica, t target) (rows, error)
+	// read gathers what the replica has of it for the target. It may use what
+	// the kinds before it have left in the state.
+	read(r replica, t target, s *State) (rows, error)
 
 	// deletion returns the operations that remove what the replica has of it for
 	// a network, nil when that is nothing or goes with another kind's rows.
@@ -42,13 +42,33 @@ type replicated struct {
 	table   string
 	model   model.Model
 	columns []any // pointers to the model's fields
-	indexes []model.ClientIndex
+
+	// identities tell the rows apart that a network has of it, see
+	// [replica.identity]. There are none where rows are not found by network.
+	identities []string
+}
+
+// labels tell whose a row is.
+type labels struct {
+	uuid string
+	name string // empty where rows of the kind have none
+	ids  map[string]string
+}
+
+// owner returns the network that the row serves or, without such an owner, would
+// serve by its name.
+func (l labels) owner() (Key, bool) {
+	return ownerKey(l.ids, l.name)
 }
 
 // rows are the rows of one kind that concern a target.
 type rows interface {
 	// diff finds the steps that make the database hold the network. It is pure.
 	diff(n Network, p *Plan) (steps, error)
+
+	// tell completes the network by what the rows say: they may make it up, if
+	// diff finds no step. Of its ports it has the names.
+	tell(n *Network)
 }
 
 // steps are what must be done to the rows of one kind.
@@ -72,9 +92,23 @@ type target struct {
 	// read nor compared.
 	partial bool
 
+	// surplus says that further switches of the network are compared, though
+	// partial.
+	surplus bool
+
 	// gone are names of ports that must not be on the switch, when partial.
 	gone []string
 }
+
+// identitiesOf finds what tells the rows of one network apart in a table.
+var identitiesOf = func() map[string][]string {
+	all := map[string][]string{}
+	for _, k := range kinds {
+		r := k.replicated()
+		all[r.table] = r.identities
+	}
+	return all
+}()
 
 // kindOf finds the kind whose rows a table has.
 var kindOf = func() map[string]kind {
@@ -84,6 +118,3 @@ var kindOf = func() map[string]kind {
 	}
 	return all
 }()
-
-// byNetwork finds the rows of a network by its key.
-var byNetwork = model.ClientIndex{Columns: []model.ColumnKey{{Column: "external_ids", Key: networkID}}}

@@ -1,7 +1,6 @@
 package ovn
 
 import (
-	"maps"
 	"slices"
 	"sync"
 )
@@ -11,35 +10,59 @@ import (
 // whole column several times at each change, and walks it once more, which is
 // 10,000 elements for one more port among so many.
 type members struct {
-	mu  sync.RWMutex
-	set map[string]struct{}
+	mu   sync.RWMutex
+	few  []rowID            // in no order
+	many map[rowID]struct{} // instead, once there are more than maxFew
 }
+
+// maxFew is how many members are looked through one by one: a map takes more
+// memory than so many.
+const maxFew = 8
 
 // toggle adds those that are not there and removes those that are: this is how
 // ovsdb-server tells of changes to a set (ovsdb-server(7), update2).
 func (m *members) toggle(ports []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.set == nil {
-		m.set = make(map[string]struct{}, len(ports))
-	}
 	for _, uuid := range ports {
-		if _, has := m.set[uuid]; has {
-			delete(m.set, uuid)
-			continue
+		if id, is := parseUUID(uuid); is {
+			m.toggleOne(id)
 		}
-		m.set[uuid] = struct{}{}
 	}
 }
 
+func (m *members) toggleOne(id rowID) {
+	if m.many != nil {
+		if _, has := m.many[id]; has {
+			delete(m.many, id)
+			return
+		}
+		m.many[id] = struct{}{}
+		return
+	}
+	if at := slices.Index(m.few, id); at >= 0 {
+		m.few = slices.Delete(m.few, at, at+1)
+		return
+	}
+	if m.few = append(m.few, id); len(m.few) <= maxFew {
+		return
+	}
+	m.many = make(map[rowID]struct{}, len(m.few))
+	for _, id := range m.few {
+		m.many[id] = struct{}{}
+	}
+	m.few = nil
+}
+
 func (m *members) has(port string) bool {
-	if m == nil {
+	id, is := parseUUID(port)
+	if m == nil || !is {
 		return false
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	_, has := m.set[port]
-	return has
+	_, has := m.many[id]
+	return has || slices.Contains(m.few, id)
 }
 
 func (m *members) len() int {
@@ -48,7 +71,7 @@ func (m *members) len() int {
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return len(m.set)
+	return len(m.few) + len(m.many)
 }
 
 // all returns a copy of them, in no order.
@@ -58,5 +81,12 @@ func (m *members) all() []string {
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return slices.Collect(maps.Keys(m.set))
+	uuids := make([]string, 0, len(m.few)+len(m.many))
+	for _, id := range m.few {
+		uuids = append(uuids, id.String())
+	}
+	for id := range m.many {
+		uuids = append(uuids, id.String())
+	}
+	return uuids
 }

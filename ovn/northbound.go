@@ -12,12 +12,10 @@ import (
 func northboundDatabase() (database, error) {
 	global := &nb.NBGlobal{}
 	models := map[string]model.Model{nb.NBGlobalTable: global}
-	indexes := map[string][]model.ClientIndex{}
 	tables := []client.MonitorOption{client.WithTable(global, &global.NbCfg)}
 	for _, k := range kinds {
 		r := k.replicated()
 		models[r.table] = r.model
-		indexes[r.table] = r.indexes
 		tables = append(tables, client.WithTable(r.model, r.columns...))
 	}
 
@@ -25,6 +23,5 @@ func northboundDatabase() (database, error) {
 	if err != nil {
 		return database{}, err
 	}
-	db.SetIndexes(indexes)
-	return database{model: db, tables: tables}, nil
+	return database{model: db, tables: tables, kinds: kinds}, nil
 }

@@ -1,6 +1,7 @@
 package ovn
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -67,28 +68,34 @@ func row(uuid string) []ovsdb.Condition {
 	return []ovsdb.Condition{ovsdb.NewCondition("_uuid", ovsdb.ConditionEqual, ovsdb.UUID{GoUUID: uuid})}
 }
 
+// Values of columns are written out as RFC 7047 spells them: libovsdb's types
+// for them marshal each value by itself, and then all of it once more.
+
 // stringSet is a set of strings, which ovsdb-server refuses with an element
 // twice.
-func stringSet(values []string) ovsdb.OvsSet {
-	set := ovsdb.OvsSet{GoSet: make([]any, 0, len(values))}
-	for _, v := range slices.Compact(slices.Sorted(slices.Values(values))) {
-		set.GoSet = append(set.GoSet, v)
-	}
-	return set
+func stringSet(values []string) any {
+	set := append([]string{}, values...)
+	slices.Sort(set)
+	return []any{"set", slices.Compact(set)}
 }
 
-func uuidSet(uuids []string) ovsdb.OvsSet {
-	set := ovsdb.OvsSet{GoSet: make([]any, 0, len(uuids))}
-	for _, u := range uuids {
-		set.GoSet = append(set.GoSet, ovsdb.UUID{GoUUID: u})
+func uuidSet(uuids []string) any {
+	set := make([][2]string, 0, len(uuids))
+	for _, uuid := range uuids {
+		kind := "named-uuid"
+		if _, is := parseUUID(uuid); is {
+			kind = "uuid"
+		}
+		set = append(set, [2]string{kind, uuid})
 	}
-	return set
+	return []any{"set", set}
 }
 
-func stringMap(m map[string]string) ovsdb.OvsMap {
-	out := ovsdb.OvsMap{GoMap: make(map[any]any, len(m))}
+func stringMap(m map[string]string) any {
+	pairs := make([][2]string, 0, len(m))
 	for k, v := range m {
-		out.GoMap[k] = v
+		pairs = append(pairs, [2]string{k, v})
 	}
-	return out
+	slices.SortFunc(pairs, func(a, b [2]string) int { return cmp.Compare(a[0], b[0]) })
+	return []any{"map", pairs}
 }

@@ -2,7 +2,7 @@ package ovn
 
 import (
 	"crypto/sha256"
-	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -73,7 +73,12 @@ func ownerKey(ids map[string]string, name string) (Key, bool) {
 // derivedUUID returns the UUID that follows from what a row of a network is,
 // version 8 of RFC 9562.
 func derivedUUID(table string, key Key, what string, attempt int) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "l2sm.io/%s/%s/%s/%d", table, key, what, attempt))
-	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+	text := make([]byte, 0, 256)
+	for _, part := range []string{"l2sm.io", table, key.Namespace, key.Name, what} {
+		text = append(append(text, part...), '/')
+	}
+	sum := sha256.Sum256(strconv.AppendInt(text, int64(attempt), 10))
+	id := rowID(sum[:16])
+	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80
+	return id.String()
 }

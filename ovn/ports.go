@@ -31,7 +31,7 @@ type portRow struct {
 }
 
 func (portKind) replicated() replicated {
-	m := &nb.LogicalSwitchPort{}
+	m := &portModel{}
 	return replicated{
 		table: nb.LogicalSwitchPortTable, model: m,
 		columns: []any{
@@ -40,25 +40,17 @@ func (portKind) replicated() replicated {
 	}
 }
 
-func (portKind) labels(row model.Model) (map[string]string, string) {
-	port := row.(*nb.LogicalSwitchPort)
-	return port.ExternalIDs, port.Name
+func (portKind) labels(row model.Model) labels {
+	port := row.(*portModel).unpacked()
+	return labels{uuid: port.UUID, name: port.Name, ids: port.ExternalIDs}
 }
 
 // portRows are the ports on the network's switch, and ports that have a desired
 // name and are elsewhere.
 type portRows []portRow
 
-func (portKind) read(r replica, t target) (rows, error) {
-	owned, _, err := r.switchesOf(t.Key)
-	if err != nil {
-		return nil, err
-	}
-	var here *members
-	if len(owned) > 0 {
-		here = owned[0].members
-	}
-
+func (portKind) read(r replica, t target, s *State) (rows, error) {
+	here := s.here
 	var found portRows
 	at := map[string]bool{}
 	if !t.partial {
@@ -142,6 +134,18 @@ func (r portRows) diff(n Network, p *Plan) (steps, error) {
 	return s, nil
 }
 
+func (r portRows) tell(n *Network) {
+	at := make(map[string]int, len(n.Ports))
+	for i, p := range n.Ports {
+		at[p.Name] = i
+	}
+	for _, row := range r {
+		if i, has := at[row.name]; has {
+			n.Ports[i] = row.port()
+		}
+	}
+}
+
 func (s portSteps) sort() {
 	byName := func(a, b placement) int { return cmp.Compare(a.Name, b.Name) }
 	slices.SortFunc(s.add, func(a, b Port) int { return cmp.Compare(a.Name, b.Name) })
@@ -190,7 +194,6 @@ func (s portSteps) guards(p Plan) []ovsdb.Operation {
 
 func (s portSteps) operations(p Plan) []ovsdb.Operation {
 	var ops []ovsdb.Operation
-	var joining, leaving []string
 	for i, port := range s.add {
 		columns := columnsOf(port, p.refs)
 		columns["name"] = port.Name
@@ -198,7 +201,6 @@ func (s portSteps) operations(p Plan) []ovsdb.Operation {
 		ops = append(ops, ovsdb.Operation{
 			Op: ovsdb.OperationInsert, Table: nb.LogicalSwitchPortTable, UUIDName: newPort(i), Row: columns,
 		})
-		joining = append(joining, newPort(i))
 	}
 
 	for _, c := range slices.Concat(s.move, s.change) {
@@ -213,19 +215,30 @@ func (s portSteps) operations(p Plan) []ovsdb.Operation {
 	for _, from := range s.origins() {
 		ops = append(ops, mutatePorts(from.sw.UUID, ovsdb.MutateOperationDelete, from.ports))
 	}
-	for _, m := range s.move {
-		joining = append(joining, m.row.uuid)
+	if joining := s.joining(); len(joining) > 0 && !p.create {
+		ops = append(ops, mutatePorts(p.sw.UUID, ovsdb.MutateOperationInsert, joining))
 	}
+	var leaving []string
 	for _, r := range s.remove {
 		leaving = append(leaving, r.uuid)
-	}
-	if len(joining) > 0 {
-		ops = append(ops, mutatePorts(p.sw.UUID, ovsdb.MutateOperationInsert, joining))
 	}
 	if len(leaving) > 0 {
 		ops = append(ops, mutatePorts(p.sw.UUID, ovsdb.MutateOperationDelete, leaving))
 	}
 	return ops
+}
+
+// joining are the UUIDs of ports that come to the switch, names of such as are
+// created.
+func (s portSteps) joining() []string {
+	var uuids []string
+	for i := range s.add {
+		uuids = append(uuids, newPort(i))
+	}
+	for _, m := range s.move {
+		uuids = append(uuids, m.row.uuid)
+	}
+	return uuids
 }
 
 // origin is a switch that ports are moved from.
@@ -332,7 +345,7 @@ func subset(a, b []string) bool {
 	return true
 }
 
-func portRowOf(row *nb.LogicalSwitchPort) portRow {
+func portRowOf(row *portModel) portRow {
 	return portRow{
 		uuid:      row.UUID,
 		name:      row.Name,
@@ -345,6 +358,25 @@ func portRowOf(row *nb.LogicalSwitchPort) portRow {
 	}
 }
 
+// port is the port that the row tells of.
+func (r portRow) port() Port {
+	requested, _ := strconv.Atoi(r.options[tunnelKey])
+	p := Port{
+		Name:         r.name,
+		Owner:        r.ids[attachmentUIDID],
+		Type:         r.kind,
+		Addresses:    r.addresses,
+		PortSecurity: r.security,
+		Options:      r.options,
+		TunnelKey:    requested,
+	}
+	if requested != 0 {
+		p.Options = maps.Clone(r.options)
+		delete(p.Options, tunnelKey)
+	}
+	return p
+}
+
 func refOf(uuid *string) string {
 	if uuid == nil {
 		return ""
@@ -355,38 +387,30 @@ func refOf(uuid *string) string {
 func (portKind) list(r replica, c *Contents) {
 	subnets := map[string]string{}
 	for uuid, row := range r.table(nb.DHCPOptionsTable).RowsShallow() {
-		subnets[uuid] = row.(*nb.DHCPOptions).Cidr
+		subnets[uuid] = row.(*dhcpModel).unpacked().CIDR
 	}
 	rows := r.table(nb.LogicalSwitchPortTable).RowsShallow()
 	for _, row := range r.table(nb.LogicalSwitchTable).RowsShallow() {
 		sw := row.(*switchRow)
 		for _, uuid := range sw.members.all() {
-			if p, ok := rows[uuid].(*nb.LogicalSwitchPort); ok && listed(p.ExternalIDs, p.Name) {
+			row, ok := rows[uuid].(*portModel)
+			if !ok {
+				continue
+			}
+			if p := row.unpacked(); listed(p.ExternalIDs, p.Name) {
 				c.Ports = append(c.Ports, listedPort(p, sw.Name, subnets))
 			}
 		}
 	}
 }
 
-func listedPort(row *nb.LogicalSwitchPort, sw string, subnets map[string]string) ListedPort {
+func listedPort(row *portModel, sw string, subnets map[string]string) ListedPort {
 	key, _ := parseKey(row.ExternalIDs[networkID])
-	requested, _ := strconv.Atoi(row.Options[tunnelKey])
 	p := ListedPort{
-		Port: Port{
-			Name:         row.Name,
-			Owner:        row.ExternalIDs[attachmentUIDID],
-			Type:         row.Type,
-			Addresses:    row.Addresses,
-			PortSecurity: row.PortSecurity,
-			Options:      maps.Clone(row.Options),
-			TunnelKey:    requested,
-		},
+		Port:    portRowOf(row).port(),
 		Switch:  sw,
 		Network: key,
 		UID:     row.ExternalIDs[networkUIDID],
-	}
-	if requested != 0 {
-		delete(p.Options, tunnelKey)
 	}
 	for _, uuid := range []string{refOf(row.Dhcpv4Options), refOf(row.Dhcpv6Options)} {
 		if uuid != "" {

@@ -2,6 +2,7 @@ package ovn
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/ovn-kubernetes/libovsdb/cache"
@@ -13,11 +14,12 @@ import (
 
 // replica reads what a session has of the northbound database.
 type replica struct {
-	cache *cache.TableCache
+	cache  *cache.TableCache
+	strays *strays
 }
 
 func replicaOf(s *session) replica {
-	return replica{s.cache}
+	return replica{s.cache, s.strays}
 }
 
 // table returns a table once the transaction that is just arriving, if any, is
@@ -33,32 +35,54 @@ func (r replica) table(name string) *cache.RowCache {
 
 // networks returns the networks that have rows of a kind that is found by
 // network, in order.
-func (r replica) networks() ([]Key, error) {
-	var keys []Key
-	for _, k := range kinds {
-		table := k.replicated()
-		if len(table.indexes) == 0 {
+func (r replica) networks() []Key {
+	found := map[Key]struct{}{}
+	for table, identities := range identitiesOf {
+		if len(identities) == 0 {
 			continue
 		}
-		index, err := r.table(table.table).Index("external_ids|" + networkID)
-		if err != nil {
-			return nil, err
-		}
-		for id := range index {
-			if key, ok := parseKey(id.(string)); ok {
-				keys = append(keys, key)
+		for _, row := range r.table(table).RowsShallow() {
+			if key, ok := parseKey(kindOf[table].labels(row).ids[networkID]); ok {
+				found[key] = struct{}{}
 			}
 		}
 	}
-	slices.SortFunc(keys, func(a, b Key) int { return cmp.Compare(a.String(), b.String()) })
-	return slices.Compact(keys), nil
+	return slices.SortedFunc(maps.Keys(found), func(a, b Key) int { return cmp.Compare(a.String(), b.String()) })
+}
+
+// rowsOf returns the rows of a network in a table, and such that may look so:
+// those with a UUID that follows from the network, and the strays.
+func (r replica) rowsOf(table string, key Key) []model.Model {
+	var rows []model.Model
+	strays := r.strays.of(place{table, key})
+	for _, uuid := range strays {
+		if row := r.table(table).Row(uuid); row != nil {
+			rows = append(rows, row)
+		}
+	}
+	for _, what := range identitiesOf[table] {
+		for attempt := 0; ; attempt++ {
+			uuid := derivedUUID(table, key, what, attempt)
+			row := r.table(table).Row(uuid)
+			if row == nil {
+				break
+			}
+			if !slices.Contains(strays, uuid) {
+				rows = append(rows, row)
+			}
+			if serves(table, row, key) {
+				break
+			}
+		}
+	}
+	return rows
 }
 
 // state gathers what [Diff] needs to know for the target.
 func (r replica) state(t target) (State, error) {
 	var s State
 	for _, k := range kinds {
-		found, err := k.read(r, t)
+		found, err := k.read(r, t, &s)
 		if err != nil {
 			return State{}, err
 		}
@@ -97,19 +121,21 @@ func (r replica) identity(table string, key Key, what string) string {
 	for attempt := 0; ; attempt++ {
 		uuid := derivedUUID(table, key, what, attempt)
 		row := r.table(table).Row(uuid)
-		if row == nil {
+		if row == nil || serves(table, row, key) { // it may just have arrived
 			return uuid
-		}
-		if ids, _ := kindOf[table].labels(row); ids[networkID] == key.String() {
-			return uuid // it has just arrived
 		}
 	}
 }
 
+// serves says whether the row is the network's.
+func serves(table string, row model.Model, key Key) bool {
+	return kindOf[table].labels(row).ids[networkID] == key.String()
+}
+
 // port returns the port of that name, nil when there is none.
-func (r replica) port(name string) (*nb.LogicalSwitchPort, error) {
-	_, row, err := r.table(nb.LogicalSwitchPortTable).RowByModel(&nb.LogicalSwitchPort{Name: name})
-	port, _ := row.(*nb.LogicalSwitchPort)
+func (r replica) port(name string) (*portModel, error) {
+	_, row, err := r.table(nb.LogicalSwitchPortTable).RowByModel(&portModel{Name: name})
+	port, _ := row.(*portModel)
 	return port, err
 }
 
@@ -126,8 +152,8 @@ func (r replica) placed(name string, here *members) (*portRow, error) {
 	if here.has(row.UUID) {
 		return &port, nil
 	}
-	if port.elsewhere, err = r.switchesWith(row); len(port.elsewhere) == 0 || err != nil {
-		return nil, err
+	if port.elsewhere = r.switchesWith(row); len(port.elsewhere) == 0 {
+		return nil, nil
 	}
 	return &port, nil
 }
@@ -135,40 +161,40 @@ func (r replica) placed(name string, here *members) (*portRow, error) {
 // switchesWith returns the switches that have the port: that of the network
 // which the port names, as a rule. Only for a port that is not there all
 // switches are looked at.
-func (r replica) switchesWith(port *nb.LogicalSwitchPort) ([]switchRow, error) {
+func (r replica) switchesWith(port *portModel) []switchRow {
 	if key, ok := parseKey(port.ExternalIDs[networkID]); ok {
-		owned, _, err := r.switchesOf(key)
+		owned, _ := r.switchesOf(key)
 		owned = slices.DeleteFunc(owned, func(sw switchRow) bool { return !sw.members.has(port.UUID) })
-		if len(owned) > 0 || err != nil {
-			return owned, err
+		if len(owned) > 0 {
+			return owned
 		}
 	}
 	var found []switchRow
 	for _, row := range r.table(nb.LogicalSwitchTable).RowsShallow() {
 		if sw := row.(*switchRow); sw.members.has(port.UUID) {
-			found = append(found, *sw)
+			found = append(found, *sw.unpacked())
 		}
 	}
-	return found, nil
+	return found
 }
 
 // portsIn returns the rows of the members. Many are read at once, from a list
 // of the whole table, whose rows are not copied.
-func (r replica) portsIn(m *members) []*nb.LogicalSwitchPort {
+func (r replica) portsIn(m *members) []*portModel {
 	var rows map[string]model.Model
 	table, uuids := r.table(nb.LogicalSwitchPortTable), m.all()
 	if len(uuids) > table.Len()/16 {
 		rows = table.RowsShallow()
 	}
 
-	var ports []*nb.LogicalSwitchPort
+	var ports []*portModel
 	for _, uuid := range uuids {
 		row := rows[uuid]
 		if rows == nil {
 			row = table.Row(uuid)
 		}
-		if port, ok := row.(*nb.LogicalSwitchPort); ok {
-			ports = append(ports, port)
+		if port, ok := row.(*portModel); ok {
+			ports = append(ports, port.unpacked())
 		}
 	}
 	return ports

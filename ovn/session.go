@@ -41,6 +41,7 @@ var errClosed = errors.New("closed by the server")
 type session struct {
 	client client.Client
 	cache  *cache.TableCache
+	strays *strays
 	ctx    context.Context // ends with the session
 	end    context.CancelCauseFunc
 
@@ -70,7 +71,7 @@ func open(ctx context.Context, cfg Config, endpoint string, db database) (*sessi
 		return nil, fmt.Errorf("monitor: %w", err)
 	}
 
-	s := &session{client: c, cache: c.Cache(), patience: cfg.ProbeInterval}
+	s := &session{client: c, cache: c.Cache(), strays: straysIn(c.Cache(), db.kinds), patience: cfg.ProbeInterval}
 	s.ctx, s.end = context.WithCancelCause(ctx)
 	return s, nil
 }
@@ -153,4 +154,5 @@ func check(results []ovsdb.OperationResult, ops []ovsdb.Operation) error {
 type database struct {
 	model  model.ClientDBModel
 	tables []client.MonitorOption
+	kinds  []kind // of rows that serve networks
 }

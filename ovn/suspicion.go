@@ -40,7 +40,7 @@ func (s suspicion) names(r replica) map[string]struct{} {
 	names := make(map[string]struct{}, len(s.ports))
 	for uuid, name := range s.ports {
 		if name == "" {
-			if row, ok := r.table(nb.LogicalSwitchPortTable).Row(uuid).(*nb.LogicalSwitchPort); ok {
+			if row, ok := r.table(nb.LogicalSwitchPortTable).Row(uuid).(*portModel); ok {
 				name = row.Name
 			}
 		}
@@ -65,12 +65,12 @@ func (c *changes) differs(conn *connection, key Key, s suspicion) bool {
 	c.mu.Lock()
 	x := c.expected.networks[key]
 	var version int
-	var t target
+	var want comparison
 	if x != nil {
-		version, t = x.version, x.target(c.expected, names)
+		version, want = x.version, x.compared(c.expected, names)
 	}
 	c.mu.Unlock()
-	if !s.certain && r.holds(key, t, x == nil) {
+	if !s.certain && r.holds(key, want, x == nil) {
 		return false
 	}
 	return c.confirm(key, s, x, version)
@@ -89,19 +89,15 @@ func (c *changes) confirm(key Key, s suspicion, compared *expectation, version i
 	return false
 }
 
-// holds says whether the network is as the target says, or gone.
-func (r replica) holds(key Key, t target, gone bool) bool {
+// holds says whether the network is as expected, or gone.
+func (r replica) holds(key Key, want comparison, gone bool) bool {
 	if gone {
 		ops, err := r.deletion(key)
 		return err == nil && len(ops) == 0
 	}
-	if owned, _, err := r.switchesOf(key); err != nil || len(owned) > 1 {
-		return false
-	}
-	actual, err := r.state(t)
+	actual, err := r.state(want.target)
 	if err != nil {
 		return false
 	}
-	plan, err := Diff(t.Network, actual)
-	return err == nil && plan.Empty()
+	return want.met(actual)
 }

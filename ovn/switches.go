@@ -2,7 +2,6 @@ package ovn
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -19,53 +18,18 @@ const tunnelKey = "requested-tnl-key"
 // switchKind is the network's logical switch.
 type switchKind struct{}
 
-// switchRow is a row of Logical_Switch.
-type switchRow struct {
-	UUID        string            `ovsdb:"_uuid"`
-	Name        string            `ovsdb:"name"`
-	OtherConfig map[string]string `ovsdb:"other_config"`
-	ExternalIDs map[string]string `ovsdb:"external_ids"`
-
-	// Ports is the column of that name only in a row that has just arrived: all
-	// ports of a new row, in a changed one those that were added or removed. A
-	// copy has none, and the replica keeps copies. So libovsdb, which applies
-	// the difference that the server sends to what it has, finds nothing there
-	// and takes the difference as it is.
-	Ports   []string `ovsdb:"ports"`
-	members *members // the ports of a row in the replica
-}
-
-// CloneModel copies the row, as libovsdb does to keep what has arrived.
-func (r *switchRow) CloneModel() model.Model {
-	clone := &switchRow{}
-	r.CloneModelInto(clone)
-	return clone
-}
-
-// CloneModelInto is CloneModel into a row that is there.
-func (r *switchRow) CloneModelInto(into model.Model) {
-	clone := into.(*switchRow)
-	*clone = *r
-	clone.OtherConfig, clone.ExternalIDs = maps.Clone(r.OtherConfig), maps.Clone(r.ExternalIDs)
-	clone.Ports = nil
-	if clone.members == nil {
-		clone.members = &members{}
-	}
-	clone.members.toggle(r.Ports)
-}
-
 func (switchKind) replicated() replicated {
 	m := &switchRow{}
 	return replicated{
 		table: nb.LogicalSwitchTable, model: m,
-		columns: []any{&m.Name, &m.OtherConfig, &m.ExternalIDs, &m.Ports},
-		indexes: []model.ClientIndex{byNetwork, {Columns: []model.ColumnKey{{Column: "name"}}}},
+		columns:    []any{&m.Name, &m.OtherConfig, &m.ExternalIDs, &m.Ports},
+		identities: []string{""},
 	}
 }
 
-func (switchKind) labels(row model.Model) (map[string]string, string) {
-	sw := row.(*switchRow)
-	return sw.ExternalIDs, sw.Name
+func (switchKind) labels(row model.Model) labels {
+	sw := row.(*switchRow).unpacked()
+	return labels{uuid: sw.UUID, name: sw.Name, ids: sw.ExternalIDs}
 }
 
 // switchRows are what a database has of a network's switch.
@@ -76,19 +40,24 @@ type switchRows struct {
 	uuid    string      // what to create the switch with
 }
 
-func (switchKind) read(r replica, t target) (rows, error) {
-	owned, foreign, err := r.switchesOf(t.Key)
-	if err != nil {
-		return nil, err
-	}
+func (switchKind) read(r replica, t target, s *State) (rows, error) {
+	owned, foreign := r.switchesOf(t.Key)
 	if len(owned) == 0 {
 		return switchRows{foreign: foreign, uuid: r.identity(nb.LogicalSwitchTable, t.Key, "")}, nil
 	}
+	s.here = owned[0].members
 	found := switchRows{sw: &owned[0]}
-	if !t.partial { // surplus switches go with those ports that have been moved, which needs all of them
+	if !t.partial || t.surplus { // surplus switches go with those ports that have been moved, which needs all of them
 		found.surplus = owned[1:]
 	}
 	return found, nil
+}
+
+func (s switchRows) tell(n *Network) {
+	if s.sw != nil {
+		n.UID = s.sw.ExternalIDs[networkUIDID]
+		n.TunnelKey, _ = strconv.Atoi(s.sw.OtherConfig[tunnelKey])
+	}
 }
 
 // switchSteps are what must be done to the switch.
@@ -103,7 +72,7 @@ func (s switchRows) diff(n Network, p *Plan) (steps, error) {
 		if s.foreign {
 			return nil, &ForeignError{Kind: "logical switch", Name: n.Switch()}
 		}
-		p.sw = switchRow{UUID: s.uuid, Name: n.Switch()}
+		p.sw, p.create = switchRow{UUID: s.uuid, Name: n.Switch()}, true
 		return switchSteps{create: true}, nil
 	}
 	p.sw = *s.sw
@@ -140,6 +109,7 @@ func (s switchSteps) operations(p Plan) []ovsdb.Operation {
 				"name":         p.network.Switch(),
 				"external_ids": stringMap(ids),
 				"other_config": stringMap(tunnelKeyOf(p.network.TunnelKey)),
+				"ports":        uuidSet(p.joining()),
 			},
 		})
 	}
@@ -160,13 +130,13 @@ func (s switchSteps) operations(p Plan) []ovsdb.Operation {
 
 // deletion takes along the ports that no other switch has.
 func (switchKind) deletion(r replica, key Key) ([]ovsdb.Operation, error) {
-	owned, _, err := r.switchesOf(key)
-	return deleteRows(nb.LogicalSwitchTable, uuidsOf(owned)...), err
+	owned, _ := r.switchesOf(key)
+	return deleteRows(nb.LogicalSwitchTable, uuidsOf(owned)...), nil
 }
 
 func (switchKind) list(r replica, c *Contents) {
 	for _, row := range r.table(nb.LogicalSwitchTable).RowsShallow() {
-		sw := row.(*switchRow)
+		sw := row.(*switchRow).unpacked()
 		if !listed(sw.ExternalIDs, sw.Name) {
 			continue
 		}
@@ -185,27 +155,20 @@ func (switchKind) listed(n Network, c *Contents) {
 // switchesOf returns the switches of a network, and whether somebody else has
 // one of its name while it has none. More than one is somebody's mistake; the
 // one with the most ports comes first.
-func (r replica) switchesOf(key Key) (owned []switchRow, foreign bool, err error) {
-	// By the network if there are such rows, otherwise by the name.
-	found, err := r.table(nb.LogicalSwitchTable).RowsByModels([]model.Model{
-		&switchRow{Name: key.Switch(), ExternalIDs: map[string]string{networkID: key.String()}},
-	})
-	if err != nil {
-		return nil, false, err
-	}
-	for _, row := range found {
+func (r replica) switchesOf(key Key) (owned []switchRow, foreign bool) {
+	for _, row := range r.rowsOf(nb.LogicalSwitchTable, key) {
 		sw := row.(*switchRow)
 		switch {
 		case sw.ExternalIDs[networkID] == key.String():
 			owned = append(owned, *sw)
-		case !isOurs(sw.ExternalIDs):
+		case !isOurs(sw.ExternalIDs) && sw.Name == key.Switch():
 			foreign = true
 		}
 	}
 	slices.SortFunc(owned, func(a, b switchRow) int {
 		return cmp.Or(cmp.Compare(b.members.len(), a.members.len()), cmp.Compare(a.UUID, b.UUID))
 	})
-	return owned, foreign, nil
+	return owned, foreign
 }
 
 func uuidsOf(switches []switchRow) []string {
