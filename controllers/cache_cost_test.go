@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/heaptest"
 	"l2sm.io/l2sm/internal/multus"
 )
 
@@ -39,7 +40,7 @@ func TestCacheIsSmall(t *testing.T) {
 			const objects = 2_000
 			store := newKept(t, tc.object(0))
 			store.add(t, tc.object(objects)) // what is made once
-			each := retained(func() {
+			each := heaptest.Retained(func() {
 				for i := range objects {
 					store.add(t, tc.object(i))
 				}
@@ -103,20 +104,6 @@ func (k *kept) add(t testing.TB, o client.Object) {
 	if err := k.store.Add(object); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// retained is how many bytes more are live after f.
-func retained(f func()) int {
-	live := func() int {
-		goruntime.GC()
-		goruntime.GC()
-		stats := goruntime.MemStats{}
-		goruntime.ReadMemStats(&stats)
-		return int(stats.HeapAlloc)
-	}
-	before := live()
-	f()
-	return live() - before
 }
 
 func cachedMeta(kind string, i int) metav1.ObjectMeta {

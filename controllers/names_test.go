@@ -10,6 +10,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
+	"l2sm.io/l2sm/internal/heaptest"
 )
 
 // What a pod had counts until the pod is gone, and what is given until it is
@@ -55,7 +56,7 @@ func TestInterfaceNamesAreSmall(t *testing.T) {
 		uids[i], entries[i] = types.UID(fmt.Sprintf("%08d-0000-4000-8000-000000000002", i)), fmt.Sprintf("entry network-%04d", i)
 	}
 	n := &interfaceNames{}
-	each := retained(func() {
+	each := heaptest.Retained(func() {
 		for i, uid := range uids {
 			name, _ := n.choose(uid, entries[i], attach.Request{Interface: "net1"}, nil)
 			n.note(uid, name)

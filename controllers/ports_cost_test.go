@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/heaptest"
 )
 
 // What is kept of a port, and of its network, is what a write needs of it. Many
@@ -21,7 +22,7 @@ func TestPortsAreSmall(t *testing.T) {
 		networks[i], attachments[i] = dualStack(i)
 	}
 	p := newPorts()
-	each := retained(func() {
+	each := heaptest.Retained(func() {
 		for i, network := range networks {
 			p.set(network, attachments[i])
 			p.done(network.Key(), p.begin(network.Key(), 1))
@@ -53,18 +54,4 @@ func dualStack(i int) (*v1alpha1.L2Network, *v1alpha1.L2Attachment) {
 		Addresses:  []string{fmt.Sprintf("10.%d.%d.7/24", i>>8, i&0xff), fmt.Sprintf("fd00:%x::7/64", i)},
 	}
 	return network, a
-}
-
-// retained is how many bytes more are live after f.
-func retained(f func()) int {
-	live := func() int {
-		runtime.GC()
-		runtime.GC()
-		stats := runtime.MemStats{}
-		runtime.ReadMemStats(&stats)
-		return int(stats.HeapAlloc)
-	}
-	before := live()
-	f()
-	return live() - before
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/heaptest"
 )
 
 // A ledger keeps for each network, and for each attachment, what its decisions
@@ -43,7 +44,7 @@ func TestLedgerIsSmall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a, all := populated(networks)
 			l, _ := opened()
-			each := retained(func() { tc.fill(l, a, all) }) / networks
+			each := heaptest.Retained(func() { tc.fill(l, a, all) }) / networks
 			if held := len(l.Snapshot()); held != networks {
 				t.Fatalf("%d leases, want %d", held, networks)
 			}
@@ -83,18 +84,4 @@ func populated(n int) (*api, []v1alpha1.L2Attachment) {
 // uid is as long as the API's.
 func uid(i int, kind string) types.UID {
 	return types.UID(fmt.Sprintf("%08d-0000-4000-8000-%012s", i, kind))
-}
-
-// retained is how many bytes more are live after f.
-func retained(f func()) int {
-	live := func() int {
-		runtime.GC()
-		runtime.GC()
-		stats := runtime.MemStats{}
-		runtime.ReadMemStats(&stats)
-		return int(stats.HeapAlloc)
-	}
-	before := live()
-	f()
-	return live() - before
 }

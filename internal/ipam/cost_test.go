@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"l2sm.io/l2sm/internal/heaptest"
 )
 
 // A take and a release look at O(log n) intervals: comparisons are counted, at
@@ -65,7 +67,7 @@ func TestPoolIsSmall(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			all := make([]*Pool, 1_000)
-			each := retained(func() {
+			each := heaptest.Retained(func() {
 				for i := range all {
 					all[i] = NewPool()
 					if err := all[i].Configure(c); err != nil {
@@ -94,7 +96,7 @@ func TestEmptiedPoolIsSmall(t *testing.T) {
 	for i := range all {
 		all[i] = pool(t, []string{"10.0.0.0/16", "fd00::/64"}, nil, nil)
 	}
-	left := retained(func() {
+	left := heaptest.Retained(func() {
 		for _, p := range all {
 			for i := range leases {
 				if _, err := p.Allocate(fmt.Sprint(i), Request{}); err != nil {
@@ -117,20 +119,6 @@ func TestEmptiedPoolIsSmall(t *testing.T) {
 		}
 	}
 	runtime.KeepAlive(all)
-}
-
-// retained is how many bytes more are live after f.
-func retained(f func()) int {
-	live := func() int {
-		runtime.GC()
-		runtime.GC()
-		stats := runtime.MemStats{}
-		runtime.ReadMemStats(&stats)
-		return int(stats.HeapAlloc)
-	}
-	before := live()
-	f()
-	return live() - before
 }
 
 // A narrowing names five holders and counts the rest: a status condition holds
