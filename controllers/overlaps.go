@@ -97,8 +97,8 @@ func (s *setup) overlaps() error {
 			q.Add(ctrl.Request{}) // there may be no node
 			return nil
 		})).
-		WithOptions(options(1)).
-		Build(r)
+		WithOptions(s.options("overlaps", 1)).
+		Build(s.idle.after(r))
 	if err != nil {
 		return fmt.Errorf("set up the overlap controller: %w", err)
 	}

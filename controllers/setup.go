@@ -3,12 +3,15 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 
+	"github.com/go-logr/logr"
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -71,6 +74,7 @@ type setup struct {
 	ports                           *ports
 	names                           *interfaceNames
 	stages                          *stages
+	idle                            *idle
 }
 
 // countsLater is how long a network's count of attachments may be behind: what
@@ -81,7 +85,7 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 	s := setup{
 		mgr: mgr, config: c,
 		networks: &wakeups{}, attachments: &wakeups{}, statuses: &wakeups{},
-		ports: newPorts(), names: &interfaceNames{}, stages: newStages(),
+		ports: newPorts(), names: &interfaceNames{}, stages: newStages(), idle: newIdle(debug.FreeOSMemory),
 	}
 	ranges := newClusterRanges(mgr.GetClient(), mgr.GetRESTMapper())
 	cluster := admission.Cluster{UnderlayMTU: c.UnderlayMTU}
@@ -104,12 +108,19 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 // waits for is mostly an event, and comes sooner.
 const maxBackoff = 30 * time.Second
 
-func options(workers int) controller.Options {
+func (s *setup) options(name string, workers int) controller.Options {
 	// The priority queue of controller-runtime 0.24 may hang when it is shut
 	// down, and a leader that hangs does not hand over
 	// (kubernetes-sigs/controller-runtime#3538).
 	plain := false
+	log := s.mgr.GetLogger().WithValues("controller", name)
 	return controller.Options{
+		LogConstructor: func(req *ctrl.Request) logr.Logger {
+			if req == nil {
+				return log
+			}
+			return log.WithValues("object", klog.KRef(req.Namespace, req.Name))
+		},
 		UsePriorityQueue:        &plain,
 		MaxConcurrentReconciles: workers,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](5*time.Millisecond, maxBackoff),
@@ -124,8 +135,8 @@ func (s *setup) pod() (controller.Controller, error) {
 	c, err := ctrl.NewControllerManagedBy(s.mgr).Named("pod").
 		For(&corev1.Pod{}, builder.WithPredicates(podChanges(s.names, s.stages))).
 		Watches(&v1alpha1.L2Attachment{}, handler.EnqueueRequestsFromMapFunc(r.awaited.podsOf), builder.WithPredicates(attachmentSpecChanges)).
-		WithOptions(options(16)). // each waits for one API write
-		Build(r)
+		WithOptions(s.options("pod", 16)). // each waits for one API write
+		Build(s.idle.after(r))
 	if err != nil {
 		return nil, fmt.Errorf("set up the pod controller: %w", err)
 	}
@@ -147,8 +158,8 @@ func (s *setup) network() error {
 			go r.follow(ctx, s.config.Northbound, q)
 			return nil
 		})).
-		WithOptions(options(8)).
-		Complete(r)
+		WithOptions(s.options("l2network", 8)).
+		Complete(s.idle.after(r))
 	if err != nil {
 		return fmt.Errorf("set up the network controller: %w", err)
 	}
@@ -163,8 +174,8 @@ func (s *setup) status() error {
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2networkstatus").
 		For(&v1alpha1.L2Network{}, builder.WithPredicates(networkChanges)).
 		WatchesRawSource(s.statuses).
-		WithOptions(options(8)).
-		Complete(r)
+		WithOptions(s.options("l2networkstatus", 8)).
+		Complete(s.idle.after(r))
 	if err != nil {
 		return fmt.Errorf("set up the network status controller: %w", err)
 	}
@@ -181,8 +192,8 @@ func (s *setup) attachment() error {
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(userMadeFor(s.mgr.GetClient())), builder.WithPredicates(podLives)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(s.placement.guestsOf), builder.WithPredicates(relabelled)).
 		WatchesRawSource(s.attachments).
-		WithOptions(options(16)).
-		Complete(r)
+		WithOptions(s.options("l2attachment", 16)).
+		Complete(s.idle.after(r))
 	if err != nil {
 		return fmt.Errorf("set up the attachment controller: %w", err)
 	}
@@ -197,8 +208,8 @@ func (s *setup) node() error {
 			go r.follow(ctx, s.config.Southbound.Changes(), q)
 			return nil
 		})).
-		WithOptions(options(1)).
-		Complete(r)
+		WithOptions(s.options("node", 1)).
+		Complete(s.idle.after(r))
 	if err != nil {
 		return fmt.Errorf("set up the node controller: %w", err)
 	}
@@ -210,8 +221,8 @@ func (s *setup) networkStatus() error {
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("networkstatus").
 		For(&corev1.Pod{}, builder.WithPredicates(networkStatusChanges)).
 		Watches(&v1alpha1.L2Attachment{}, handler.EnqueueRequestsFromMapFunc(podOfAttachment), builder.WithPredicates(readyChanges)).
-		WithOptions(options(4)).
-		Complete(r)
+		WithOptions(s.options("networkstatus", 4)).
+		Complete(s.idle.after(r))
 	if err != nil {
 		return fmt.Errorf("set up the network-status controller: %w", err)
 	}
@@ -228,8 +239,8 @@ func (s *setup) definitions(pods controller.Controller) error {
 			q.Add(ctrl.Request{NamespacedName: multus.PodNetworks})
 			return nil
 		})).
-		WithOptions(options(1)).
-		Complete(r)
+		WithOptions(s.options("definition", 1)).
+		Complete(s.idle.after(r))
 	if err != nil {
 		return fmt.Errorf("set up the definition controller: %w", err)
 	}
