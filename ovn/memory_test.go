@@ -81,6 +81,25 @@ func TestReadingGivesMemoryBack(t *testing.T) {
 	NewWithT(t).Eventually(kept, 3*time.Second, 100*time.Millisecond).Should(BeNumerically("<", most), "bytes that the heap has more")
 }
 
+// What a burst of events took is given back: a map does not shrink, and to find
+// the last elements of a large one takes as long as it is large.
+func TestSuspectsAreGivenBack(t *testing.T) {
+	const count, most = 20_000, 100_000
+	c := newChanges()
+	left := retained(func() {
+		for i := range count {
+			c.suspect(Key{Namespace: "default", Name: fmt.Sprint(i)}, suspicion{})
+		}
+		for range count {
+			c.next()
+		}
+	})
+	if n := c.pending(); n > 0 || left > most {
+		t.Errorf("%d of %d networks are left to be looked at, and %d bytes, want at most %d", n, count, left, most)
+	}
+	runtime.KeepAlive(c)
+}
+
 // numberedNetwork is the i-th of many networks, of one port, with strings of
 // its own, as the API server's objects have them.
 func numberedNetwork(i int) Network {
