@@ -182,6 +182,9 @@ func (c *changes) next() (Change, suspicion, bool) {
 	for key, s := range c.suspects {
 		if c.writes[key] == 0 {
 			delete(c.suspects, key)
+			if len(c.suspects) == 0 { // a map does not shrink
+				c.suspects = map[Key]suspicion{}
+			}
 			return Change{Key: key}, s, true
 		}
 	}

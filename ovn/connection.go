@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -101,7 +102,13 @@ func (c *connection) serve(ctx context.Context, endpoint string, quiet bool) tim
 	began := time.Now()
 	c.set(s, nil)
 	c.opened(s)
+	freed := make(chan struct{})
+	go func() { // beside hold, which must not miss the end
+		defer close(freed)
+		debug.FreeOSMemory() // the tables came in several times the memory of their rows
+	}()
 	err = s.hold()
+	<-freed
 	c.set(nil, fmt.Errorf("connection to %s: %w", endpoint, err))
 	log.Info("disconnected", "reason", err.Error())
 	return time.Since(began)

@@ -19,7 +19,9 @@
 // its ports. A kind is one file with its rows, what differs in them, the
 // operations that correct it, the guards under which these are committed, and
 // its part of a listing. To add one, write such a file and put it into the list
-// in kinds.go.
+// in kinds.go. The replica holds rows packed, as there is one for each port of
+// the cluster: models.go says how. What was applied is remembered by its
+// fingerprints.
 //
 // Every row carries in external_ids its network, that network's UID and the kind
 // of object it is for. Rows without them belong to somebody else and are never

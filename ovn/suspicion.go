@@ -63,6 +63,11 @@ func (c *changes) differs(conn *connection, key Key, s suspicion) bool {
 	names := s.names(r)
 
 	c.mu.Lock()
+	if c.writes[key] > 0 { // it began since
+		c.suspect(key, s)
+		c.mu.Unlock()
+		return false
+	}
 	x := c.expected.networks[key]
 	var version int
 	var want comparison

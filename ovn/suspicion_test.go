@@ -88,3 +88,20 @@ func TestIdentity(t *testing.T) {
 		t.Errorf("our switch has their UUID")
 	}
 }
+
+// A write that begins after a network was taken to be looked at is waited for
+// like any other.
+func TestWritesUnderWayAreNoDifference(t *testing.T) {
+	client := dialServer(t, ovntest.NewNorthbound(t))
+	n := benchmarkNetwork(1)
+	mustApply(t, client, n)
+
+	done := client.changes.forget(n.Key)
+	if client.changes.differs(client.conn, n.Key, suspicion{}) {
+		t.Error("a network that is being deleted differs")
+	}
+	if client.changes.pending() == 0 {
+		t.Error("it is not looked at again")
+	}
+	done()
+}
