@@ -98,7 +98,7 @@ func (s *setup) overlaps() error {
 			return nil
 		})).
 		WithOptions(s.options("overlaps", 1)).
-		Build(s.idle.after(r))
+		Build(s.memory.watch(r))
 	if err != nil {
 		return fmt.Errorf("set up the overlap controller: %w", err)
 	}

@@ -74,7 +74,7 @@ type setup struct {
 	ports                           *ports
 	names                           *interfaceNames
 	stages                          *stages
-	idle                            *idle
+	memory                          *memory
 }
 
 // countsLater is how long a network's count of attachments may be behind: what
@@ -85,7 +85,7 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 	s := setup{
 		mgr: mgr, config: c,
 		networks: &wakeups{}, attachments: &wakeups{}, statuses: &wakeups{},
-		ports: newPorts(), names: &interfaceNames{}, stages: newStages(), idle: newIdle(debug.FreeOSMemory),
+		ports: newPorts(), names: &interfaceNames{}, stages: newStages(), memory: newMemory(tuneGC, debug.FreeOSMemory),
 	}
 	ranges := newClusterRanges(mgr.GetClient(), mgr.GetRESTMapper())
 	cluster := admission.Cluster{UnderlayMTU: c.UnderlayMTU}
@@ -136,7 +136,7 @@ func (s *setup) pod() (controller.Controller, error) {
 		For(&corev1.Pod{}, builder.WithPredicates(podChanges(s.names, s.stages))).
 		Watches(&v1alpha1.L2Attachment{}, handler.EnqueueRequestsFromMapFunc(r.awaited.podsOf), builder.WithPredicates(attachmentSpecChanges)).
 		WithOptions(s.options("pod", 16)). // each waits for one API write
-		Build(s.idle.after(r))
+		Build(s.memory.watch(r))
 	if err != nil {
 		return nil, fmt.Errorf("set up the pod controller: %w", err)
 	}
@@ -159,7 +159,7 @@ func (s *setup) network() error {
 			return nil
 		})).
 		WithOptions(s.options("l2network", 8)).
-		Complete(s.idle.after(r))
+		Complete(s.memory.watch(r))
 	if err != nil {
 		return fmt.Errorf("set up the network controller: %w", err)
 	}
@@ -175,7 +175,7 @@ func (s *setup) status() error {
 		For(&v1alpha1.L2Network{}, builder.WithPredicates(networkChanges)).
 		WatchesRawSource(s.statuses).
 		WithOptions(s.options("l2networkstatus", 8)).
-		Complete(s.idle.after(r))
+		Complete(s.memory.watch(r))
 	if err != nil {
 		return fmt.Errorf("set up the network status controller: %w", err)
 	}
@@ -193,7 +193,7 @@ func (s *setup) attachment() error {
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(s.placement.guestsOf), builder.WithPredicates(relabelled)).
 		WatchesRawSource(s.attachments).
 		WithOptions(s.options("l2attachment", 16)).
-		Complete(s.idle.after(r))
+		Complete(s.memory.watch(r))
 	if err != nil {
 		return fmt.Errorf("set up the attachment controller: %w", err)
 	}
@@ -209,7 +209,7 @@ func (s *setup) node() error {
 			return nil
 		})).
 		WithOptions(s.options("node", 1)).
-		Complete(s.idle.after(r))
+		Complete(s.memory.watch(r))
 	if err != nil {
 		return fmt.Errorf("set up the node controller: %w", err)
 	}
@@ -222,7 +222,7 @@ func (s *setup) networkStatus() error {
 		For(&corev1.Pod{}, builder.WithPredicates(networkStatusChanges)).
 		Watches(&v1alpha1.L2Attachment{}, handler.EnqueueRequestsFromMapFunc(podOfAttachment), builder.WithPredicates(readyChanges)).
 		WithOptions(s.options("networkstatus", 4)).
-		Complete(s.idle.after(r))
+		Complete(s.memory.watch(r))
 	if err != nil {
 		return fmt.Errorf("set up the network-status controller: %w", err)
 	}
@@ -240,7 +240,7 @@ func (s *setup) definitions(pods controller.Controller) error {
 			return nil
 		})).
 		WithOptions(s.options("definition", 1)).
-		Complete(s.idle.after(r))
+		Complete(s.memory.watch(r))
 	if err != nil {
 		return fmt.Errorf("set up the definition controller: %w", err)
 	}

@@ -16,9 +16,8 @@ import (
 var version = "dev"
 
 // gcPercent is how much the heap may grow before garbage is collected, in percent
-// of what is in use: less than Go's 100, since what is in use grows with the
-// cluster, and the time to collect is small beside that of the API's requests.
-const gcPercent = 50
+// of what is in use, until the controllers know how much that is.
+const gcPercent = 25
 
 func main() {
 	if os.Getenv("GOGC") == "" {

@@ -47,7 +47,8 @@ func (s *Stack) newController(ctx context.Context, o Options) (*Controller, erro
 		env: []string{"KUBECONFIG=" + kubeconfig},
 		dir: s.dir, metrics: "https://" + metrics + "/metrics", ready: "http://" + probes + "/readyz", token: token,
 		web: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // it signs its own certificate, on this machine
+			TLSClientConfig:    &tls.Config{InsecureSkipVerify: true}, // it signs its own certificate, on this machine
+			DisableCompression: true,                                  // which the controller would pay for
 		}},
 	}, nil
 }
