@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -153,7 +154,7 @@ func (r *L2NetworkReconciler) committed(ctx context.Context, key types.Namespace
 	if result.Committed {
 		transactions.Inc()
 		log.FromContext(ctx).Info("Northbound committed", "switch", ovn.Key{Namespace: key.Namespace, Name: key.Name}.Switch(),
-			"added", len(result.Added), "moved", len(result.Moved), "changed", len(result.Changed), "removed", len(result.Removed))
+			"added", some(result.Added), "moved", some(result.Moved), "changed", some(result.Changed), "removed", some(result.Removed))
 	}
 	for _, p := range w.set {
 		r.placement.ledger.Settle(key, p.owner, p.uid)
@@ -162,4 +163,15 @@ func (r *L2NetworkReconciler) committed(ctx context.Context, key types.Namespace
 	r.networks.wake(again...)
 	r.stages.portsCommitted(changed)
 	r.attachments.wake(changed...)
+}
+
+// named is how many ports a log line names of each kind.
+const named = 20
+
+// some is as much of a list as a log line can bear.
+func some(ports []string) []string {
+	if len(ports) <= named {
+		return ports
+	}
+	return append(slices.Clone(ports[:named]), fmt.Sprintf("and %d more", len(ports)-named))
 }

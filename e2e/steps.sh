@@ -90,6 +90,10 @@ isolation() {
 test_all() {
   trap 'say "removing the test cluster"; lab down' EXIT
   suite "$OVN_SUITE" ./e2e
+  say "a short bench: the logs tell of every stage of an attach"
+  bin/bench attach --lab "$name" --serial 5 --rounds 1 --parallel 5 --json /dev/null
+  bin/bench hot --lab "$name" --count 5 --json /dev/null
+  bin/bench move --lab "$name" --count 3 --json /dev/null
   say "a short soak: kills while pods come and go, and an audit"
   bin/soak --lab "$name" --operations 200 --kill-every 8s
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
