@@ -50,7 +50,7 @@ func TestFirstHolderWins(t *testing.T) {
 		"Older":    {"Of equals the older has it.", all(made("a"), made("b", old)), "b", nil},
 		"Name":     {"Of the equally old, the first by name.", all(made("b"), made("a")), "a", nil},
 		"Going":    {"What goes leaves it.", all(made("a", port, gone), made("b", refused)), "b", []string{"b"}},
-		"Waits":    {"Who waits is not woken in vain.", all(made("a", port), made("b", refused)), "a", nil},
+		"Waits":    {"What can have nothing is not woken.", all(made("a", port), made("b", refused)), "a", nil},
 		"Two":      {"Of two that wait the first is woken.", all(made("a", refused), made("b", refused)), "a", []string{"a"}},
 		"LastLife": {"An earlier pod of the name has nothing here.", all(made("a", port, next), made("b")), "b", nil},
 	}

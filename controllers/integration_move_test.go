@@ -159,7 +159,7 @@ func TestNamespaceIsDeleted(t *testing.T) {
 	})
 	w.refused("p", "NetworkNotFound", "theirs")
 
-	// One of the same name starts anew.
+	// One of the same name starts over.
 	if err := w.Get(t.Context(), keyOf(namespace), namespace); err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func TestFieldOwnership(t *testing.T) {
 
 	w.eventually(func(g Gomega) {
 		a = w.attachments("p")[0]
-		g.Expect(a.Status.MTU).To(Equal(mtu), "the controller applies anew")
+		g.Expect(a.Status.MTU).To(Equal(mtu), "the controller applies again")
 		g.Expect(meta.IsStatusConditionTrue(a.Status.Conditions, v1alpha1.ConditionReady)).To(BeTrue(), "and leaves the agent's condition alone")
 	})
 	owned := map[string]string{}

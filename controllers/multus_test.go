@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// serves is an API that serves Multus' kind once so many have asked in vain.
+// serves is an API that serves Multus' kind after so many were told that it has none.
 type serves struct {
 	meta.RESTMapper
 	asked, after atomic.Int32

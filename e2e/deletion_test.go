@@ -10,7 +10,7 @@ import (
 
 // A namespace can be deleted with networks that other namespaces use. Those
 // pods run on, their attachments say why they have no port, and are served
-// when the network is made anew.
+// when the network is re-created.
 func TestNamespaceDeletedWithForeignAttachments(t *testing.T) {
 	s := newScenario(t)
 	owner := &scenario{T: t, namespace: s.namespace + "-owner"}

@@ -8,7 +8,7 @@ import (
 )
 
 // wiring is what the pair hangs on, in all databases: northbound port, port
-// binding, Open vSwitch interface. What was taken away and made anew is another.
+// binding, Open vSwitch interface. What was removed and re-created is another.
 func (s *scenario) wiring() string {
 	s.Helper()
 	var all []string

@@ -115,7 +115,7 @@ func TestDiff(t *testing.T) {
 			want:   Result{Committed: true, Changed: []string{"l2sm/default/a"}},
 		},
 		"NewAttachmentSameName": {
-			reason: "a port whose attachment was made anew under its name gets the new owner",
+			reason: "a port whose attachment was re-created under its name gets the new owner",
 			actual: holding(desired, func(s *held) { s.ports[0].ids[attachmentUIDID] = "uid-of-the-old" }),
 			want:   Result{Committed: true, Changed: []string{"l2sm/default/b"}},
 		},

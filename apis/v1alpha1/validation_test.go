@@ -78,7 +78,7 @@ func TestValidation(t *testing.T) {
 		"TypeChange":       {"The type stays.", "L2Network", `{}`, `{type: vlink}`, "type cannot be changed"},
 		"RangesChange":     {"Ranges may change.", "L2Network", `{ipam: {subnets: ["10.0.0.0/24"]}}`, `{ipam: {subnets: ["10.0.0.0/24"], ranges: ["10.0.0.0/28"]}}`, ""},
 		"Attachment":       {"A pod and a network are enough.", "L2Attachment", `{podName: p, network: {name: net}}`, `{podName: p, network: {name: net}, macAddress: "0a:58:00:00:00:01", interface: net1, addresses: ["10.0.0.1/24", "fd00::1/64"]}`, ""},
-		"MACUnset":         {"What is set once is not unset, and so not set anew.", "L2Attachment", `{podName: p, network: {name: net}, macAddress: "0a:58:00:00:00:01"}`, `{podName: p, network: {name: net}}`, "macAddress is set once"},
+		"MACUnset":         {"What is set once is not unset, and so not set again.", "L2Attachment", `{podName: p, network: {name: net}, macAddress: "0a:58:00:00:00:01"}`, `{podName: p, network: {name: net}}`, "macAddress is set once"},
 		"MACChange":        {"The MAC stays.", "L2Attachment", `{podName: p, network: {name: net}, macAddress: "0a:58:00:00:00:01"}`, `{podName: p, network: {name: net}, macAddress: "0a:58:00:00:00:02"}`, "macAddress is set once"},
 		"InterfaceChange":  {"The interface stays.", "L2Attachment", `{podName: p, network: {name: net}, interface: net1}`, `{podName: p, network: {name: net}, interface: net2}`, "interface is set once"},
 		"AddressesChange":  {"Addresses stay.", "L2Attachment", `{podName: p, network: {name: net}, addresses: ["10.0.0.1/24"]}`, `{podName: p, network: {name: net}, addresses: ["10.0.0.2/24"]}`, "addresses are set once"},

@@ -86,10 +86,10 @@ func TestEnsureCertificates(t *testing.T) {
 	}{
 		{"First", "There is nothing yet.", nothing, hosts, now, everySecret()},
 		{"Again", "What will do is kept, or running daemons would lose each other.", nothing, hosts, now, []string{}},
-		{"NewAddress", "The Service was made anew.", nothing, centralHosts("default", "10.96.0.21"), now, []string{centralSecret}},
+		{"NewAddress", "The Service was re-created.", nothing, centralHosts("default", "10.96.0.21"), now, []string{centralSecret}},
 		{"ClientGone", "The authority is still there to sign another.", remove(clientSecret), centralHosts("default", "10.96.0.21"), now, []string{clientSecret}},
 		{"Old", "Leaves are renewed in their last year, the authority lives on.", nothing, centralHosts("default", "10.96.0.21"), now.Add(pki.LeafLifetime - renewBefore + time.Hour), sorted(agentSecret, centralSecret, clientSecret, controllerSecret)},
-		{"AuthorityGone", "Nothing that it signed can be renewed, so all is made anew.", remove(authoritySecret), hosts, now, everySecret()},
+		{"AuthorityGone", "Nothing that it signed can be renewed, so all is made again.", remove(authoritySecret), hosts, now, everySecret()},
 	}
 	for _, step := range steps {
 		t.Run(step.name, func(t *testing.T) {

@@ -171,7 +171,7 @@ func (i Images) debian(name, suite string) (recipe, error) {
 	}, nil
 }
 
-// product is the image of l2sm's own programs, as they are in bin/. It is made anew each time.
+// product is the image of l2sm's own programs, as they are in bin/. It is re-created each time.
 func (i Images) product() recipe {
 	files := map[string]string{}
 	for _, p := range []string{"l2sm-controller", "l2sm-agent", "l2sm"} {

@@ -89,7 +89,7 @@ func (l *Lab) makeFolder() error {
 			return fmt.Errorf("make folder of lab %q: %w", l.plan.Name, err)
 		}
 	}
-	// The nodes run a copy: the program may be built anew while the cluster is up.
+	// The nodes run a copy: the program may be built again while the cluster is up.
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)

@@ -64,7 +64,7 @@ func (s *soak) open(ctx context.Context) error {
 		return err
 	}
 	if err := s.api.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
-		return fmt.Errorf("begin anew (kubectl delete namespace %s removes what an earlier run left): %w", namespace, err)
+		return fmt.Errorf("begin again (kubectl delete namespace %s removes what an earlier run left): %w", namespace, err)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func TestCovers(t *testing.T) {
 	}{
 		"Server":    {"It has all the names, for years.", server, hosts, now.Add(365 * 24 * time.Hour), true},
 		"FewerHost": {"A name too many does no harm.", server, hosts[:1], now, true},
-		"NewHost":   {"The Service was made anew and has another address.", server, []string{"192.0.2.8"}, now, false},
+		"NewHost":   {"The Service was re-created and has another address.", server, []string{"192.0.2.8"}, now, false},
 		"Client":    {"A client has no names.", client, nil, now, true},
 		"Expires":   {"It is renewed before it expires.", server, hosts, now.Add(pki.LeafLifetime + time.Hour), false},
 		"OtherCA":   {"Nobody trusts the former authority any more.", must(t)(other.Server("ovn-central", hosts, now)), hosts, now, false},
