@@ -64,7 +64,7 @@ func (m *memory) watch(next reconcile.Reconciler) reconcile.Reconciler {
 }
 
 func (m *memory) note() {
-	if m.done.Add(1)%burst == 0 {
+	if m.done.Add(1)%burst == 1 { // the first one, when the caches are filled, too
 		m.tune()
 	}
 	m.timer.Reset(idleAfter)
