@@ -48,7 +48,7 @@ type networkPorts struct {
 type port struct {
 	owner  types.NamespacedName
 	uid    types.UID
-	packed packed
+	packed ovn.PackedPort
 	// committed says that the database has it as it is.
 	committed bool
 	network   *networkPorts
@@ -59,7 +59,7 @@ func (p *port) is(o port) bool { return p.uid == o.uid && p.packed == o.packed }
 
 // row is the port as the database must hold it.
 func (p *port) row() ovn.Port {
-	row := p.packed.port()
+	row := p.packed.Port()
 	row.Name, row.Owner = v1alpha1.PortOf(p.owner), string(p.uid)
 	return row
 }
@@ -114,7 +114,7 @@ func unmark(set *map[types.NamespacedName]bool, owner types.NamespacedName) {
 // one in force, and whether that is new.
 func (p *ports) set(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) bool {
 	owner, to := client.ObjectKeyFromObject(a), client.ObjectKeyFromObject(network)
-	want := port{owner: owner, uid: a.UID, packed: pack(topology.Port(network, a))}
+	want := port{owner: owner, uid: a.UID, packed: topology.Port(network, a).Pack()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	have := p.on[owner]

@@ -30,7 +30,7 @@ func TestPackedPort(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			tc.port.Name, tc.port.Owner = "", "" // they are the attachment's
-			if diff := cmp.Diff(tc.port, pack(tc.port).port()); diff != "" {
+			if diff := cmp.Diff(tc.port, tc.port.Pack().Port()); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
 			}
 		})
@@ -61,7 +61,7 @@ func BenchmarkPackPort(b *testing.B) {
 	port := topology.Port(dualStack(7))
 	b.ReportAllocs()
 	for b.Loop() {
-		if len(pack(port).port().Options) == 0 {
+		if len(port.Pack().Port().Options) == 0 {
 			b.Fatal("nothing is packed")
 		}
 	}

@@ -2,6 +2,7 @@ package ovn
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 )
 
@@ -58,6 +59,15 @@ func (p *packer) pairs(m map[string]string) {
 	for k, v := range m {
 		p.text(k)
 		p.text(v)
+	}
+}
+
+// sortedPairs packs equal maps equally.
+func (p *packer) sortedPairs(m map[string]string) {
+	p.number(len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		p.text(k)
+		p.text(m[k])
 	}
 }
 
