@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"slices"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -14,12 +13,9 @@ import (
 // keptAttachment is what the cache keeps of an L2Attachment: all but what others
 // wrote about it.
 type keptAttachment struct {
-	keptMeta
-	generation  int64
-	created     int64 // in seconds, as the API has it
+	keptOwn
 	labels      map[string]string
 	annotations []annotation
-	finalizers  []string
 	owners      []metav1.OwnerReference
 	spec        v1alpha1.L2AttachmentSpec
 	status      v1alpha1.L2AttachmentStatus
@@ -33,10 +29,10 @@ func keepAttachment(object any) (any, error) {
 		return object, nil // kept already, or a tombstone of the informer
 	}
 	kept := &keptAttachment{
-		keptMeta: metaOf(&a.ObjectMeta), generation: a.Generation, created: a.CreationTimestamp.Unix(),
-		labels: labelsOf(&a.ObjectMeta), annotations: annotationsOf(&a.ObjectMeta, v1alpha1.EntryAnnotation, v1alpha1.PersistentAnnotation),
-		finalizers: finalizersOf(&a.ObjectMeta), owners: ownersOf(&a.ObjectMeta, a.Spec.PodName, a.Spec.PodUID),
-		spec: a.Spec, status: a.Status, conditions: conditionsOf(a.Status.Conditions),
+		keptOwn: ownOf(&a.ObjectMeta),
+		labels:  labelsOf(&a.ObjectMeta), annotations: annotationsOf(&a.ObjectMeta, v1alpha1.EntryAnnotation, v1alpha1.PersistentAnnotation),
+		owners: ownersOf(&a.ObjectMeta, a.Spec.PodName, a.Spec.PodUID),
+		spec:   a.Spec, status: a.Status, conditions: conditionsOf(a.Status.Conditions),
 	}
 	spec, status := &kept.spec, &kept.status
 	spec.NodeName, spec.Interface, spec.PortSecurity = one(spec.NodeName), one(spec.Interface), one(spec.PortSecurity)
@@ -57,9 +53,8 @@ func keepAttachment(object any) (any, error) {
 // changed.
 func (k *keptAttachment) Expand() runtime.Object {
 	a := &v1alpha1.L2Attachment{ObjectMeta: k.expanded(), Spec: k.spec, Status: k.status}
-	a.Generation, a.CreationTimestamp = k.generation, metav1.Time{Time: time.Unix(k.created, 0)}
 	a.Labels, a.Annotations = k.labels, mapOf(k.annotations)
-	a.Finalizers, a.OwnerReferences = k.finalizers, k.owners
+	a.OwnerReferences = k.owners
 	a.Status.Conditions = expandedConditions(k.conditions)
 	return a
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"slices"
+	"time"
 	"unique"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,6 +43,24 @@ func (k *keptMeta) expanded() metav1.ObjectMeta {
 func (k *keptMeta) GetObjectMeta() metav1.Object {
 	meta := k.expanded()
 	return &meta
+}
+
+// keptOwn is what is kept of the metadata of our own kinds.
+type keptOwn struct {
+	keptMeta
+	generation int64
+	created    int64 // in seconds, as the API has it
+	finalizers []string
+}
+
+func ownOf(m *metav1.ObjectMeta) keptOwn {
+	return keptOwn{metaOf(m), m.Generation, m.CreationTimestamp.Unix(), finalizersOf(m)}
+}
+
+func (k *keptOwn) expanded() metav1.ObjectMeta {
+	m := k.keptMeta.expanded()
+	m.Generation, m.CreationTimestamp, m.Finalizers = k.generation, metav1.Time{Time: time.Unix(k.created, 0)}, k.finalizers
+	return m
 }
 
 // annotation is one of a few.

@@ -3,9 +3,7 @@ package controllers
 import (
 	"reflect"
 	"slices"
-	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -15,10 +13,7 @@ import (
 // keptNetwork is what the cache keeps of an L2Network: all but what others wrote
 // about it.
 type keptNetwork struct {
-	keptMeta
-	generation int64
-	created    int64 // in seconds, as the API has it
-	finalizers []string
+	keptOwn
 	spec       v1alpha1.L2NetworkSpec
 	status     v1alpha1.L2NetworkStatus
 	conditions []keptCondition // those of the status
@@ -34,8 +29,7 @@ func keepNetwork(object any) (any, error) {
 		return object, nil // kept already, or a tombstone of the informer
 	}
 	kept := &keptNetwork{
-		keptMeta: metaOf(&n.ObjectMeta), generation: n.Generation, created: n.CreationTimestamp.Unix(),
-		finalizers: finalizersOf(&n.ObjectMeta), spec: n.Spec, status: n.Status, conditions: conditionsOf(n.Status.Conditions),
+		keptOwn: ownOf(&n.ObjectMeta), spec: n.Spec, status: n.Status, conditions: conditionsOf(n.Status.Conditions),
 	}
 	spec, status := &kept.spec, &kept.status
 	spec.Type, spec.PortSecurity, spec.AllowedNamespaces.From = one(spec.Type), one(spec.PortSecurity), one(spec.AllowedNamespaces.From)
@@ -63,8 +57,7 @@ func shareSubnets(s *v1alpha1.L2NetworkStatus, subnets []string) {
 // keptAttachment's does.
 func (k *keptNetwork) Expand() runtime.Object {
 	n := &v1alpha1.L2Network{ObjectMeta: k.expanded(), Spec: k.spec, Status: k.status}
-	n.Generation, n.CreationTimestamp = k.generation, metav1.Time{Time: time.Unix(k.created, 0)}
-	n.Finalizers, n.Status.Conditions = k.finalizers, expandedConditions(k.conditions)
+	n.Status.Conditions = expandedConditions(k.conditions)
 	if k.inForce {
 		spec := k.spec
 		n.Status.InForce = &spec
