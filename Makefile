@@ -52,6 +52,7 @@ build: ## Build every program into bin/.
 	go build -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm-agent ./cmd/agent
 	go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm ./cmd/cni
 	go build -o bin/lab ./e2e/lab/cmd/lab
+	go build -o bin/kernel-vm ./e2e/kernel/cmd/kernel-vm
 	go build -o bin/bench ./e2e/bench
 	go build -o bin/soak ./e2e/soak
 	go build -o bin/scale ./e2e/scale
