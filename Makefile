@@ -53,6 +53,7 @@ build: ## Build every program into bin/.
 	go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm ./cmd/cni
 	go build -o bin/lab ./e2e/lab/cmd/lab
 	go build -o bin/kernel-vm ./e2e/kernel/cmd/kernel-vm
+	go build -o bin/kernel-init ./e2e/kernel/cmd/kernel-init
 	go build -o bin/bench ./e2e/bench
 	go build -o bin/soak ./e2e/soak
 	go build -o bin/scale ./e2e/scale

@@ -110,7 +110,7 @@ func TestLinkLocalNeedsNoDetection(t *testing.T) {
 			make(l, netns)
 			defer remove(t, l)
 			heard := probes(t)
-			gomega.NewWithT(t).Eventually(func() bool { return linkLocal(t, netns) }, "10s", "1ms").Should(gomega.BeTrue(), "it has one, and may use it")
+			gomega.NewWithT(t).Eventually(func() bool { return linkLocal(t, netns) }, nstest.Patience(10*time.Second), "1ms").Should(gomega.BeTrue(), "it has one, and may use it")
 			if n := heard(); n > 0 {
 				t.Errorf("%d probes for duplicate addresses were sent (RFC 4862 section 5.4.2)", n)
 			}
@@ -294,7 +294,7 @@ func resolves(t *testing.T, iface, ip string) (found bool) {
 			settled = n.IP.String() == ip && (found || n.State&netlink.NUD_FAILED != 0)
 		}
 		return settled
-	}, "5s", "10ms").Should(gomega.BeTrue(), "neighbour %s must be found or given up", ip)
+	}, nstest.Patience(5*time.Second), "10ms").Should(gomega.BeTrue(), "neighbour %s must be found or given up", ip)
 	return found
 }
 

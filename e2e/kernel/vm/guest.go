@@ -83,6 +83,9 @@ func (t task) runInto(out *os.File) (int, error) {
 			return 0, err
 		}
 	}
+	if err := os.Chdir(t.Dir); err != nil {
+		return 0, err
+	}
 	path, err := exec.LookPath(t.Args[0])
 	if err != nil {
 		fmt.Fprintln(out, err)
@@ -93,7 +96,7 @@ func (t task) runInto(out *os.File) (int, error) {
 		return 0, err
 	}
 	defer null.Close()
-	process, err := os.StartProcess(path, t.Args, &os.ProcAttr{Dir: t.Dir, Env: os.Environ(), Files: []*os.File{null, out, out}})
+	process, err := os.StartProcess(path, t.Args, &os.ProcAttr{Env: os.Environ(), Files: []*os.File{null, out, out}})
 	if err != nil {
 		fmt.Fprintln(out, err)
 		return 126, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -15,19 +16,17 @@ import (
 	"l2sm.io/l2sm/e2e/lab"
 )
 
-func main() {
-	if vm.InGuest() {
-		vm.Guest()
-	}
+func main() { os.Exit(run()) }
+
+func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	code := 0
 	if err := newRoot(&code).ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "kernel-vm:", err)
-		code = 1
+		return 1
 	}
-	stop()
-	os.Exit(code)
+	return code
 }
 
 func newRoot(code *int) *cobra.Command {
@@ -38,7 +37,8 @@ func newRoot(code *int) *cobra.Command {
 a tmpfs, so that what the command writes is gone with it. The command's output is passed through, its exit code is
 kernel-vm's. What listens on this machine's 127.0.0.1 is at 10.0.2.2 there.`,
 		Example: `  kernel-vm run -- uname -r
-  kernel-vm run --timeout 5m -- bash -c 'modprobe openvswitch && ovs-dpctl dump-dps'`,
+  kernel-vm run --timeout 5m -- bash -c 'modprobe openvswitch && ovs-dpctl dump-dps'
+  kernel-vm run --stack -- bash -c 'echo $KUBECONFIG $L2SM_NB $L2SM_SB'`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -48,21 +48,23 @@ kernel-vm's. What listens on this machine's 127.0.0.1 is at 10.0.2.2 there.`,
 
 func newRun(code *int) *cobra.Command {
 	o := vm.Options{Stdout: os.Stdout, Log: os.Stderr}
+	withStack := false
 	cmd := &cobra.Command{
 		Use:   "run COMMAND [ARGS...]",
 		Short: "Boot, run the command, power off",
 		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cache, err := lab.DefaultCache()
-			if err != nil {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			o.Args = args
+			if err := complete(&o); err != nil {
 				return err
 			}
-			o.Args, o.Cache = args, string(cache)
-			if o.Init, err = os.Executable(); err != nil {
-				return err
-			}
-			if o.Dir, err = os.Getwd(); err != nil {
-				return err
+			if withStack {
+				s, err := startStack(cmd.Context(), o.Log)
+				if err != nil {
+					return err
+				}
+				defer s.close(&err)
+				o.Env = append(o.Env, s.env...)
 			}
 			*code, err = vm.Run(cmd.Context(), o)
 			return err
@@ -72,5 +74,22 @@ func newRun(code *int) *cobra.Command {
 	cmd.Flags().DurationVar(&o.Timeout, "timeout", 10*time.Minute, "end the guest after that time, whatever it does")
 	cmd.Flags().StringVar(&o.Memory, "memory", "4G", "memory of the guest")
 	cmd.Flags().StringArrayVar(&o.Env, "env", nil, "KEY=VALUE for the command; may be repeated")
+	cmd.Flags().BoolVar(&withStack, "stack", false, "run kube-apiserver, OVN's central programs and l2sm-controller outside, for the command to use")
 	return cmd
+}
+
+// complete fills in what depends on where the program is and runs.
+func complete(o *vm.Options) error {
+	cache, err := lab.DefaultCache()
+	if err != nil {
+		return err
+	}
+	o.Cache = string(cache)
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	o.Init = filepath.Join(filepath.Dir(self), "kernel-init")
+	o.Dir, err = os.Getwd()
+	return err
 }

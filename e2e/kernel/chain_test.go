@@ -1,0 +1,7 @@
+//go:build kernel
+
+package kernel_test
+
+import "testing"
+
+func TestNothing(t *testing.T) {}
