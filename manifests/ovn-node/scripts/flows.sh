@@ -10,15 +10,14 @@
 # them, and the ports that they speak of. /run: a reboot makes them void.
 saved=/run/openvswitch/br-int.saved
 
-# ports: the numbers and names of br-int's ports, by OpenFlow alone: when all
-# containers stop at once, the database may be gone already.
-ports() { ovs-ofctl --timeout=5 show br-int | sed -n 's/^ *\([0-9]*\)(\(.*\)): addr:.*/\1 \2/p' | sort; }
+# ports: the numbers and names of br-int's ports.
+ports() { ovs-ofctl --timeout=3 show br-int | sed -n 's/^ *\([0-9]*\)(\(.*\)): addr:.*/\1 \2/p' | sort; }
 
 save_flows() {
   rm -rf "$saved"
   mkdir -p "$saved.new"
   if ports >"$saved.new/ports" &&
-    TMPDIR=$saved.new timeout 5 /usr/share/openvswitch/scripts/ovs-save save-flows br-int | sed "s,$saved.new/,$saved/,g" >"$saved.new/restore" &&
+    TMPDIR=$saved.new timeout 3 /usr/share/openvswitch/scripts/ovs-save save-flows br-int | sed "s,$saved.new/,$saved/,g" >"$saved.new/restore" &&
     [ -s "$saved.new/restore" ]; then
     mv "$saved.new" "$saved"
   else
