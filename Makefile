@@ -104,10 +104,11 @@ test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong als
 	@e2e/steps.sh test $(TEST_NAME) $(NODES)
 
 .PHONY: bench
-bench: build ## Measure attach, hot attach and move on a running local cluster.
+bench: build ## Measure attach, hot attach, move and a storm on a running local cluster.
 	bin/bench attach --lab $(NAME)
 	bin/bench hot --lab $(NAME)
 	bin/bench move --lab $(NAME)
+	bin/bench storm --lab $(NAME)
 
 .PHONY: scale
 scale: build ## Measure how l2sm's cost grows, without nodes: SCALE_SIZES=100,1000 is quick, 10000 takes half an hour.
