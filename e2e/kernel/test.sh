@@ -3,13 +3,38 @@
 # in a virtual machine that has one; the API server, OVN's central programs and
 # l2sm-controller run outside. `make build` comes first.
 #
-#   test.sh [link|ovs|agent|chain]... [-- TEST FLAGS]    all without arguments
+#   test.sh [integration|chain]... [-- TEST FLAGS]    both without arguments
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-mkdir -p bin/kernel
-for package in link ovs agent; do
-  go test -c -tags integration -o bin/kernel/$package.test ./internal/$package
+parts=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+  parts+=("$1")
+  shift
 done
-go test -c -tags kernel -o bin/kernel/chain.test ./e2e/kernel
-exec bin/kernel-vm run --stack --timeout 10m -- e2e/kernel/guest.sh "$@"
+[ $# -eq 0 ] || shift
+[ ${#parts[@]} -gt 0 ] || parts=(integration chain)
+
+guest() { bin/kernel-vm run --stack --timeout 8m "$@"; }
+
+# build PACKAGE TAG PATH
+build() { go test -c -tags "$2" -o "bin/kernel/$1.test" "$3"; }
+
+mkdir -p bin/kernel
+for part in "${parts[@]}"; do
+  case $part in
+  integration)
+    # These tests do the controller's part themselves.
+    for package in link ovs agent; do build $package integration ./internal/$package; done
+    guest -- e2e/kernel/guest.sh integration "$@"
+    ;;
+  chain)
+    build chain kernel ./e2e/kernel
+    guest --controller -- e2e/kernel/guest.sh chain "$@"
+    ;;
+  *)
+    echo "usage: $0 [integration|chain]... [-- TEST FLAGS]" >&2
+    exit 2
+    ;;
+  esac
+done

@@ -38,7 +38,7 @@ a tmpfs, so that what the command writes is gone with it. The command's output i
 kernel-vm's. What listens on this machine's 127.0.0.1 is at 10.0.2.2 there.`,
 		Example: `  kernel-vm run -- uname -r
   kernel-vm run --timeout 5m -- bash -c 'modprobe openvswitch && ovs-dpctl dump-dps'
-  kernel-vm run --stack -- bash -c 'echo $KUBECONFIG $L2SM_NB $L2SM_SB'`,
+  kernel-vm run --stack --controller -- bash -c 'echo $KUBECONFIG $L2SM_NB $L2SM_SB'`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -48,7 +48,7 @@ kernel-vm's. What listens on this machine's 127.0.0.1 is at 10.0.2.2 there.`,
 
 func newRun(code *int) *cobra.Command {
 	o := vm.Options{Stdout: os.Stdout, Log: os.Stderr}
-	withStack := false
+	withStack, withController := false, false
 	cmd := &cobra.Command{
 		Use:   "run COMMAND [ARGS...]",
 		Short: "Boot, run the command, power off",
@@ -59,7 +59,7 @@ func newRun(code *int) *cobra.Command {
 				return err
 			}
 			if withStack {
-				s, err := startStack(cmd.Context(), o.Log)
+				s, err := startStack(cmd.Context(), withController, o.Log)
 				if err != nil {
 					return err
 				}
@@ -74,7 +74,8 @@ func newRun(code *int) *cobra.Command {
 	cmd.Flags().DurationVar(&o.Timeout, "timeout", 10*time.Minute, "end the guest after that time, whatever it does")
 	cmd.Flags().StringVar(&o.Memory, "memory", "4G", "memory of the guest")
 	cmd.Flags().StringArrayVar(&o.Env, "env", nil, "KEY=VALUE for the command; may be repeated")
-	cmd.Flags().BoolVar(&withStack, "stack", false, "run kube-apiserver, OVN's central programs and l2sm-controller outside, for the command to use")
+	cmd.Flags().BoolVar(&withStack, "stack", false, "run kube-apiserver and OVN's central programs outside, for the command to use")
+	cmd.Flags().BoolVar(&withController, "controller", false, "with --stack: l2sm-controller as well")
 	return cmd
 }
 

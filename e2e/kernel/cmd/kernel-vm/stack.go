@@ -25,7 +25,7 @@ type outside struct {
 	env   []string
 }
 
-func startStack(ctx context.Context, log io.Writer) (*outside, error) {
+func startStack(ctx context.Context, controller bool, log io.Writer) (*outside, error) {
 	repository, err := lab.Repository()
 	if err != nil {
 		return nil, err
@@ -49,18 +49,19 @@ func startStack(ctx context.Context, log io.Writer) (*outside, error) {
 		return nil, err
 	}
 	o := &outside{stack: s}
-	if err := o.open(ctx, root); err != nil {
+	err = o.open(ctx, root)
+	if err == nil && controller {
+		err = errors.Join(s.Controller.Start(), s.Controller.AwaitReady(ctx, time.Minute))
+	}
+	if err != nil {
 		o.close(&err)
 		return nil, err
 	}
 	return o, nil
 }
 
-// open starts the controller and has everything listen where the guest can connect to.
+// open has everything listen where the guest can connect to.
 func (o *outside) open(ctx context.Context, root string) error {
-	if err := errors.Join(o.stack.Controller.Start(), o.stack.Controller.AwaitReady(ctx, time.Minute)); err != nil {
-		return err
-	}
 	var err error
 	if o.dir, err = os.MkdirTemp("", "l2sm-kernel-"); err != nil {
 		return err
