@@ -15,6 +15,7 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/cri"
+	"l2sm.io/l2sm/internal/firewall"
 	"l2sm.io/l2sm/internal/kube"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
@@ -66,6 +67,7 @@ type Agent struct {
 	settler  *settler
 	sweeper  *sweeper
 	underlay *underlay
+	firewall *firewall.Keeper
 
 	// pods holds one lock for each life of a pod: see life. Calls for one come one
 	// by one.
@@ -107,7 +109,8 @@ func New(api *rest.Config, c Config, log logr.Logger) (*Agent, error) {
 		return nil, err
 	}
 	a.plugger = plugger{links: link.New(c.SysctlRoot), ovs: vswitch, step: c.step}
-	a.underlay = &underlay{log: log.WithName("underlay"), complain: a.complain, ovs: vswitch, want: int(c.UnderlayMTU)}
+	a.firewall = firewall.New(log.WithName("firewall"), nil, firewall.GenevePort)
+	a.underlay = &underlay{log: log.WithName("underlay"), complain: a.complain, ovs: vswitch, want: int(c.UnderlayMTU), seen: a.tunnelsAt}
 	return a, a.follow()
 }
 
@@ -133,6 +136,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	filled := make(chan struct{})
 	all.Go(func() error { return a.serveProbes(ctx) })
 	all.Go(func() error { return a.serveMetrics(ctx) })
+	all.Go(func() error { return a.firewall.Run(ctx) }) // whether the API server answers or not
 	all.Go(func() error {
 		a.node.Run(ctx, func() { close(filled) })
 		return nil
@@ -157,6 +161,13 @@ func (a *Agent) work(ctx context.Context) error {
 		all.Go(func() error { return part(ctx) })
 	}
 	return all.Wait()
+}
+
+// tunnelsAt takes the interfaces that hold the tunnels' addresses.
+func (a *Agent) tunnelsAt(holders []link.Holder) {
+	if interfaces, known := arrivals(holders); known {
+		a.firewall.SetTunnels(interfaces...)
+	}
 }
 
 // serve answers calls until ctx ends. The connection to OVS outlives it: calls

@@ -229,22 +229,22 @@ func (c *Client) bridge(ctx context.Context) (*vs.Bridge, error) {
 	return nil, ErrNoBridge
 }
 
-// EncapIP is the address that the node's tunnels start from: ovn-encap-ip,
-// ovn-controller(8). It is the zero Addr where that is not set.
-func (c *Client) EncapIP(ctx context.Context) (netip.Addr, error) {
+// EncapIPs are the addresses that the node's tunnels start from: ovn-encap-ip,
+// ovn-controller(8). They are none where that is not set.
+func (c *Client) EncapIPs(ctx context.Context) ([]netip.Addr, error) {
 	roots, err := list[vs.OpenvSwitch](ctx, c)
-	if err != nil || len(roots) == 0 {
-		return netip.Addr{}, err
+	if err != nil || len(roots) == 0 || roots[0].ExternalIDs["ovn-encap-ip"] == "" {
+		return nil, err
 	}
-	first, _, _ := strings.Cut(roots[0].ExternalIDs["ovn-encap-ip"], ",")
-	if first == "" {
-		return netip.Addr{}, nil
+	var all []netip.Addr
+	for text := range strings.SplitSeq(roots[0].ExternalIDs["ovn-encap-ip"], ",") {
+		addr, err := netip.ParseAddr(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("parse ovn-encap-ip: %w", err)
+		}
+		all = append(all, addr)
 	}
-	addr, err := netip.ParseAddr(first)
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("parse ovn-encap-ip: %w", err)
-	}
-	return addr, nil
+	return all, nil
 }
 
 // Sessions counts the connections so far. When it grows, anything may have
