@@ -36,8 +36,14 @@ func (w *watcher) reconcile(ctx context.Context, key types.NamespacedName) (time
 	if err := w.detach(ctx, key, decide(v).strays, stages); err != nil {
 		return 0, err
 	}
+	if v.attachment == nil {
+		w.losses.forget(key)
+	}
 	if v.attachment == nil || !v.attachment.Bound() {
 		return 0, nil
+	}
+	if left := w.losses.left(key, time.Now()); left > 0 && v.wantsSandbox() {
+		return left, w.report(ctx, v, nil)
 	}
 	err = w.bring(ctx, key, v, stages)
 	again, pressed := w.press(ctx, key, v)
@@ -130,6 +136,9 @@ func (w *watcher) bring(ctx context.Context, key types.NamespacedName, v view, s
 		return err
 	}
 	stages.reach(stageSandbox)
+	if v.lost() || w.losses.known(key) { // one that goes while it is plugged in leaves no port
+		w.losses.mend(key, time.Now())
+	}
 	return w.plugHot(ctx, v, stages)
 }
 
