@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -49,6 +50,13 @@ type Config struct {
 	// zero values stand for the defaults.
 	AttachTimeout, InstallTimeout time.Duration
 
+	// RefusalFile is where ovn-node's checks say why it does not start.
+	RefusalFile string
+	// Version is the agent's.
+	Version string
+
+	// bootID stands for the machine's, for tests.
+	bootID string
 	// step is plugger's, for tests.
 	step func(done string)
 }
@@ -68,6 +76,7 @@ type Agent struct {
 	sweeper  *sweeper
 	underlay *underlay
 	firewall *firewall.Keeper
+	reporter *reporter
 
 	// pods holds one lock for each life of a pod: see life. Calls for one come one
 	// by one.
@@ -109,7 +118,8 @@ func New(api *rest.Config, c Config, log logr.Logger) (*Agent, error) {
 		return nil, err
 	}
 	a.plugger = plugger{links: link.New(c.SysctlRoot), ovs: vswitch, step: c.step}
-	a.firewall = firewall.New(log.WithName("firewall"), nil, firewall.GenevePort)
+	a.reporter = newReporter(a)
+	a.firewall = firewall.New(log.WithName("firewall"), func(err error) { a.reporter.tell(func(v *nodeView) { v.open = err }) }, firewall.GenevePort)
 	a.underlay = &underlay{log: log.WithName("underlay"), complain: a.complain, ovs: vswitch, want: int(c.UnderlayMTU), seen: a.tunnelsAt}
 	return a, a.follow()
 }
@@ -122,6 +132,7 @@ func (a *Agent) follow() error {
 			a.watcher.podChanged(cmp.Or(after, before))
 			a.sweeper.podChanged(before, after)
 		}),
+		a.node.OnSelf(func(_, _ *v1alpha1.L2Node) { a.reporter.wake() }),
 		a.node.OnAttachment(func(before, after *v1alpha1.L2Attachment) {
 			a.changed.Raise()
 			a.watcher.wake(keyOf(cmp.Or(after, before)))
@@ -156,15 +167,16 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) work(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{
-		a.serve, a.settler.run, a.watcher.run, a.watcher.followLinks, a.sweeper.run, a.underlay.run,
+		a.serve, a.reporter.run, a.settler.run, a.watcher.run, a.watcher.followLinks, a.sweeper.run, a.underlay.run,
 	} {
 		all.Go(func() error { return part(ctx) })
 	}
 	return all.Wait()
 }
 
-// tunnelsAt takes the interfaces that hold the tunnels' addresses.
-func (a *Agent) tunnelsAt(holders []link.Holder) {
+// tunnelsAt takes the tunnels' addresses and the interfaces that hold them.
+func (a *Agent) tunnelsAt(ips []netip.Addr, holders []link.Holder) {
+	a.reporter.tunnels(ips, holders)
 	if interfaces, known := arrivals(holders); known {
 		a.firewall.SetTunnels(interfaces...)
 	}

@@ -25,8 +25,8 @@ type underlay struct {
 	// want is UNDERLAY_MTU, in bytes.
 	want int
 
-	// seen is called with the interfaces that hold the tunnels' addresses.
-	seen func([]link.Holder)
+	// seen is called with the tunnels' addresses and the interfaces that hold them.
+	seen func([]netip.Addr, []link.Holder)
 
 	// told are those that were last complained of.
 	told []link.Holder
@@ -110,7 +110,7 @@ func (u *underlay) look(ctx context.Context, ips []netip.Addr) []link.Holder {
 		}
 	}
 	u.told = narrow
-	u.seen(found)
+	u.seen(ips, found)
 	return found
 }
 

@@ -30,7 +30,7 @@ func TestUnderlayLook(t *testing.T) {
 	}
 	told := 0
 	complain := func(context.Context, v1alpha1.Event) { told++ }
-	u := &underlay{log: logr.Discard(), complain: complain, seen: func([]link.Holder) {}, want: 1600}
+	u := &underlay{log: logr.Discard(), complain: complain, seen: func([]netip.Addr, []link.Holder) {}, want: 1600}
 
 	steps := []struct {
 		reason   string

@@ -50,6 +50,7 @@ type Client struct {
 	session  atomic.Pointer[session]
 	sessions atomic.Int64
 	changed  wake.Signal
+	broken   brokenTunnels
 }
 
 // session is one connection, monitored: its cache is complete.
@@ -119,6 +120,7 @@ func (c *Client) serve(ctx context.Context, s *session) {
 		c.log.Info("lost the connection to Open vSwitch", "endpoint", c.endpoint)
 	}
 	c.session.Store(nil)
+	c.changed.Raise()
 	s.db.Close()
 }
 
@@ -160,10 +162,11 @@ func (c *Client) open(ctx context.Context, db client.Client) error {
 	if err := db.Connect(ctx); err != nil {
 		return fmt.Errorf("connect to %q: %w", c.endpoint, err)
 	}
+	c.broken.clear()
 	db.Cache().AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc:    func(_ string, row model.Model) { c.rowChanged(row) },
-		UpdateFunc: func(_ string, _, row model.Model) { c.rowChanged(row) },
-		DeleteFunc: func(_ string, row model.Model) { c.rowChanged(row) },
+		AddFunc:    func(_ string, row model.Model) { c.broken.is(row); c.rowChanged(row) },
+		UpdateFunc: func(_ string, _, row model.Model) { c.broken.is(row); c.rowChanged(row) },
+		DeleteFunc: func(_ string, row model.Model) { c.broken.gone(row); c.rowChanged(row) },
 	})
 	if err := monitor(ctx, db); err != nil {
 		return fmt.Errorf("monitor %q: %w", c.endpoint, err)
@@ -181,10 +184,10 @@ func monitor(ctx context.Context, db client.Client) error {
 		iface  vs.Interface
 	)
 	_, err := db.Monitor(ctx, db.NewMonitor(
-		client.WithTable(&root, &root.ExternalIDs, &root.CurCfg),
+		client.WithTable(&root, &root.ExternalIDs, &root.CurCfg, &root.OVSVersion),
 		client.WithTable(&bridge, &bridge.Name, &bridge.DatapathType),
 		client.WithTable(&port, &port.Name),
-		client.WithTable(&iface, &iface.Name, &iface.ExternalIDs, &iface.Ofport, &iface.Error),
+		client.WithTable(&iface, &iface.Name, &iface.ExternalIDs, &iface.Ofport, &iface.Error, &iface.Type, &iface.Options),
 	))
 	return err
 }

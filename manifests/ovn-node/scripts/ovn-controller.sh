@@ -44,7 +44,9 @@ fi
 # pay for those of all others: `bin/scale monitor` measures what that costs a new
 # port, and what it saves.
 # ovn-cms-options: marks the chassis as ours, to be deleted with its node.
+# ovs_version and l2sm-ovn-version: for the agent, which shows them in the L2Node.
 ovs-vsctl --retry --timeout=30 --no-wait set Open_vSwitch . \
+  ovs_version="$(ovs-vswitchd --version | awk 'NR == 1 {print $NF}')" \
   external_ids:system-id="$NODE_NAME" \
   external_ids:hostname="$NODE_NAME" \
   external_ids:ovn-remote="\"$SB_ENDPOINTS\"" \
@@ -53,7 +55,8 @@ ovs-vsctl --retry --timeout=30 --no-wait set Open_vSwitch . \
   external_ids:ovn-bridge-datapath-type="$DATAPATH" \
   external_ids:ovn-monitor-all=false \
   external_ids:ovn-ofctrl-wait-before-clear="$wait_before_clear" \
-  external_ids:ovn-cms-options=l2sm
+  external_ids:ovn-cms-options=l2sm \
+  external_ids:l2sm-ovn-version="$(ovn-controller --version | awk 'NR == 1 {print $2}')"
 
 rm -f /run/ovn/ovn-controller.*.ctl # of those that were killed
 exec ovn-controller unix:/run/openvswitch/db.sock \
