@@ -15,11 +15,6 @@ import (
 	"l2sm.io/l2sm/internal/ovs"
 )
 
-// hotConfig stands where ADDs write the name of their network configuration,
-// on what is plugged into a running pod. No configuration can be called so
-// (CNI specification, "Configuration format": name), so GC leaves it alone.
-const hotConfig = "@hot"
-
 // errTaken says that the pod has an interface of the name that is not ours.
 var errTaken = errors.New("the pod has an interface of this name already, which l2sm did not make")
 
@@ -145,7 +140,7 @@ func (w *watcher) bring(ctx context.Context, key types.NamespacedName, v view, s
 // plugHot is called with the pod's lock held.
 func (w *watcher) plugHot(ctx context.Context, v view, stages *stages) error {
 	s := ovs.Sandbox{
-		Container: v.sandbox.container, IfName: v.attachment.Spec.Interface, Config: hotConfig, Netns: v.sandbox.netns,
+		Container: v.sandbox.container, IfName: v.attachment.Spec.Interface, Config: link.HotConfig, Netns: v.sandbox.netns,
 		PodNamespace: v.pod.Namespace, PodName: v.pod.Name, PodUID: string(v.pod.UID),
 	}
 	if end := v.sandbox.end; end != nil && end.Owner != (link.Owner{}) {
