@@ -78,7 +78,7 @@ func newREST(base *rest.Config, shared *http.Client, version schema.GroupVersion
 func newCodecs() (serializer.CodecFactory, error) {
 	scheme := runtime.NewScheme()
 	for version, kinds := range map[schema.GroupVersion][]runtime.Object{
-		corev1.SchemeGroupVersion:   {&corev1.Pod{}, &corev1.PodList{}},
+		corev1.SchemeGroupVersion:   {&corev1.Pod{}, &corev1.PodList{}, &corev1.Node{}},
 		eventsv1.SchemeGroupVersion: {&eventsv1.Event{}},
 	} {
 		scheme.AddKnownTypes(version, kinds...)

@@ -36,7 +36,9 @@ fi
 # ovn-set-local-ip: tunnels leave with the address that the other nodes know. The
 # kernel would take its interface's primary one, from which they take nothing.
 # ovn-cms-options: marks the chassis as ours, to be deleted with its node.
+# ovs_version and l2sm-ovn-version: for the agent, which shows them in the L2Node.
 ovs-vsctl --retry --timeout=30 --no-wait set Open_vSwitch . \
+  ovs_version="$(ovs-vswitchd --version | awk 'NR == 1 {print $NF}')" \
   external_ids:system-id="$NODE_NAME" \
   external_ids:hostname="$NODE_NAME" \
   external_ids:ovn-remote="\"$SB_ENDPOINTS\"" \
@@ -46,7 +48,8 @@ ovs-vsctl --retry --timeout=30 --no-wait set Open_vSwitch . \
   external_ids:ovn-set-local-ip=true \
   external_ids:ovn-monitor-all=false \
   external_ids:ovn-ofctrl-wait-before-clear="$wait_before_clear" \
-  external_ids:ovn-cms-options=l2sm
+  external_ids:ovn-cms-options=l2sm \
+  external_ids:l2sm-ovn-version="$(ovn-controller --version | awk 'NR == 1 {print $2}')"
 
 rm -f /run/ovn/ovn-controller.*.ctl # of those that were killed
 exec ovn-controller unix:/run/openvswitch/db.sock \
