@@ -47,7 +47,7 @@ func changed(before, after map[string]string) []string {
 func sorted(names ...string) []string { return slices.Sorted(slices.Values(names)) }
 
 func everySecret() []string {
-	return sorted(agentSecret, authoritySecret, centralSecret, clientSecret, controllerSecret)
+	return sorted(agentSecret, centralSecret, controlAuthority, controlSecret, controllerSecret, metricsAuthority)
 }
 
 // Each step runs the keeper on what the step before has left on a real
@@ -87,9 +87,10 @@ func TestEnsureCertificates(t *testing.T) {
 		{"First", "There is nothing yet.", nothing, hosts, now, everySecret()},
 		{"Again", "What will do is kept, or running daemons would lose each other.", nothing, hosts, now, []string{}},
 		{"NewAddress", "The Service was re-created.", nothing, centralHosts("default", "10.96.0.21"), now, []string{centralSecret}},
-		{"ClientGone", "The authority is still there to sign another.", remove(clientSecret), centralHosts("default", "10.96.0.21"), now, []string{clientSecret}},
-		{"Old", "Leaves are renewed in their last year, the authority lives on.", nothing, centralHosts("default", "10.96.0.21"), now.Add(pki.LeafLifetime - renewBefore + time.Hour), sorted(agentSecret, centralSecret, clientSecret, controllerSecret)},
-		{"AuthorityGone", "Nothing that it signed can be renewed, so all is made again.", remove(authoritySecret), hosts, now, everySecret()},
+		{"ClientGone", "The authority is still there to sign another.", remove(controlSecret), centralHosts("default", "10.96.0.21"), now, []string{controlSecret}},
+		{"Old", "Leaves are renewed in their last year, the authority lives on.", nothing, centralHosts("default", "10.96.0.21"), now.Add(pki.LeafLifetime - renewBefore + time.Hour), sorted(agentSecret, centralSecret, controlSecret, controllerSecret)},
+		{"ControlGone", "What it signed can't be renewed, so it is made again, and nothing else.", remove(controlAuthority), hosts, now, sorted(centralSecret, controlAuthority, controlSecret)},
+		{"MetricsGone", "The databases have nothing to do with it.", remove(metricsAuthority), hosts, now, sorted(agentSecret, controllerSecret, metricsAuthority)},
 	}
 	for _, step := range steps {
 		t.Run(step.name, func(t *testing.T) {

@@ -21,6 +21,17 @@ case $SB_ENDPOINTS in
 *OVN_CENTRAL_SERVICE_HOST*) die "Service ovn-central did not exist yet, trying again" ;;
 esac
 
+# l2sm-agent on this node writes them, the certificate last. It needs the API
+# server and l2sm-controller, and nothing of this pod. ovn-controller reads them
+# again when they change.
+for ((waited = 0; ; waited++)); do
+  [ ! -s /tls/tls.crt ] || break
+  ((waited % 30)) || echo "node $NODE_NAME: waiting for l2sm-agent to write /run/l2sm/ovn/tls.crt" >&2
+  ((waited < 300)) ||
+    die "no certificate in /run/l2sm/ovn after 5 minutes: see the log of l2sm-agent on this node, and kubectl get csr"
+  sleep 1
+done
+
 encap_ip=$NODE_IP
 if [ -n "$TUNNEL_INTERFACE" ]; then
   # In this order: br-ext.sh may be moving the address just now, and puts it on
