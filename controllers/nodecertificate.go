@@ -43,13 +43,19 @@ func (r *NodeCertificateReconciler) Reconcile(ctx context.Context, req ctrl.Requ
 	}
 	// An approval is judged, too: whoever may give one is no more trusted than this.
 	claim, refusal := identity.Judge(request)
-	if refusal == nil {
-		var err error
-		if refusal, err = r.refusalOf(ctx, claim.Node); err != nil {
-			return ctrl.Result{}, err
-		}
-	}
 	if refusal != nil {
+		return ctrl.Result{}, r.refuse(ctx, request, refusal)
+	}
+	node := nodeMetadata()
+	// The API itself is asked: a label that revokes counts once it is written.
+	err := r.Live.Get(ctx, client.ObjectKey{Name: claim.Node}, node)
+	if apierrors.IsNotFound(err) {
+		return ctrl.Result{}, nil // a node that joins brings its request here again
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("get node %q: %w", claim.Node, err)
+	}
+	if refusal := identity.Revoked(node.Name, node.Labels); refusal != nil {
 		return ctrl.Result{}, r.refuse(ctx, request, refusal)
 	}
 	authority, err := r.authority(ctx)
@@ -73,23 +79,6 @@ func has(r *certificatesv1.CertificateSigningRequest, condition certificatesv1.R
 		}
 	}
 	return false
-}
-
-// refusalOf asks the API itself about the node: a label that revokes it counts
-// from the moment that it is written.
-func (r *NodeCertificateReconciler) refusalOf(ctx context.Context, name string) (*identity.Refusal, error) {
-	node := nodeMetadata()
-	err := r.Live.Get(ctx, client.ObjectKey{Name: name}, node)
-	if apierrors.IsNotFound(err) {
-		return &identity.Refusal{Reason: identity.ReasonNodeNotFound, Message: fmt.Sprintf("there is no node %s", name)}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("get node %q: %w", name, err)
-	}
-	if _, revoked := node.Labels[identity.RevokedLabel]; revoked {
-		return &identity.Refusal{Reason: identity.ReasonRevoked, Message: fmt.Sprintf("node %s has the label %s", name, identity.RevokedLabel)}, nil
-	}
-	return nil, nil
 }
 
 // authority is the one that agents know of. While another takes its place there
@@ -158,7 +147,8 @@ func passed(err error, verb string, request *certificatesv1.CertificateSigningRe
 	return nil
 }
 
-// requests are all that are unanswered, for events of what signs them.
+// requests are all that are unanswered, for events of what signs them, and of
+// nodes that come.
 func (r *NodeCertificateReconciler) requests(ctx context.Context, _ client.Object) []ctrl.Request {
 	list := &certificatesv1.CertificateSigningRequestList{}
 	if err := r.List(ctx, list); err != nil {

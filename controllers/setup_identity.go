@@ -7,8 +7,11 @@ import (
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"l2sm.io/l2sm/internal/identity"
 )
@@ -43,6 +46,10 @@ func (s *setup) identities() error {
 		For(&certificatesv1.CertificateSigningRequest{}).
 		Watches(&corev1.Secret{}, toRequests).
 		Watches(&corev1.ConfigMap{}, toRequests).
+		Watches(&corev1.Node{}, toRequests, builder.WithPredicates(predicate.Funcs{
+			UpdateFunc: func(event.UpdateEvent) bool { return false },
+			DeleteFunc: func(event.DeleteEvent) bool { return false },
+		})).
 		WithOptions(s.options("nodecertificate", 4)). // each waits for three API requests
 		Complete(s.memory.watch(certificates))
 	if err != nil {

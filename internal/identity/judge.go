@@ -31,14 +31,13 @@ func (r *Refusal) Error() string { return r.Reason + ": " + r.Message }
 
 // Reasons of refusals, and of the approval.
 const (
-	ReasonIssued       = "NodesAgent"
-	ReasonNotAgent     = "NotAnAgent"
-	ReasonNoNode       = "NoNodeInToken"
-	ReasonOtherNode    = "OtherNode"
-	ReasonUsages       = "UsagesNotAllowed"
-	ReasonMalformed    = "RequestMalformed"
-	ReasonRevoked      = "NodeRevoked"
-	ReasonNodeNotFound = "NodeNotFound"
+	ReasonIssued    = "NodesAgent"
+	ReasonNotAgent  = "NotAnAgent"
+	ReasonNoNode    = "NoNodeInToken"
+	ReasonOtherNode = "OtherNode"
+	ReasonUsages    = "UsagesNotAllowed"
+	ReasonMalformed = "RequestMalformed"
+	ReasonRevoked   = "NodeRevoked"
 )
 
 func refused(reason, format string, args ...any) *Refusal {
@@ -68,6 +67,14 @@ func Judge(r *certificatesv1.CertificateSigningRequest) (Claim, *Refusal) {
 		return Claim{}, refused(ReasonOtherNode, "want the subject CN=%s, the node that the requester's token names", nodes[0])
 	}
 	return Claim{Node: nodes[0], Key: asked.PublicKey, Lifetime: lifetime(r.Spec.ExpirationSeconds)}, nil
+}
+
+// Revoked refuses a node whose labels say so.
+func Revoked(node string, labels map[string]string) *Refusal {
+	if _, revoked := labels[RevokedLabel]; revoked {
+		return refused(ReasonRevoked, "node %s has the label %s", node, RevokedLabel)
+	}
+	return nil
 }
 
 func usagesAllowed(usages []certificatesv1.KeyUsage) bool {

@@ -7,10 +7,7 @@ import (
 	"time"
 )
 
-const (
-	northbound = "OVN_Northbound"
-	southbound = "OVN_Southbound"
-)
+const southbound = "OVN_Southbound"
 
 // Who gets in at which door.
 func TestDoorsOfTheDatabases(t *testing.T) {
@@ -31,21 +28,21 @@ func TestDoorsOfTheDatabases(t *testing.T) {
 		"ServerOfNode": c.files("server", controlEndpoint),
 		"Foreign":      c.identity("node-b", foreign),
 	}
-	c.eventually(func() bool { return c.connects(clients["Controller"], northboundPort, northbound) }, "the controller reaches the northbound database")
-	c.eventually(func() bool { return c.connects(clients["Controller"], relayPort, southbound) }, "the controller reaches the southbound database")
-	if c.connects(clients["Node"], nodesPort, southbound) {
+	c.eventually(func() bool { return c.connects(clients["Controller"], northboundPort) }, "the controller reaches the northbound database")
+	c.eventually(func() bool { return c.connects(clients["Controller"], relayPort) }, "the controller reaches the southbound database")
+	if c.connects(clients["Node"], nodesPort) {
 		t.Error("a node gets in before the database is filled")
 	}
 	c.fill(c.nodes)
-	c.eventually(func() bool { return c.connects(clients["Node"], nodesPort, southbound) }, "a node reaches the southbound database")
+	c.eventually(func() bool { return c.connects(clients["Node"], nodesPort) }, "a node reaches the southbound database")
 
 	in := map[string]map[string]bool{
 		"Node":       {nodesPort: true},
 		"Controller": {northboundPort: true, relayPort: true},
 	}
 	for name, client := range clients {
-		for port, database := range map[string]string{northboundPort: northbound, nodesPort: southbound, relayPort: southbound} {
-			if got, want := c.connects(client, port, database), in[name][port]; got != want {
+		for _, port := range []string{northboundPort, nodesPort, relayPort} {
+			if got, want := c.connects(client, port), in[name][port]; got != want {
 				t.Errorf("%s on port %s: let in %t, want %t", name, port, got, want)
 			}
 		}
@@ -57,13 +54,13 @@ func TestRotatedNodeAuthority(t *testing.T) {
 	c := start(t)
 	next := authority(t, "node") // of the same name
 	before, after := c.identity("node-a", c.nodes), c.identity("node-b", next)
-	in := func(as identity) bool { return c.connects(as, nodesPort, southbound) }
+	in := func(as identity) bool { return c.connects(as, nodesPort) }
 	c.fill(c.nodes)
 	c.eventually(func() bool { return in(before) }, "the first authority is trusted")
 	if in(after) {
 		t.Error("an authority is trusted that was never told")
 	}
-	session := c.monitor(before)
+	session := c.stay(before)
 
 	c.trust(next, c.nodes)
 	c.eventually(func() bool { return in(after) }, "the second authority is trusted")
@@ -77,7 +74,7 @@ func TestRotatedNodeAuthority(t *testing.T) {
 	c.kill("sb")
 	c.launch("sb", "/bin/bash", "/scripts/ovsdb.sh", "sb")
 	c.eventually(func() bool { return in(after) && in(before) }, "both are trusted by a server that was killed")
-	session = c.monitor(before)
+	session = c.stay(before)
 
 	c.trust(next)
 	c.eventually(func() bool { return !in(before) }, "the first authority is no longer trusted")

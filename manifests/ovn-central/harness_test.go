@@ -3,10 +3,9 @@
 package central_test
 
 import (
-	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -207,60 +206,14 @@ const (
 	relayPort      = "6643"
 )
 
-// transact sends operations as a client and returns what the server answers; an
-// error is that of a connection that was not made.
-func (c *central) transact(as identity, port, database string, operations ...map[string]any) ([]map[string]any, error) {
-	c.t.Helper()
-	return c.ask(append([]string{"-p", as.key, "-c", as.certificate, "-C", as.ca}, "--timeout=3"), "ssl:"+c.address+":"+port, database, operations)
-}
-
-// admin transacts on the server's socket.
-func (c *central) admin(database string, operations ...map[string]any) []map[string]any {
-	c.t.Helper()
-	socket := "ovnsb_db.sock"
-	if database == "OVN_Northbound" {
-		socket = "ovnnb_db.sock"
-	}
-	answers, err := c.ask([]string{"--timeout=10"}, "unix:"+filepath.Join(c.root, "run/ovn", socket), database, operations)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, a := range answers {
-		if a["error"] != nil {
-			c.t.Fatalf("%v: %v", operations, a)
-		}
-	}
-	return answers
-}
-
-func (c *central) ask(options []string, remote, database string, operations []map[string]any) ([]map[string]any, error) {
-	c.t.Helper()
-	request := []any{database}
-	for _, o := range operations {
-		request = append(request, o)
-	}
-	text, err := json.Marshal(request)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	cmd := exec.Command("ovsdb-client", append(options, "transact", remote, string(text))...)
-	var out, problem bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &problem
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("%w: %s", err, problem.String())
-	}
-	var answers []map[string]any
-	if err := json.Unmarshal(out.Bytes(), &answers); err != nil {
-		c.t.Fatalf("answer %q: %v", out.String(), err)
-	}
-	return answers, nil
-}
-
 // connects says whether a client is let in.
-func (c *central) connects(as identity, port, database string) bool {
+func (c *central) connects(as identity, port string) bool {
 	c.t.Helper()
-	_, err := c.transact(as, port, database, map[string]any{"op": "comment", "comment": "hello"})
-	return err == nil
+	client, err := c.dial(as, port)
+	if err != nil {
+		return false
+	}
+	return client.Close() == nil
 }
 
 func (c *central) eventually(check func() bool, what string) {
@@ -268,38 +221,20 @@ func (c *central) eventually(check func() bool, what string) {
 	NewWithT(c.t).Eventually(check, patience, 50*time.Millisecond).Should(BeTrue(), what)
 }
 
-// session is a client that stays connected.
-type session struct{ done chan struct{} }
+// ended says, at once, whether a client's connection was ended.
+func (c *client) ended() bool {
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	_, err := c.Read(make([]byte, 4096)) // what comes is the server asking whether it is alive
+	var late net.Error
+	return err != nil && !(errors.As(err, &late) && late.Timeout())
+}
 
-// monitor connects as a node and stays.
-func (c *central) monitor(as identity) *session {
+// stay connects as a node.
+func (c *central) stay(as identity) *client {
 	c.t.Helper()
-	s := &session{done: make(chan struct{})}
-	cmd := exec.CommandContext(c.t.Context(), "ovsdb-client", "-p", as.key, "-c", as.certificate, "-C", as.ca, "monitor", "ssl:"+c.address+":"+nodesPort, southbound, "SB_Global")
-	out, err := cmd.StdoutPipe()
+	client, err := c.dial(as, nodesPort)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		c.t.Fatal(err)
-	}
-	if _, err := out.Read(make([]byte, 1)); err != nil {
-		c.t.Fatalf("monitor: %v", err)
-	}
-	go func() {
-		defer close(s.done)
-		_, _ = io.Copy(io.Discard, out) // until it ends
-		_ = cmd.Wait()
-	}()
-	return s
-}
-
-func (s *session) ended() bool {
-	select {
-	case <-s.done:
-		return true
-	default:
-		return false
-	}
+	return client
 }

@@ -84,7 +84,7 @@ open_to_nodes() {
     esac
     # One more that is trusted ends no connection.
     if [ "$trusted" = '""' ] || [[ ${next//\"/} != *?"${trusted//\"/}"* ]]; then
-      server remove-remote "$connections" || true # there is none at first
+      [ "$trusted" = '""' ] || server remove-remote "$connections" || true # a server that died has none
       again server add-remote "$connections"
       echo "filled: open on $port, to certificates of $(grep -c BEGIN "$nodes") authorities" >&2
     fi
