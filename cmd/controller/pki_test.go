@@ -67,7 +67,8 @@ func TestEnsureCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now, hosts := time.Now(), centralHosts("default", "10.96.0.20")
+	now, hosts, moved := time.Now(), centralHosts("default", "10.96.0.20"), centralHosts("default", "10.96.0.21")
+	late := now.Add(pki.LeafLifetime - renewBefore + time.Hour)
 	nothing := func() error { return nil }
 	remove := func(name string) func() error {
 		return func() error {
@@ -86,11 +87,11 @@ func TestEnsureCertificates(t *testing.T) {
 	}{
 		{"First", "There is nothing yet.", nothing, hosts, now, everySecret()},
 		{"Again", "What will do is kept, or running daemons would lose each other.", nothing, hosts, now, []string{}},
-		{"NewAddress", "The Service was re-created.", nothing, centralHosts("default", "10.96.0.21"), now, []string{centralSecret}},
-		{"ClientGone", "The authority is still there to sign another.", remove(controlSecret), centralHosts("default", "10.96.0.21"), now, []string{controlSecret}},
-		{"Old", "Leaves are renewed in their last year, the authority lives on.", nothing, centralHosts("default", "10.96.0.21"), now.Add(pki.LeafLifetime - renewBefore + time.Hour), sorted(agentSecret, centralSecret, controlSecret, controllerSecret)},
-		{"ControlGone", "What it signed can't be renewed, so it is made again, and nothing else.", remove(controlAuthority), hosts, now, sorted(centralSecret, controlAuthority, controlSecret)},
-		{"MetricsGone", "The databases have nothing to do with it.", remove(metricsAuthority), hosts, now, sorted(agentSecret, controllerSecret, metricsAuthority)},
+		{"NewAddress", "The Service was re-created.", nothing, moved, now, []string{centralSecret}},
+		{"ClientGone", "The authority is still there to sign another.", remove(controlSecret), moved, now, []string{controlSecret}},
+		{"Old", "Leaves are renewed in their last year, the authority lives on.", nothing, moved, late, sorted(agentSecret, centralSecret, controlSecret, controllerSecret)},
+		{"ControlGone", "What it signed can't be renewed, so it is made again, and nothing else.", remove(controlAuthority), moved, late, sorted(centralSecret, controlAuthority, controlSecret)},
+		{"MetricsGone", "The databases have nothing to do with it.", remove(metricsAuthority), moved, late, sorted(agentSecret, controllerSecret, metricsAuthority)},
 	}
 	for _, step := range steps {
 		t.Run(step.name, func(t *testing.T) {

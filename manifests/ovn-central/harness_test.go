@@ -226,7 +226,8 @@ func (c *client) ended() bool {
 	_ = c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 	_, err := c.Read(make([]byte, 4096)) // what comes is the server asking whether it is alive
 	var late net.Error
-	return err != nil && !(errors.As(err, &late) && late.Timeout())
+	alive := err == nil || errors.As(err, &late) && late.Timeout()
+	return !alive
 }
 
 // stay connects as a node.
