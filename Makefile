@@ -63,7 +63,7 @@ generate: ## Generate CRDs, RBAC, deep copies, OVSDB models and the API referenc
 	go generate ./...
 	$(TOOL) controller-gen object crd paths=./apis/... output:crd:dir=manifests/crd
 	$(TOOL) controller-gen rbac:roleName=l2sm-controller paths=./controllers/... output:rbac:dir=manifests/controller
-	$(TOOL) controller-gen rbac:roleName=l2sm-agent paths=./internal/agent/... output:rbac:dir=manifests/agent
+	$(TOOL) controller-gen rbac:roleName=l2sm-agent paths=./internal/agent/... paths=./internal/identity/... output:rbac:dir=manifests/agent
 	$(TOOL) crd-ref-docs --source-path=apis --config=docs/api.yaml --renderer=markdown --output-path=docs/api.md --log-level=ERROR
 
 .PHONY: check-generate

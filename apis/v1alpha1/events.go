@@ -111,6 +111,10 @@ func DefinitionTakenEvent(network types.NamespacedName) Event {
 // UnderlayMTUEvent is for a Node whose tunnel interface carries less than
 // the cluster's setting promises.
 func UnderlayMTUEvent(iface string, has, want int) Event {
-	return warning(ReasonUnderlayMTU, "Check", fmt.Sprintf(
-		"tunnel interface %s has MTU %d but UNDERLAY_MTU is %d: large frames between nodes are lost; raise the interface's MTU or lower the setting", iface, has, want))
+	return warning(ReasonUnderlayMTU, "Check", underlayMTU(iface, has, want))
+}
+
+func underlayMTU(iface string, has, want int) string {
+	return fmt.Sprintf(
+		"tunnel interface %s has MTU %d but UNDERLAY_MTU is %d: large frames between nodes are lost; raise the interface's MTU or lower the setting", iface, has, want)
 }

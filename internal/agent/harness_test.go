@@ -49,6 +49,8 @@ import (
 const (
 	nodeName    = "node-a"
 	underlayMTU = 1500
+	// refusalFile is where ovn-node says why it does not start.
+	refusalFile = "/run/refusal"
 )
 
 // patience is how long a test waits for what must happen.
@@ -88,7 +90,11 @@ func startAPI() error {
 		return fmt.Errorf("start kube-apiserver and etcd: %w; KUBEBUILDER_ASSETS must name the folder of their binaries, and `make test` sets it", err)
 	}
 	api, kubeconfig = started, env.KubeConfig
-	return nil
+	c, err := client.New(api, client.Options{Scheme: scheme})
+	if err != nil {
+		return err
+	}
+	return c.Create(context.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}})
 }
 
 // world is a node with a real Open vSwitch and OVN, and an agent on it. The
@@ -137,7 +143,8 @@ func startNode(t testing.TB) *world {
 
 func (w *world) startAgent(change ...func(*agent.Config)) {
 	w.t.Helper()
-	c := agent.Config{Node: nodeName, CNISocket: cni.Socket, CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys", MetricsAddress: "0", ProbeAddress: "0"}
+	c := agent.Config{Node: nodeName, CNISocket: cni.Socket, CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys", MetricsAddress: "0", ProbeAddress: "0",
+		RefusalFile: refusalFile, Version: "test"}
 	for _, f := range change {
 		f(&c)
 	}

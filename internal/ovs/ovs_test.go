@@ -175,21 +175,21 @@ func TestChangeWithoutBridge(t *testing.T) {
 	gomega.NewWithT(t).Eventually(func() error { return c.Ready(t.Context()) }, nstest.Patience(5*time.Second), "10ms").Should(gomega.MatchError(ovs.ErrNoBridge))
 }
 
-func TestUserspaceAndEncapIP(t *testing.T) {
+func TestUserspaceAndEncapIPs(t *testing.T) {
 	o := ovstest.Start(t)
 	c := connect(t, o.Endpoint())
 	is := ovstest.Datapath() == ovstest.Userspace
 	if userspace, err := c.Userspace(t.Context()); err != nil || userspace != is {
 		t.Errorf("Userspace() = %v, %v: the bridge's datapath_type is %s", userspace, err, ovstest.Datapath())
 	}
-	if ip, err := c.EncapIP(t.Context()); err != nil || ip.IsValid() {
-		t.Errorf("EncapIP() = %v, %v before it is set, want none", ip, err)
+	if ips, err := c.EncapIPs(t.Context()); err != nil || len(ips) > 0 {
+		t.Errorf("EncapIPs() = %v, %v before it is set, want none", ips, err)
 	}
 	other := map[bool]string{true: ovstest.Kernel, false: ovstest.Userspace}[is]
-	o.Ctl("--no-wait", "set", "Open_vSwitch", ".", "external_ids:ovn-encap-ip=192.0.2.1", "--", "set", "bridge", "br-int", "datapath_type="+other)
+	o.Ctl("--no-wait", "set", "Open_vSwitch", ".", "external_ids:ovn-encap-ip=\"192.0.2.1,2001:db8::1\"", "--", "set", "bridge", "br-int", "datapath_type="+other)
 	gomega.NewWithT(t).Eventually(func() (bool, error) { return c.Userspace(t.Context()) }, nstest.Patience(5*time.Second), "10ms").ShouldNot(gomega.Equal(is))
-	if ip, err := c.EncapIP(t.Context()); err != nil || ip != netip.MustParseAddr("192.0.2.1") {
-		t.Errorf("EncapIP() = %v, %v, want 192.0.2.1", ip, err)
+	if ips, err := c.EncapIPs(t.Context()); err != nil || !slices.Equal(ips, []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}) {
+		t.Errorf("EncapIPs() = %v, %v, want 192.0.2.1 and 2001:db8::1", ips, err)
 	}
 }
 

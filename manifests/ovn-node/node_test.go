@@ -39,6 +39,7 @@ func machine() error {
 		}
 	}
 	out, err := exec.Command("sh", "-ec", `
+		[ -c /dev/net/tun ] || modprobe tun
 		mkdir -p /run/openvswitch /run/ovn /var/lib/l2sm/openvswitch
 		ip link set lo up
 		for i in 0 1; do
@@ -93,15 +94,18 @@ func start(t *testing.T, name string, changes map[string]string) *daemon {
 	return d
 }
 
-// background runs another's daemon that keeps its files in folder.
-func background(t *testing.T, folder string, args ...string) {
+// background runs another's daemon that keeps its files in folder, until end or
+// the test's end.
+func background(t *testing.T, folder string, args ...string) (end func()) {
 	t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), "OVS_RUNDIR="+folder, "OVS_LOGDIR="+folder)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	end = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
+	t.Cleanup(end)
+	return end
 }
 
 // stop ends the script as the kubelet does.

@@ -37,7 +37,7 @@ check_geneve() {
   ip link delete "$probe" 2>/dev/null || true # of an earlier run that was killed
   if ! said=$(ip link add "$probe" type geneve external dstport 6081 2>&1); then
     case $said in
-    *"not permitted"* | *exists*) refuse TunnelPortTaken "another Geneve device has UDP port 6081: $(geneve_devices)." \
+    *busy* | *"not permitted"* | *exists*) refuse TunnelPortTaken "another Geneve device has UDP port 6081: $(geneve_devices)." \
       "Two network plugins can't both tunnel over Geneve's port: give the other one another port, or keep l2sm off this node" ;;
     *) refuse NoKernelModule "the kernel has no module geneve ($said)." \
       "Install it (modprobe geneve must succeed), or set DATAPATH=netdev" ;;

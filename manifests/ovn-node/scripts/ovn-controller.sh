@@ -16,6 +16,17 @@ case $SB_ENDPOINTS in
 *OVN_CENTRAL_SERVICE_HOST*) die "Service ovn-central did not exist yet, trying again" ;;
 esac
 
+# l2sm-agent on this node writes them, the certificate last. It needs the API
+# server and l2sm-controller, and nothing of this pod. ovn-controller reads them
+# again when they change.
+for ((waited = 0; ; waited++)); do
+  [ ! -s /tls/tls.crt ] || break
+  ((waited % 30)) || echo "node $NODE_NAME: waiting for l2sm-agent to write /run/l2sm/ovn/tls.crt" >&2
+  ((waited < 300)) ||
+    die "no certificate in /run/l2sm/ovn after 5 minutes: see the log of l2sm-agent on this node, and kubectl get csr"
+  sleep 1
+done
+
 # check-node.sh has seen it; it may have gone since.
 encap_ip=$(tunnel_ip)
 [ -n "$encap_ip" ] || die "no address of family $UNDERLAY_FAMILY for tunnels any more: NODE_IPS are $NODE_IPS, TUNNEL_INTERFACE is \"$TUNNEL_INTERFACE\""
@@ -36,7 +47,9 @@ fi
 # ovn-set-local-ip: tunnels leave with the address that the other nodes know. The
 # kernel would take its interface's primary one, from which they take nothing.
 # ovn-cms-options: marks the chassis as ours, to be deleted with its node.
+# ovs_version and l2sm-ovn-version: for the agent, which shows them in the L2Node.
 ovs-vsctl --retry --timeout=30 --no-wait set Open_vSwitch . \
+  ovs_version="$(ovs-vswitchd --version | awk 'NR == 1 {print $NF}')" \
   external_ids:system-id="$NODE_NAME" \
   external_ids:hostname="$NODE_NAME" \
   external_ids:ovn-remote="\"$SB_ENDPOINTS\"" \
@@ -46,7 +59,8 @@ ovs-vsctl --retry --timeout=30 --no-wait set Open_vSwitch . \
   external_ids:ovn-set-local-ip=true \
   external_ids:ovn-monitor-all=false \
   external_ids:ovn-ofctrl-wait-before-clear="$wait_before_clear" \
-  external_ids:ovn-cms-options=l2sm
+  external_ids:ovn-cms-options=l2sm \
+  external_ids:l2sm-ovn-version="$(ovn-controller --version | awk 'NR == 1 {print $2}')"
 
 rm -f /run/ovn/ovn-controller.*.ctl # of those that were killed
 exec ovn-controller unix:/run/openvswitch/db.sock \
