@@ -39,6 +39,7 @@ integration)
   open_api
   tests link internal/link "$@"
   tests ovs internal/ovs "$@"
+  tests node manifests/ovn-node "$@"
   tests agent internal/agent -test.run "$plugging" "$@"
   ;;
 chain) tests chain e2e/kernel -test.v "$@" ;;

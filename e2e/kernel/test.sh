@@ -26,6 +26,7 @@ for part in "${parts[@]}"; do
   integration)
     # These tests do the controller's part themselves.
     for package in link ovs agent; do build $package integration ./internal/$package; done
+    build node integration,kernel ./manifests/ovn-node
     guest -- e2e/kernel/guest.sh integration "$@"
     ;;
   chain)
