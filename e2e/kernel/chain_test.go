@@ -16,11 +16,6 @@ type chain struct {
 
 func TestChain(t *testing.T) {
 	whole := &chain{cluster: newCluster(t)}
-	t.Cleanup(func() {
-		if t.Failed() {
-			whole.logs()
-		}
-	})
 	whole.network("net")
 	whole.ping, whole.pong, whole.near = whole.pod("ping", first, "net", 1), whole.pod("pong", second, "net", 2), whole.pod("near", first, "net", 3)
 	for _, p := range []*pod{whole.ping, whole.pong, whole.near} {
@@ -36,6 +31,7 @@ func TestChain(t *testing.T) {
 		{"TCP", (*chain).tcp},
 		{"HotAttach", (*chain).hotAttach},
 		{"Move", (*chain).move},
+		{"Injected", (*chain).injected},
 		{"SwitchKilled", (*chain).switchKilled},
 		{"PodReplaced", (*chain).podReplaced},
 		{"NodeRebooted", (*chain).nodeRebooted},

@@ -41,6 +41,11 @@ type member struct {
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	c := &cluster{T: t, machine: newMachine(t), nodes: map[string]*member{}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			c.logs()
+		}
+	})
 	loading := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), nil)
 	config, err := loading.ClientConfig()
 	if err != nil {
@@ -179,7 +184,9 @@ func (c *cluster) agentKubeconfig(name string) string {
 func (c *cluster) logs() {
 	for name, n := range c.nodes {
 		for _, container := range []string{"ovsdb-server", "ovs-vswitchd", "ovn-controller"} {
-			c.Logf("%s of %s:\n%s", container, name, n.ovn.Log(container))
+			if n.ovn != nil {
+				c.Logf("%s of %s:\n%s", container, name, n.ovn.Log(container))
+			}
 		}
 		if n.agent != nil {
 			c.Logf("l2sm-agent of %s:\n%s", name, n.agent.Log("agent"))
