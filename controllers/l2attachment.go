@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -31,6 +32,7 @@ type L2AttachmentReconciler struct {
 	names     *interfaceNames
 	stages    *stages
 	settling  settling
+	waiting   waiting
 }
 
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
@@ -72,6 +74,8 @@ type settlement struct {
 	granted bool
 	// committed says that the port is in the database.
 	committed bool
+	// node is what is to be said of a node that is not Ready, nil for nothing.
+	node *metav1.Condition
 }
 
 // settle finds the attachment's place and says what its port is.
@@ -106,6 +110,7 @@ func (r *L2AttachmentReconciler) settle(ctx context.Context, key types.Namespace
 
 // gone releases what an attachment had.
 func (r *L2AttachmentReconciler) gone(key types.NamespacedName, a *v1alpha1.L2Attachment) {
+	r.waiting.set(key, "")
 	r.networks.wake(r.ports.remove(key)...)
 	if a.UID != "" {
 		r.placement.ledger.Withdraw(a)

@@ -23,6 +23,9 @@ const (
 	// ConditionOverlaps: a subnet of an L2Network is the cluster's too. It is there
 	// only as long as it is so.
 	ConditionOverlaps = "Overlaps"
+	// ConditionNodeReady: the node of an L2Attachment that is not wired. It is there
+	// only as long as the node is not Ready.
+	ConditionNodeReady = "NodeReady"
 )
 
 // Condition reasons.
@@ -85,6 +88,7 @@ const (
 	ReasonTunnelError    = "TunnelError"
 	ReasonNameTaken      = "NameTaken"
 	ReasonTunnelPortOpen = "TunnelPortOpen"
+	ReasonNodeNotReady   = "NodeNotReady"
 )
 
 func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
@@ -348,6 +352,12 @@ func UnderlayMTUTooSmall(iface string, has, want int) metav1.Condition {
 func TunnelPortOpen(err error) metav1.Condition {
 	return condition(ConditionTunnelPortOpen, metav1.ConditionTrue, ReasonTunnelPortOpen,
 		fmt.Sprintf("nftables can't be written, so pods may send tunnel packets to nodes, and inject frames into networks: %v; does the kernel have nf_tables?", err))
+}
+
+// AttachmentNodeNotReady says that the attachment's node can't wire it, and why.
+func AttachmentNodeNotReady(node string, why metav1.Condition) metav1.Condition {
+	return condition(ConditionNodeReady, metav1.ConditionFalse, ReasonNodeNotReady,
+		fmt.Sprintf("L2Node %q is not Ready (%s): %s", node, why.Reason, why.Message))
 }
 
 func count(n int, what string) string {
