@@ -31,6 +31,7 @@ func NewMapper(config *rest.Config, client *http.Client) (meta.RESTMapper, error
 		meta.RESTScopeRoot: {
 			corev1.SchemeGroupVersion.WithKind("Namespace"),
 			corev1.SchemeGroupVersion.WithKind("Node"),
+			v1alpha1.GroupVersion.WithKind("L2Node"),
 		},
 		meta.RESTScopeNamespace: {
 			corev1.SchemeGroupVersion.WithKind("Pod"),
