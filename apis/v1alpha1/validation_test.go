@@ -124,6 +124,8 @@ func TestValidation(t *testing.T) {
 		"TooManyAllowed":    {"More than a network of this size has.", "L2Network", `{allowedNamespaces: {from: All, maxAttachments: 65537}}`, "", "maxAttachments"},
 
 		"Dots":             {"They are directories.", "L2Attachment", `{podName: p, network: {name: net}, interface: ".."}`, "", "neither"},
+		"UpAndAway":        {"It is a path of sysctls.", "L2Attachment", `{podName: p, network: {name: net}, interface: "../x"}`, "", "slash"},
+		"NetTemplate":      {"The kernel fills in the number here too.", "L2Attachment", `{podName: p, network: {name: net}, interface: "net%d"}`, "", "percent"},
 		"All":              {"It is every interface's settings.", "L2Attachment", `{podName: p, network: {name: net}, interface: all}`, "", "neither"},
 		"Default":          {"It is the next interface's settings.", "L2Attachment", `{podName: p, network: {name: net}, interface: default}`, "", "neither"},
 		"Template":         {"The kernel fills in the number.", "L2Attachment", `{podName: p, network: {name: net}, interface: "x%d"}`, "", "percent"},

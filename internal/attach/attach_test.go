@@ -177,6 +177,8 @@ func TestParseRefuses(t *testing.T) {
 		"ReservedName":     {map[string]string{own: "a@eth0"}, "take another name"},
 		"LongName":         {map[string]string{own: "a@sixteencharacter"}, "Linux takes 15"},
 		"SlashInInterface": {map[string]string{own: `[{"name":"a","interface":"a/b"}]`}, "slash"},
+		"UpAndAway":        {map[string]string{own: `[{"name":"a","interface":"../x"}]`}, "slash"},
+		"NetTemplate":      {map[string]string{own: `[{"name":"a","interface":"net%d"}]`}, "percent"},
 		"SameInterface":    {map[string]string{own: "a@x,b@x"}, "twice"},
 		"HeldInterface":    {map[string]string{own: "a@net1", multusKey: "m"}, "held by an entry"},
 		"MultusBroken":     {map[string]string{multusKey: `[{"name":`}, multusKey},
