@@ -41,6 +41,9 @@ var hostile = []struct {
 	{"a neighbour advertisement for another's IPv6 address", func(p, v endpoint) []byte { return advertised(p, v.v6, p.mac) }, [3]string{drops, passes, passes}},
 	{"a neighbour advertisement with another's MAC address inside", func(p, v endpoint) []byte { return advertised(p, p.v6, v.mac) }, [3]string{drops, drops, passes}},
 	{"a Router Advertisement", func(p, _ endpoint) []byte { return routerAdvertisement(p) }, [3]string{drops, drops, passes}},
+	{"a Router Advertisement behind an extension header", func(p, _ endpoint) []byte {
+		return ipv6(p.mac, p.linkLocal(), allNodes, 60, 255, append([]byte{58, 0, 1, 4, 0, 0, 0, 0}, icmp6(134, 24)...))
+	}, [3]string{drops, drops, passes}},
 	{"an ICMPv6 redirect", func(p, v endpoint) []byte { return ipv6(p.mac, p.linkLocal(), v.v6, 58, 255, icmp6(137, 40)) }, [3]string{drops, drops, passes}},
 	{"a Router Advertisement in fragments", func(p, _ endpoint) []byte { return fragmented6(p, 58, 255, icmp6(134, 24)) }, [3]string{drops, drops, passes}},
 	{"a DHCPv4 offer", func(p, _ endpoint) []byte { return ipv4(p.mac, p.v4, allHosts4, 17, udp(67, 68)) }, [3]string{drops, drops, passes}},
