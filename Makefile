@@ -61,7 +61,7 @@ generate: ## Generate CRDs, RBAC, deep copies, OVSDB models and the API referenc
 	go generate ./...
 	$(TOOL) controller-gen object crd paths=./apis/... output:crd:dir=manifests/crd
 	$(TOOL) controller-gen rbac:roleName=l2sm-controller paths=./controllers/... output:rbac:dir=manifests/controller
-	$(TOOL) controller-gen rbac:roleName=l2sm-agent paths=./internal/agent/... output:rbac:dir=manifests/agent
+	$(TOOL) controller-gen rbac:roleName=l2sm-agent paths=./internal/agent/... paths=./internal/identity/... output:rbac:dir=manifests/agent
 	$(TOOL) crd-ref-docs --source-path=apis --config=docs/api.yaml --renderer=markdown --output-path=docs/api.md --log-level=ERROR
 
 .PHONY: check-generate
@@ -102,10 +102,11 @@ test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong als
 	@e2e/steps.sh test $(TEST_NAME) $(NODES)
 
 .PHONY: bench
-bench: build ## Measure attach, hot attach and move on a running local cluster.
+bench: build ## Measure attach, hot attach, move and a storm on a running local cluster.
 	bin/bench attach --lab $(NAME)
 	bin/bench hot --lab $(NAME)
 	bin/bench move --lab $(NAME)
+	bin/bench storm --lab $(NAME)
 
 .PHONY: scale
 scale: build ## Measure how l2sm's cost grows, without nodes: SCALE_SIZES=100,1000 is quick, 10000 takes half an hour.

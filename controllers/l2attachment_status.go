@@ -12,6 +12,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
+	"l2sm.io/l2sm/internal/topology"
 )
 
 // fieldOwner is the controller's name in managedFields. The agent has its own:
@@ -77,6 +78,7 @@ func placeStatus(s settlement, underlayMTU int32) v1alpha1.L2AttachmentStatus {
 		// The node needs the MTU before the port is there; the rest follows it.
 		status := ownStatus(a, v1alpha1.ConditionAccepted)
 		status.MTU, status.Addresses = s.Network.EffectiveMTU(underlayMTU), joined(a.Spec.Addresses)
+		status.AcceptRouterAdvertisements, status.SendRouterAdvertisements = s.Network.AllowsRole(v1alpha1.RoleRouter), topology.Routes(s.Network, a)
 		return status
 	}
 	status := portStatus(s.Network, a, underlayMTU)
@@ -98,6 +100,9 @@ func portStatus(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, underlayM
 		PortName:   a.PortName(),
 		MTU:        network.EffectiveMTU(underlayMTU),
 		Addresses:  joined(a.Spec.Addresses),
+
+		AcceptRouterAdvertisements: network.AllowsRole(v1alpha1.RoleRouter),
+		SendRouterAdvertisements:   topology.Routes(network, a),
 	}
 }
 
@@ -151,7 +156,11 @@ func (r *L2AttachmentReconciler) applyStatus(ctx context.Context, a *v1alpha1.L2
 // ownStatus is the controller's part of the status that stands, with the
 // conditions of those types.
 func ownStatus(a *v1alpha1.L2Attachment, types ...string) v1alpha1.L2AttachmentStatus {
-	own := v1alpha1.L2AttachmentStatus{Network: a.Status.Network, PortName: a.Status.PortName, MTU: a.Status.MTU, Addresses: a.Status.Addresses}
+	own := v1alpha1.L2AttachmentStatus{
+		Network: a.Status.Network, PortName: a.Status.PortName, MTU: a.Status.MTU, Addresses: a.Status.Addresses,
+		AcceptRouterAdvertisements: a.Status.AcceptRouterAdvertisements,
+		SendRouterAdvertisements:   a.Status.SendRouterAdvertisements,
+	}
 	for _, kind := range types {
 		if c := meta.FindStatusCondition(a.Status.Conditions, kind); c != nil {
 			own.Conditions = append(own.Conditions, *c)

@@ -94,6 +94,7 @@ test_all() {
   bin/bench attach --lab "$name" --serial 5 --rounds 1 --parallel 5 --json /dev/null
   bin/bench hot --lab "$name" --count 5 --json /dev/null
   bin/bench move --lab "$name" --count 3 --json /dev/null
+  bin/bench storm --lab "$name" --count 1 --json /dev/null
   say "a short soak: kills while pods come and go, and an audit"
   bin/soak --lab "$name" --operations 200 --kill-every 8s
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"

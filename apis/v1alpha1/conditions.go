@@ -41,6 +41,7 @@ const (
 	ReasonNetworkNotFound = "NetworkNotFound"
 	ReasonNetworkGone     = "NetworkGone"
 	ReasonNotAllowed      = "NotAllowed"
+	ReasonRoleNotAllowed  = "RoleNotAllowed"
 	ReasonLinkFull        = "LinkFull"
 	ReasonTooMany         = "TooManyAttachments"
 	ReasonAddressTaken    = "AddressTaken"
@@ -207,6 +208,12 @@ func NetworkNotAccepted(network types.NamespacedName, why string) metav1.Conditi
 func OverrideNotAllowed(network types.NamespacedName, asked PortSecurity) metav1.Condition {
 	return AttachmentRefused(ReasonNotAllowed,
 		fmt.Sprintf("portSecurity %s: L2Network %q does not let attachments choose; see its spec.allowPortSecurityOverride", asked, network))
+}
+
+// RoleNotAllowed says that the network gives no attachment the role.
+func RoleNotAllowed(network types.NamespacedName, asked Role) metav1.Condition {
+	return AttachmentRefused(ReasonRoleNotAllowed,
+		fmt.Sprintf("role %s: L2Network %q does not allow it; its owner must add it to spec.allowedRoles", asked, network))
 }
 
 // LinkFull says that a vlink has its two endpoints, and which they are.

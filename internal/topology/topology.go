@@ -35,9 +35,11 @@ func For(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachm
 // whole.
 func Switch(network *v1alpha1.L2Network, underlayMTU int32) ovn.Network {
 	return ovn.Network{
-		Key:  ovn.Key{Namespace: network.Namespace, Name: network.Name},
-		UID:  string(network.UID),
-		DHCP: dhcpSets(network, underlayMTU),
+		Key:    ovn.Key{Namespace: network.Namespace, Name: network.Name},
+		UID:    string(network.UID),
+		DHCP:   dhcpSets(network, underlayMTU),
+		Guard:  guard(network),
+		FDBAge: fdbAge(network),
 	}
 }
 
@@ -52,8 +54,22 @@ func Port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) ovn.Port {
 		Owner:        string(a.UID),
 		Addresses:    portAddresses(network, a, security),
 		PortSecurity: portSecurity(a, security),
+		Permit:       permit(network, a, security),
 		Options:      map[string]string{"requested-chassis": a.Spec.NodeName, "iface-id-ver": string(a.Spec.PodUID)},
 	}
+}
+
+// learnedAge, in seconds, is for how long OVN remembers on which port a MAC
+// address was that nobody uses: as long as Linux' bridges do.
+const learnedAge = 300
+
+// fdbAge is learnedAge where OVN learns addresses: from ports without port
+// security.
+func fdbAge(network *v1alpha1.L2Network) int {
+	if network.NetworkSecurity() == v1alpha1.PortSecurityDisabled || network.Spec.AllowPortSecurityOverride {
+		return learnedAge
+	}
+	return 0
 }
 
 // Security is the port security in effect: the attachment's own where the
