@@ -41,6 +41,8 @@ type central struct {
 	control, nodes *pki.Authority
 	running        map[string]*exec.Cmd
 	nb             *ovn.Client
+	// session is how long a node's connection may last, from the next start of sb on.
+	session time.Duration
 }
 
 // addresses counts those that are in use.
@@ -56,7 +58,7 @@ func start(t *testing.T) *central {
 	addresses++
 	c := &central{
 		t: t, root: root, address: fmt.Sprintf("127.77.%d.%d", os.Getpid()%250, addresses),
-		control: authority(t, "control"), nodes: authority(t, "node"), running: map[string]*exec.Cmd{},
+		control: authority(t, "control"), nodes: authority(t, "node"), running: map[string]*exec.Cmd{}, session: time.Hour,
 	}
 	t.Cleanup(c.end)
 	for _, dir := range []string{"run/ovn", "tls", "var/lib/ovn", "tmp", "scripts"} {
@@ -80,7 +82,7 @@ func start(t *testing.T) *central {
 	c.write("tls/tls.crt", server.Certificate)
 	c.write("tls/tls.key", server.Key)
 	for _, part := range []string{"nb", "sb", "relay"} {
-		c.launch(part, "/bin/bash", "/scripts/ovsdb.sh", part)
+		c.launchDatabase(part)
 	}
 	c.launch("northd", "/usr/bin/ovn-northd", "--ovnnb-db=unix:/run/ovn/northd.sock", "--ovnsb-db=unix:/run/ovn/ovnsb_db.sock", "--pidfile=/run/ovn/ovn-northd.pid", "-vsyslog:off")
 	c.nb = c.controller()
@@ -113,7 +115,7 @@ func (c *central) launch(name string, command ...string) {
 	c.t.Helper()
 	args := append([]string{"--mount", "--pid", "--fork", "--kill-child", "bash", "-c", pod, c.root}, command...)
 	cmd := exec.Command("unshare", args...)
-	cmd.Env = append(os.Environ(), "POD_IP="+c.address, "SESSION_SECONDS=3600")
+	cmd.Env = append(os.Environ(), "POD_IP="+c.address, fmt.Sprintf("SESSION_SECONDS=%.0f", c.session.Seconds()))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	log, err := os.Create(filepath.Join(c.root, name+".log"))
 	if err != nil {
@@ -125,6 +127,11 @@ func (c *central) launch(name string, command ...string) {
 		c.t.Fatal(err)
 	}
 	c.running[name] = cmd
+}
+
+func (c *central) launchDatabase(part string) {
+	c.t.Helper()
+	c.launch(part, "/bin/bash", "/scripts/ovsdb.sh", part)
 }
 
 func (c *central) kill(name string) {
