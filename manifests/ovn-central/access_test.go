@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	. "github.com/onsi/gomega"
 )
 
 const southbound = "OVN_Southbound"
@@ -33,9 +35,9 @@ func TestDoorsOfTheDatabases(t *testing.T) {
 	}
 	c.eventually(func() bool { return c.connects(clients["Controller"], northboundPort) }, "the controller reaches the northbound database")
 	c.eventually(func() bool { return c.connects(clients["Controller"], relayPort) }, "the controller reaches the southbound database")
-	if c.connects(clients["Node"], nodesPort) {
-		t.Error("a node gets in before the database is filled")
-	}
+	c.trust(c.nodes)
+	NewWithT(t).Consistently(func() bool { return c.connects(clients["Node"], nodesPort) }, time.Second, 50*time.Millisecond).
+		Should(BeFalse(), "a node gets in before the database is filled")
 	c.fill(c.nodes)
 	c.eventually(func() bool { return c.connects(clients["Node"], nodesPort) }, "a node reaches the southbound database")
 
@@ -132,5 +134,9 @@ func TestLongestNodeName(t *testing.T) {
 	node := c.identity(name, c.nodes)
 	c.eventually(func() bool { return c.connects(node, nodesPort) }, "it is let in")
 	c.eventually(func() bool { return len(c.rows("RBAC_Role")) > 0 }, "northd has written the role")
-	c.succeed(c.stay(node), chassis(name, "192.0.2.11")...)
+	client, err := c.dial(node, nodesPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.succeed(client, chassis(name, "192.0.2.11")...)
 }

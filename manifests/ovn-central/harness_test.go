@@ -3,9 +3,7 @@
 package central_test
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -228,21 +226,36 @@ func (c *central) eventually(check func() bool, what string) {
 	NewWithT(c.t).Eventually(check, patience, 50*time.Millisecond).Should(BeTrue(), what)
 }
 
-// ended says, at once, whether a client's connection was ended.
-func (c *client) ended() bool {
-	_ = c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-	_, err := c.Read(make([]byte, 4096)) // what comes is the server asking whether it is alive
-	var late net.Error
-	alive := err == nil || errors.As(err, &late) && late.Timeout()
-	return !alive
+// session is a client that stays, and answers when it is asked whether it lives.
+type session struct {
+	*client
+	done chan struct{}
 }
 
 // stay connects as a node.
-func (c *central) stay(as identity) *client {
+func (c *central) stay(as identity) *session {
 	c.t.Helper()
 	client, err := c.dial(as, nodesPort)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return client
+	s := &session{client: client, done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		for {
+			if _, err := s.next(time.Time{}); err != nil {
+				return
+			}
+		}
+	}()
+	return s
+}
+
+func (s *session) ended() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
 }
