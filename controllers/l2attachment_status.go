@@ -29,9 +29,18 @@ func (r *L2AttachmentReconciler) report(ctx context.Context, s settlement) error
 		}
 	}
 	status := attachmentStatus(s, r.placement.underlayMTU)
+	if s.learning != nil {
+		status.Conditions = append(status.Conditions, *s.learning)
+	}
 	changed, err := r.applyStatus(ctx, s.attachment, status)
-	if err != nil || !changed || s.refused == nil {
+	if err != nil || !changed {
 		return err
+	}
+	if s.learning != nil && s.learning.LastTransitionTime.IsZero() && s.pod != nil {
+		emit(r.Recorder, s.pod, v1alpha1.LearningStoppedEvent(s.Network.Key(), s.learning.Message))
+	}
+	if s.refused == nil {
+		return nil
 	}
 	refusals.WithLabelValues(s.refused.Reason).Inc()
 	event := v1alpha1.RefusedEvent(s.attachment.NetworkKey(), s.refused.Reason, status.Conditions[0].Message)
@@ -140,7 +149,7 @@ func ownStatus(a *v1alpha1.L2Attachment, ready bool) v1alpha1.L2AttachmentStatus
 		AcceptRouterAdvertisements: a.Status.AcceptRouterAdvertisements,
 		SendRouterAdvertisements:   a.Status.SendRouterAdvertisements,
 	}
-	for _, kind := range []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionReady} {
+	for _, kind := range []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionLearning, v1alpha1.ConditionReady} {
 		if c := meta.FindStatusCondition(a.Status.Conditions, kind); c != nil && (ready || kind != v1alpha1.ConditionReady) {
 			own.Conditions = append(own.Conditions, *c)
 		}
