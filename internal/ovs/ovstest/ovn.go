@@ -68,6 +68,12 @@ func (o *OVN) NB(args ...string) string {
 	return run(o.t, "ovn-nbctl", append([]string{"--timeout=20", "--db=" + o.Northbound()}, args...)...)
 }
 
+// SB runs ovn-sbctl and returns what it prints.
+func (o *OVN) SB(args ...string) string {
+	o.t.Helper()
+	return run(o.t, "ovn-sbctl", append([]string{"--timeout=20", "--db=" + o.Southbound()}, args...)...)
+}
+
 // AddPort makes a logical switch port with one MAC and any addresses, on a
 // switch that is made where it is missing.
 func (o *OVN) AddPort(logicalSwitch, port, mac string, addresses ...string) {
