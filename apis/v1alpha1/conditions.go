@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,6 +24,12 @@ const (
 	// ConditionOverlaps: a subnet of an L2Network is the cluster's too. It is there
 	// only as long as it is so.
 	ConditionOverlaps = "Overlaps"
+	// ConditionNodeReady: the node of an L2Attachment that is not wired. It is there
+	// only as long as the node is not Ready.
+	ConditionNodeReady = "NodeReady"
+	// ConditionLearning, while it is False: OVN learns no MAC addresses from an
+	// L2Attachment's port. It is there only as long as it is so.
+	ConditionLearning = "Learning"
 )
 
 // Condition reasons.
@@ -38,8 +45,10 @@ const (
 	ReasonNetworkNotFound = "NetworkNotFound"
 	ReasonNetworkGone     = "NetworkGone"
 	ReasonNotAllowed      = "NotAllowed"
+	ReasonRoleNotAllowed  = "RoleNotAllowed"
 	ReasonLinkFull        = "LinkFull"
 	ReasonTooMany         = "TooManyAttachments"
+	ReasonTooManyMACs     = "TooManyMACs"
 	ReasonAddressTaken    = "AddressTaken"
 	ReasonMACTaken        = "MACTaken"
 	ReasonOutOfRange      = "AddressOutOfRange"
@@ -85,6 +94,7 @@ const (
 	ReasonTunnelError    = "TunnelError"
 	ReasonNameTaken      = "NameTaken"
 	ReasonTunnelPortOpen = "TunnelPortOpen"
+	ReasonNodeNotReady   = "NodeNotReady"
 )
 
 func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
@@ -205,6 +215,12 @@ func OverrideNotAllowed(network types.NamespacedName, asked PortSecurity) metav1
 		fmt.Sprintf("portSecurity %s: L2Network %q does not let attachments choose; see its spec.allowPortSecurityOverride", asked, network))
 }
 
+// RoleNotAllowed says that the network gives no attachment the role.
+func RoleNotAllowed(network types.NamespacedName, asked Role) metav1.Condition {
+	return AttachmentRefused(ReasonRoleNotAllowed,
+		fmt.Sprintf("role %s: L2Network %q does not allow it; its owner must add it to spec.allowedRoles", asked, network))
+}
+
 // LinkFull says that a vlink has its two endpoints, and which they are.
 func LinkFull(network types.NamespacedName, endpoints []string) metav1.Condition {
 	return AttachmentRefused(ReasonLinkFull,
@@ -216,6 +232,13 @@ func LinkFull(network types.NamespacedName, endpoints []string) metav1.Condition
 func TooManyAttachments(network types.NamespacedName, namespace string, most int) metav1.Condition {
 	return AttachmentRefused(ReasonTooMany,
 		fmt.Sprintf("namespace %q has %s on L2Network %q, the most that its spec.allowedNamespaces.maxAttachments lets a guest namespace have; the pod is attached when one of them is gone", namespace, count(most, "attachment"), network))
+}
+
+// LearningStopped says that the pod was seen with more MAC addresses than a port
+// may have, and what follows for so long.
+func LearningStopped(most int, pause time.Duration) metav1.Condition {
+	return condition(ConditionLearning, metav1.ConditionFalse, ReasonTooManyMACs,
+		fmt.Sprintf("the pod has sent from more than %d MAC addresses: for %s OVN learns none of them, and the pod gets no frames for addresses that OVN does not know", most, pause))
 }
 
 // PortUnchanged says that the port stays as it is, since a change of it is
@@ -348,6 +371,12 @@ func UnderlayMTUTooSmall(iface string, has, want int) metav1.Condition {
 func TunnelPortOpen(err error) metav1.Condition {
 	return condition(ConditionTunnelPortOpen, metav1.ConditionTrue, ReasonTunnelPortOpen,
 		fmt.Sprintf("nftables can't be written, so pods may send tunnel packets to nodes, and inject frames into networks: %v; does the kernel have nf_tables?", err))
+}
+
+// AttachmentNodeNotReady says that the attachment's node can't wire it, and why.
+func AttachmentNodeNotReady(node string, why metav1.Condition) metav1.Condition {
+	return condition(ConditionNodeReady, metav1.ConditionFalse, ReasonNodeNotReady,
+		fmt.Sprintf("L2Node %q is not Ready (%s): %s", node, why.Reason, why.Message))
 }
 
 func count(n int, what string) string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -84,6 +85,11 @@ func OtherPluginEvent(definition types.NamespacedName, iface string) Event {
 		iface, definition))
 }
 
+// LearningStoppedEvent tells on a pod what condition Learning says.
+func LearningStoppedEvent(network types.NamespacedName, message string) Event {
+	return warning(ReasonTooManyMACs, "Learn", fmt.Sprintf("network %q: %s", network, message))
+}
+
 // InUseEvent is for an L2Network that is deleted while attachments exist.
 func InUseEvent(attachments []string) Event {
 	return warning(ReasonInUse, "Delete", InUseMessage(attachments))
@@ -106,6 +112,11 @@ func DefinitionTakenEvent(network types.NamespacedName) Event {
 	return warning(ReasonDefinitionTaken, "Define", fmt.Sprintf(
 		"a NetworkAttachmentDefinition %q exists that l2sm did not make, and it is left alone: pods reach this network by annotation %s, not by the Multus annotation",
 		network, NetworksAnnotation))
+}
+
+// NodeNotReadyEvent tells on a pod what keeps its node from attaching it.
+func NodeNotReadyEvent(network types.NamespacedName, node metav1.Condition) Event {
+	return warning(ReasonNodeNotReady, "Attach", fmt.Sprintf("network %q: %s", network, node.Message))
 }
 
 // UnderlayMTUEvent is for a Node whose tunnel interface carries less than

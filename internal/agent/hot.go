@@ -185,17 +185,42 @@ func (w *watcher) adjust(ctx context.Context, v view) error {
 		return nil
 	}
 	d := decide(v)
+	err := w.follow(ctx, *port, d)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // the sandbox is going
+	}
+	if err != nil {
+		return err
+	}
+	return w.ovs.Note(ctx, *port, d.noted)
+}
+
+// follow changes the interface as the decision says.
+func (w *watcher) follow(ctx context.Context, port ovs.Port, d decision) error {
+	log := logr.FromContextOrDiscard(ctx).WithValues("interface", port.Interface, "port", port.Name)
 	if d.mtu != 0 {
-		err := w.links.SetMTU(port.Name, port.Sandbox.Netns, port.Interface, d.mtu)
-		if errors.Is(err, os.ErrNotExist) {
-			return nil // the sandbox is going
+		if err := w.links.SetMTU(port.Name, port.Sandbox.Netns, port.Interface, d.mtu); err != nil {
+			return err
 		}
+		log.Info("MTU changed", "mtu", d.mtu)
+	}
+	if d.acceptRA != "" {
+		if err := w.links.SetAcceptRA(port.Sandbox.Netns, port.Interface, d.acceptRA); err != nil {
+			return err
+		}
+		log.Info("Router Advertisements", "accept_ra", d.acceptRA)
+	}
+	if d.routes != "" {
+		datapath, err := w.datapath(ctx)
 		if err != nil {
 			return err
 		}
-		logr.FromContextOrDiscard(ctx).Info("MTU changed", "interface", port.Interface, "port", port.Name, "mtu", d.mtu)
+		if err := w.links.SetRoutes(port.Name, port.Sandbox.Netns, port.Interface, datapath, d.routes == yesNo(true)); err != nil {
+			return err
+		}
+		log.Info("Router Advertisements of the pod", "passed", d.routes)
 	}
-	return w.ovs.Note(ctx, *port, d.noted)
+	return nil
 }
 
 // report says on the attachment what became of it.

@@ -50,10 +50,28 @@ func (o *OVN) PauseController() (resume func()) {
 	return pause(o.t, o.controller)
 }
 
+// Version is what ovn-northd says of itself.
+func (o *OVN) Version() string {
+	o.t.Helper()
+	return run(o.t, "ovn-northd", "--version")
+}
+
+// Northbound is the endpoint of the northbound database.
+func (o *OVN) Northbound() string { return "unix:" + o.dir + "/nb.sock" }
+
+// Southbound is the endpoint of the southbound database.
+func (o *OVN) Southbound() string { return "unix:" + o.dir + "/sb.sock" }
+
 // NB runs ovn-nbctl and returns what it prints.
 func (o *OVN) NB(args ...string) string {
 	o.t.Helper()
-	return run(o.t, "ovn-nbctl", append([]string{"--timeout=20", "--db=unix:" + o.dir + "/nb.sock"}, args...)...)
+	return run(o.t, "ovn-nbctl", append([]string{"--timeout=20", "--db=" + o.Northbound()}, args...)...)
+}
+
+// SB runs ovn-sbctl and returns what it prints.
+func (o *OVN) SB(args ...string) string {
+	o.t.Helper()
+	return run(o.t, "ovn-sbctl", append([]string{"--timeout=20", "--db=" + o.Southbound()}, args...)...)
 }
 
 // AddPort makes a logical switch port with one MAC and any addresses, on a
