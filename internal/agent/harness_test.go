@@ -241,7 +241,7 @@ func (w *world) create(o client.Object) {
 // network is one that the controller grants attachments on. There is no
 // L2Network: an agent reads none.
 func (w *world) network(name string, mtu ...int32) {
-	w.mtus[name] = v1alpha1.MaxMTU(underlayMTU)
+	w.mtus[name] = underlayMTU - 58
 	for _, m := range mtu {
 		w.mtus[name] = m
 	}
