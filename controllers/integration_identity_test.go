@@ -192,6 +192,33 @@ func TestNodeGetsItsCertificate(t *testing.T) {
 	}
 }
 
+// The databases get certificates of another authority: nodes are told, and keep
+// their own.
+func TestNodesTrustAnotherControl(t *testing.T) {
+	w := startIdentities(t, time.Hour)
+	dir := t.TempDir()
+	defer w.keep("id-l", w.agentOf("id-l"), dir)()
+	ca := func() string {
+		text, _ := os.ReadFile(filepath.Join(dir, "ca.crt")) // it may not be there yet
+		return string(text)
+	}
+	w.eventually(func(g Gomega) { g.Expect(ca()).To(Equal(w.control)) })
+	own, err := held(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := pki.NewAuthority("l2sm control", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.control = string(other.Pair().Certificate)
+	w.restart()
+	w.eventually(func(g Gomega) { g.Expect(ca()).To(Equal(w.control)) })
+	if now, err := held(dir); err != nil || !now.Equal(own) {
+		t.Errorf("the node has another certificate (%v)", err)
+	}
+}
+
 // It is renewed before its end, by another key each time.
 func TestNodeCertificateIsRenewed(t *testing.T) {
 	w := startIdentities(t, 4*time.Second)
