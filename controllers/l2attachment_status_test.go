@@ -37,6 +37,8 @@ func TestAttachmentStatus(t *testing.T) {
 	port := v1alpha1.L2AttachmentStatus{
 		Conditions: []metav1.Condition{v1alpha1.AttachmentAccepted()},
 		Network:    &v1alpha1.NetworkReference{Namespace: "lab", Name: "a"}, PortName: "l2sm/lab/x", MTU: 1300, Addresses: "10.0.0.1/24, fd00::1/64",
+
+		AcceptRouterAdvertisements: true,
 	}
 	says := func(c metav1.Condition) v1alpha1.L2AttachmentStatus {
 		s := port
@@ -53,13 +55,26 @@ func TestAttachmentStatus(t *testing.T) {
 		"Refused":         {"it has nothing, and is told why", hasStatus, place{refused: refusalOf(full, false)}, false, v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{full}}},
 		"Reserved":        {"addresses without a port", unbound, on, false, v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{v1alpha1.AttachmentReserved()}, Addresses: port.Addresses}},
 		"ReservedRefused": {"a change that is refused takes no reservation", unbound, refusedOn(override, true), false, v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{override}, Addresses: port.Addresses}},
-		"NotYet":          {"the node learns the MTU before the port is there, and of nothing else", bound, on, false, v1alpha1.L2AttachmentStatus{MTU: 1300, Addresses: port.Addresses}},
-		"NotYetMoved":     {"what stood stands until the port is there", hasStatus, on, false, v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{stood}, Network: &v1alpha1.NetworkReference{Namespace: "lab", Name: "old"}, PortName: "l2sm/lab/x", MTU: 1300, Addresses: port.Addresses}},
+		"NotYet":          {"the node learns of its network before the port is there, and of nothing else", bound, on, false, v1alpha1.L2AttachmentStatus{MTU: 1300, Addresses: port.Addresses, AcceptRouterAdvertisements: true}},
+		"NotYetMoved":     {"what stood stands until the port is there", hasStatus, on, false, v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{stood}, Network: &v1alpha1.NetworkReference{Namespace: "lab", Name: "old"}, PortName: "l2sm/lab/x", MTU: 1300, Addresses: port.Addresses, AcceptRouterAdvertisements: true}},
 		"Port":            {"its port is there", hasStatus, on, true, port},
 		"MoveRefused":     {"the port stays, and why", bound, refusedOn(full, false), true, says(v1alpha1.MoveRefused(full, network.Key()))},
 		"ChangeRefused":   {"the port keeps what it has", bound, refusedOn(override, true), true, says(v1alpha1.PortUnchanged(override))},
 	}
+	node := v1alpha1.AttachmentNodeNotReady("node-a", v1alpha1.NodeNotReady(v1alpha1.OVSUnreachable()))
 	for name, tc := range cases {
+		t.Run(name+"OnBrokenNode", func(t *testing.T) {
+			a := portOf("x")
+			a.Spec.Addresses = []string{"10.0.0.1/24", "fd00::1/64"}
+			tc.change(a)
+			a.Status.Conditions = append(a.Status.Conditions, node) // it stands already
+			want := tc.want
+			want.Conditions = append(append([]metav1.Condition(nil), want.Conditions...), node)
+			got := attachmentStatus(settlement{place: tc.at, attachment: a, committed: tc.committed, node: &node}, 1500)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, and the node's condition comes last: -want +got\n%s", tc.reason, diff)
+			}
+		})
 		t.Run(name, func(t *testing.T) {
 			a := portOf("x")
 			a.Spec.Addresses = []string{"10.0.0.1/24", "fd00::1/64"}

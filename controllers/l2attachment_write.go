@@ -82,5 +82,6 @@ func requestOf(a *v1alpha1.L2Attachment) attach.Request {
 		IPs:          attach.IPsOf(a.Spec.Addresses),
 		MAC:          a.Spec.MACAddress,
 		PortSecurity: a.Spec.PortSecurity,
+		Roles:        a.Spec.Roles,
 	}
 }

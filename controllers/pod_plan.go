@@ -140,6 +140,7 @@ func newAttachment(pod *corev1.Pod, request attach.Request) *v1alpha1.L2Attachme
 			Network:      v1alpha1.NetworkReference{Name: request.Network.Name},
 			Interface:    request.Interface,
 			PortSecurity: request.PortSecurity,
+			Roles:        request.Roles,
 		},
 	}
 	if request.Network.Namespace != pod.Namespace {

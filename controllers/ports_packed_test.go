@@ -16,7 +16,7 @@ func TestPackedPort(t *testing.T) {
 	network, attachment := dualStack(7)
 	full := ovn.Port{
 		Type: "router", Addresses: []string{"02:00:00:00:00:01 10.0.0.1", "unknown"}, PortSecurity: []string{"", "a"},
-		Options: map[string]string{"b": "", "a": "\x00\xff", "": "c"}, TunnelKey: -32767,
+		Options: map[string]string{"b": "", "a": "\x00\xff", "": "c"}, TunnelKey: -32767, Permit: "1",
 	}
 	cases := map[string]struct {
 		reason string

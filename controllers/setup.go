@@ -197,7 +197,12 @@ func (s *setup) attachment() error {
 		Watches(&v1alpha1.L2Attachment{}, attachmentEvents(s.placement, s.names, s.stages)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(userMadeFor(s.mgr.GetClient())), builder.WithPredicates(podLives)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(s.placement.guestsOf), builder.WithPredicates(relabelled)).
+		Watches(&v1alpha1.L2Node{}, handler.EnqueueRequestsFromMapFunc(r.waiting.requests), builder.WithPredicates(nodeReadyChanges)).
 		WatchesRawSource(s.attachments).
+		WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
+			go r.floods.follow(ctx, s.config.Southbound, q)
+			return nil
+		})).
 		WithOptions(s.options("l2attachment", 16)).
 		Complete(s.memory.watch(r))
 	if err != nil {

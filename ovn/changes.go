@@ -130,7 +130,7 @@ func (c *changes) event(table string, rows ...model.Model) {
 			}
 		default:
 			if ok {
-				c.suspect(key, suspicion{})
+				c.suspect(key, suspicion{ports: portOf(l)})
 			}
 		}
 	}

@@ -100,6 +100,9 @@ func TestChangesOfSinglePorts(t *testing.T) {
 		"PutBack":     {"a moved port is put on its former switch as well", on("ping", port(1)), "ping"},
 		"SetNoMore":   {"a port that was removed is there again", []string{"lsp-add", "l2sm/default/ping", port(4).Name, "--", "set", "Logical_Switch_Port", port(4).Name, `external_ids:"l2sm.io/network"="default/ping"`}, "ping"},
 		"TunnelKey":   {"a switch gets a tunnel key", []string{"set", "Logical_Switch", "l2sm/default/ping", "other_config:requested-tnl-key=7"}, "ping"},
+		"Tags":        {"a switch drops VLAN tags", []string{"remove", "Logical_Switch", "l2sm/default/ping", "other_config", "vlan-passthru"}, "ping"},
+		"Unguarded":   {"its guard is removed", []string{"acl-del", "l2sm/default/ping", "from-lport", "32000", "udp.src == 67"}, "ping"},
+		"Unpermitted": {"so is what a port may", []string{"acl-del", "l2sm/default/ping", "from-lport", "32001", `inport == "` + port(3).Name + `" && (1)`}, "ping"},
 		"OtherSwitch": {"a second switch appears", []string{"create", "Logical_Switch", `external_ids:"l2sm.io/network"="default/ping"`}, "ping"},
 	}
 
@@ -108,10 +111,10 @@ func TestChangesOfSinglePorts(t *testing.T) {
 			server := ovntest.NewNorthbound(t)
 			client := dial(t, server)
 			awaitChange(t, client, ovn.Change{All: true})
-			apply(t, client, network("ping", port(1), port(2)))
+			apply(t, client, guarded(network("ping", port(1), port(2))))
 			applyPorts(t, client, changesOf(network("pong"), port(1)))
-			applyPorts(t, client, changesOf(network("ping"), port(3), port(4)))
-			applyPorts(t, client, removing(network("ping"), port(4)))
+			applyPorts(t, client, changesOf(guarded(network("ping")), permitted(port(3)), permitted(port(4))))
+			applyPorts(t, client, removing(guarded(network("ping")), port(4)))
 
 			server.Ctl(tc.edit...)
 

@@ -105,9 +105,14 @@ func (p Plan) limit(ports int) (Plan, bool) {
 	more := false
 	p.steps = slices.Clone(p.steps)
 	for i, s := range p.steps {
-		if s, is := s.(portSteps); is {
-			p.steps[i], more = s.limit(ports)
+		left := false
+		switch s := s.(type) {
+		case portSteps:
+			p.steps[i], left = s.limit(ports)
+		case aclSteps:
+			p.steps[i], left = s.limit(ports)
 		}
+		more = more || left
 	}
 	return p, more
 }

@@ -32,6 +32,7 @@ func drawPort(t *rapid.T) Port {
 		Type:         rapid.SampledFrom([]string{"", "localnet"}).Draw(t, "type"),
 		Options:      rapid.MapOfN(rapid.Just("requested-chassis"), rapid.SampledFrom([]string{"n1", "n2"}), 0, 1).Draw(t, "options"),
 		TunnelKey:    rapid.IntRange(0, 2).Draw(t, "key"),
+		Permit:       rapid.SampledFrom([]string{"", "1", "udp"}).Draw(t, "permit"),
 	}
 }
 
@@ -48,6 +49,8 @@ func drawNetwork(t *rapid.T) Network {
 		UID: someUIDs.Draw(t, "uid"),
 
 		TunnelKey: rapid.IntRange(0, 2).Draw(t, "key"),
+		FDBAge:    rapid.SampledFrom([]int{0, 300}).Draw(t, "age"),
+		Guard:     rapid.SampledFrom([]string{"", "udp", "tcp"}).Draw(t, "guard"),
 		Ports:     rapid.SliceOfDistinct(somePort, func(p Port) string { return p.Name }).Draw(t, "ports"),
 		DHCP:      rapid.SliceOfNDistinct(someDHCP, 0, 2, func(d DHCP) family { return must(familyOf(d.CIDR)) }).Draw(t, "dhcp"),
 	}
@@ -80,6 +83,16 @@ func drawState(t *rapid.T) held {
 			s.dhcp = append(s.dhcp, again)
 		}
 	}
+	for i := range s.acls {
+		if rapid.Bool().Draw(t, "edited rule") {
+			s.acls[i].rule.priority = 1
+		}
+		if rapid.Bool().Draw(t, "doubled rule") {
+			again := s.acls[i]
+			again.uuid = "a second " + again.uuid
+			s.acls = append(s.acls, again)
+		}
+	}
 	for i := range s.ports {
 		if rapid.Bool().Draw(t, "without DHCP") {
 			s.ports[i].dhcp = refs{}
@@ -89,7 +102,7 @@ func drawState(t *rapid.T) held {
 		s.ports = append(s.ports, portRow{uuid: "foreign", name: name})
 	}
 	if rapid.Bool().Draw(t, "without a switch") {
-		s.sw, s.surplus = nil, nil
+		s.sw, s.surplus, s.acls = nil, nil, nil
 		s.ports = slices.DeleteFunc(s.ports, func(r portRow) bool { return len(r.elsewhere) == 0 })
 		s.foreign = rapid.Bool().Draw(t, "foreign switch")
 	}
@@ -102,7 +115,7 @@ func carriedOut(p Plan, s held) held {
 	after := held{sw: s.sw, foreign: s.foreign}
 	if !sw.empty() {
 		after.sw = &switchRow{
-			UUID: p.sw.UUID, Name: p.network.Switch(), OtherConfig: tunnelKeyOf(p.network.TunnelKey), ExternalIDs: networkIDs(p.network),
+			UUID: p.sw.UUID, Name: p.network.Switch(), OtherConfig: configOf(p.network), ExternalIDs: networkIDs(p.network),
 		}
 	}
 
@@ -140,7 +153,22 @@ func carriedOut(p Plan, s held) held {
 		rows["new row of "+a.Name] = rowFor(p.network, a, "new row of "+a.Name, dhcp.refs())
 	}
 	after.ports = slices.Collect(maps.Values(rows))
+	after.acls = aclsAfter(p.steps[3].(aclSteps), s.acls)
 	return after
+}
+
+func aclsAfter(steps aclSteps, before []aclRow) []aclRow {
+	rows := map[string]aclRow{}
+	for _, r := range before {
+		rows[r.uuid] = r
+	}
+	for _, uuid := range steps.remove {
+		delete(rows, uuid)
+	}
+	for _, w := range slices.Concat(steps.write, steps.create) {
+		rows[w.row.uuid] = aclRow{w.row.uuid, w.rule, w.ids}
+	}
+	return slices.Collect(maps.Values(rows))
 }
 
 func rowFor(n Network, p Port, uuid string, dhcp refs) portRow {
@@ -187,6 +215,7 @@ func TestDiffReachesDesired(t *testing.T) {
 			t.Errorf("our ports (-want +got):\n%s", diff)
 		}
 		checkDHCP(t, want, after)
+		checkACLs(t, want, after)
 	})
 }
 
@@ -217,6 +246,23 @@ func checkDHCP(t *rapid.T, want Network, got held) {
 	}
 }
 
+// checkACLs fails the test unless the state has the network's rules, and no
+// other.
+func checkACLs(t *rapid.T, want Network, got held) {
+	t.Helper()
+	var wanted, has []rule
+	for _, w := range (aclRows{}).wanted(want) {
+		wanted = append(wanted, w.rule)
+	}
+	for _, r := range got.acls {
+		has = append(has, r.rule)
+	}
+	byMatch := cmpopts.SortSlices(func(a, b rule) bool { return a.match < b.match })
+	if diff := cmp.Diff(wanted, has, byMatch, cmp.AllowUnexported(rule{}), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+}
+
 // Equal input makes equal transactions, in whatever order it comes.
 func TestDiffIsStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -230,6 +276,7 @@ func TestDiffIsStable(t *testing.T) {
 		want.Ports = rapid.Permutation(want.Ports).Draw(t, "desired, shuffled")
 		want.DHCP = rapid.Permutation(want.DHCP).Draw(t, "desired sets, shuffled")
 		actual.ports = rapid.Permutation(actual.ports).Draw(t, "actual, shuffled")
+		actual.acls = rapid.Permutation(actual.acls).Draw(t, "actual rules, shuffled")
 		actual.dhcp = rapid.Permutation(actual.dhcp).Draw(t, "actual sets, shuffled")
 		two, err := diff(want, actual)
 		if err != nil {
@@ -265,7 +312,7 @@ func TestExpectedIsWhatDiffCompares(t *testing.T) {
 // nearly returns the network with one thing changed, perhaps to what it was.
 func nearly(t *rapid.T, n Network) Network {
 	other := someNetwork.Draw(t, "other")
-	switch what := rapid.IntRange(0, 3+len(n.Ports)).Draw(t, "changed"); what {
+	switch what := rapid.IntRange(0, 5+len(n.Ports)).Draw(t, "changed"); what {
 	case 0:
 		n.UID = other.UID
 	case 1:
@@ -273,11 +320,15 @@ func nearly(t *rapid.T, n Network) Network {
 	case 2:
 		n.DHCP = other.DHCP
 	case 3:
+		n.Guard = other.Guard
+	case 4:
+		n.FDBAge = other.FDBAge
+	case 5:
 	default:
 		n.Ports = slices.Clone(n.Ports)
 		port := somePort.Draw(t, "port")
-		port.Name = n.Ports[what-4].Name
-		n.Ports[what-4] = port
+		port.Name = n.Ports[what-6].Name
+		n.Ports[what-6] = port
 	}
 	return n
 }

@@ -10,8 +10,9 @@ import (
 // desired is what the cases of TestDiff want: network default/ping with the
 // ports a and b.
 var desired = Network{
-	Key: Key{Namespace: "default", Name: "ping"},
-	UID: "uid",
+	Key:   Key{Namespace: "default", Name: "ping"},
+	UID:   "uid",
+	Guard: "icmp6.type == 134",
 	Ports: []Port{
 		{Name: "l2sm/default/b", Owner: "uid-b", Addresses: []string{"0a:58:00:00:00:0b", "unknown"}},
 		{Name: "l2sm/default/a", Owner: "uid-a", Addresses: []string{"0a:58:00:00:00:0a 10.0.0.1"}, PortSecurity: []string{"0a:58:00:00:00:0a 10.0.0.1"}},
@@ -25,6 +26,7 @@ type held struct {
 	foreign bool
 	ports   []portRow
 	dhcp    []dhcpRow
+	acls    []aclRow
 }
 
 func (h held) state() State {
@@ -32,8 +34,18 @@ func (h held) state() State {
 		switchRows{sw: h.sw, surplus: h.surplus, foreign: h.foreign, uuid: "new switch"},
 		dhcpRows{rows: h.dhcp, uuid: [2]string{"new v4 set", "new v6 set"}},
 		portRows(h.ports),
+		aclRows{rows: h.acls, uuid: newACLs},
 	}}
 }
+
+// newACLs are the UUIDs of ACLs that are created, by port.
+var newACLs = func() map[string]string {
+	uuids := map[string]string{"": "new guard"}
+	for _, name := range someNames {
+		uuids[name] = "new permit of " + name
+	}
+	return uuids
+}()
 
 // diff is Diff of what a database holds.
 func diff(n Network, h held) (Plan, error) {
@@ -43,7 +55,7 @@ func diff(n Network, h held) (Plan, error) {
 // holding returns the state of a database that holds the network, with the
 // rows changed by edits.
 func holding(n Network, edits ...func(*held)) held {
-	s := held{sw: &switchRow{UUID: "sw", Name: n.Switch(), OtherConfig: tunnelKeyOf(n.TunnelKey), ExternalIDs: networkIDs(n)}}
+	s := held{sw: &switchRow{UUID: "sw", Name: n.Switch(), OtherConfig: configOf(n), ExternalIDs: networkIDs(n)}}
 	var dhcp refs
 	for _, set := range n.DHCP {
 		uuid := "row-of-" + set.CIDR
@@ -55,6 +67,9 @@ func holding(n Network, edits ...func(*held)) held {
 			uuid: "row-of-" + p.Name, name: p.Name, kind: p.Type, ids: portIDs(n, p), options: optionsOf(p),
 			addresses: p.Addresses, security: p.PortSecurity, dhcp: dhcp,
 		})
+	}
+	for what, w := range (aclRows{}).wanted(n) {
+		s.acls = append(s.acls, aclRow{uuid: "acl of " + what, rule: w.rule, ids: w.ids})
 	}
 	for _, edit := range edits {
 		edit(&s)
@@ -141,13 +156,45 @@ func TestDiff(t *testing.T) {
 		},
 		"SwitchTunnelKey": {
 			reason: "a tunnel key that nobody wants is no longer requested",
-			actual: holding(desired, func(s *held) { s.sw.OtherConfig = map[string]string{tunnelKey: "7"} }),
+			actual: holding(desired, func(s *held) { s.sw.OtherConfig[tunnelKey] = "7" }),
 			want:   Result{Committed: true},
 		},
 		"SwitchConfigOfOthers": {
 			reason: "the switch's other configuration is none of our business",
-			actual: holding(desired, func(s *held) { s.sw.OtherConfig = map[string]string{"mcast_snoop": "true"} }),
+			actual: holding(desired, func(s *held) { s.sw.OtherConfig["mcast_snoop"] = "true" }),
 			want:   Result{},
+		},
+		"SwitchWithoutTags": {
+			reason: "frames with VLAN tags pass on every switch of ours",
+			actual: holding(desired, func(s *held) { delete(s.sw.OtherConfig, passthru) }),
+			want:   Result{Committed: true},
+		},
+		"Unguarded": {
+			reason: "a guard that was removed is there again",
+			actual: holding(desired, func(s *held) { s.acls = nil }),
+			want:   Result{Committed: true},
+		},
+		"GuardEdited": {
+			reason: "a guard that somebody had let all pass drops again",
+			actual: holding(desired, func(s *held) { s.acls[0].rule.action = "allow" }),
+			want:   Result{Committed: true},
+		},
+		"GuardTwice": {
+			reason: "a second guard of the network is removed",
+			actual: holding(desired, func(s *held) {
+				again := s.acls[0]
+				again.uuid = "zz"
+				s.acls = append(s.acls, again)
+			}),
+			want: Result{Committed: true},
+		},
+		"PermitOfNobody": {
+			reason: "a port that lost its role is permitted nothing",
+			actual: holding(desired, func(s *held) {
+				p := Port{Name: "l2sm/default/a", Owner: "uid-a", Permit: "1"}
+				s.acls = append(s.acls, aclRow{"permit", permitRule(p.Name, p.Permit), permitIDs(desired, p)})
+			}),
+			want: Result{Committed: true},
 		},
 		"PortOfNoAttachment": {
 			reason: "a port of ours that nobody wants any more goes",

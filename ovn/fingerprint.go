@@ -23,6 +23,8 @@ func (n Network) fingerprint() fingerprint {
 	h := newHash()
 	h.text(n.UID)
 	h.number(n.TunnelKey)
+	h.number(n.FDBAge)
+	h.text(n.Guard)
 	sets := n.DHCP
 	if len(sets) > 1 {
 		sets = slices.SortedFunc(slices.Values(sets), func(a, b DHCP) int { return cmp.Compare(a.CIDR, b.CIDR) })
@@ -44,6 +46,7 @@ func (p Port) fingerprint() fingerprint {
 	h.set(p.PortSecurity)
 	h.pairs(p.Options)
 	h.number(p.TunnelKey)
+	h.text(p.Permit)
 	return h.sum()
 }
 

@@ -83,6 +83,18 @@ func ports(count int) []ovn.Port {
 	return all
 }
 
+// guarded is the network with what its ports may not send.
+func guarded(n ovn.Network) ovn.Network {
+	n.Guard = "udp.src == 67"
+	return n
+}
+
+// permitted is the port with leave to send all of that.
+func permitted(p ovn.Port) ovn.Port {
+	p.Permit = "1"
+	return p
+}
+
 func names(ports ...ovn.Port) []string {
 	var names []string
 	for _, p := range ports {

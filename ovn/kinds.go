@@ -7,7 +7,7 @@ import (
 
 // kinds are what a network consists of. A kind may use what those before it
 // have left in the [Plan]. A new kind is one file and one element here.
-var kinds = []kind{switchKind{}, dhcpKind{}, portKind{}}
+var kinds = []kind{switchKind{}, dhcpKind{}, portKind{}, aclKind{}}
 
 // kind is one kind of rows that a network consists of: one table of the
 // northbound database.
@@ -53,6 +53,7 @@ type labels struct {
 	uuid string
 	name string // empty where rows of the kind have none
 	ids  map[string]string
+	port string // the port of the network that the row is for, empty for all
 }
 
 // owner returns the network that the row serves or, without such an owner, would

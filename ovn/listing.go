@@ -18,6 +18,7 @@ type Contents struct {
 	Switches []ListedSwitch
 	Ports    []ListedPort
 	DHCP     []ListedDHCP
+	ACLs     []ListedACL
 }
 
 // ListedSwitch is a row of Logical_Switch. Network is zero where no
@@ -46,6 +47,18 @@ type ListedDHCP struct {
 	DHCP
 	Network Key
 	UID     string
+}
+
+// ListedACL is a row of ACL. Port is the port that it is for, empty for all of
+// the network.
+type ListedACL struct {
+	Network   Key
+	UID       string
+	Port      string
+	Direction string
+	Priority  int
+	Match     string
+	Action    string
 }
 
 // Listed are the rows that make up the network.

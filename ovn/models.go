@@ -1,6 +1,10 @@
 package ovn
 
-import "github.com/ovn-kubernetes/libovsdb/model"
+import (
+	"unique"
+
+	"github.com/ovn-kubernetes/libovsdb/model"
+)
 
 // The models are what libovsdb reads rows into. It keeps a copy of what has
 // arrived, applies what has changed to a copy of that, and gives copies to who
@@ -137,4 +141,48 @@ func (m *switchRow) unpacked() *switchRow {
 	}
 	u := unpacker(m.packed)
 	return &switchRow{UUID: m.UUID, Name: m.Name, members: m.members, ExternalIDs: u.pairs(), OtherConfig: u.pairs()}
+}
+
+// aclModel is a row of ACL.
+type aclModel struct {
+	UUID        string            `ovsdb:"_uuid"`
+	Direction   string            `ovsdb:"direction"`
+	Priority    int               `ovsdb:"priority"`
+	Match       string            `ovsdb:"match"`
+	Action      string            `ovsdb:"action"`
+	ExternalIDs map[string]string `ovsdb:"external_ids"`
+
+	// In a packed row: the match, which thousands of networks have alike, and the
+	// rest.
+	match  unique.Handle[string]
+	packed packed
+}
+
+// CloneModel packs the row or unpacks it.
+func (m *aclModel) CloneModel() model.Model {
+	if m.packed != "" {
+		return m.unpacked()
+	}
+	var p packer
+	p.pairs(m.ExternalIDs)
+	p.text(m.Direction)
+	p.number(m.Priority)
+	p.text(m.Action)
+	return &aclModel{UUID: m.UUID, match: unique.Make(m.Match), packed: packed(p)}
+}
+
+// CloneModelInto is CloneModel into a row that is there.
+func (m *aclModel) CloneModelInto(into model.Model) {
+	*into.(*aclModel) = *m.CloneModel().(*aclModel)
+}
+
+func (m *aclModel) unpacked() *aclModel {
+	if m.packed == "" {
+		return m
+	}
+	u := unpacker(m.packed)
+	return &aclModel{
+		UUID: m.UUID, Match: m.match.Value(),
+		ExternalIDs: u.pairs(), Direction: u.text(), Priority: u.number(), Action: u.text(),
+	}
 }

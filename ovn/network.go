@@ -53,6 +53,14 @@ type Network struct {
 	// one of each family. Every port of the network refers to them.
 	DHCP []DHCP
 
+	// Guard is a match of frames (ovn-sb(5), Logical_Flow) that no port may send:
+	// they are dropped. Empty lets all pass.
+	Guard string
+
+	// FDBAge is other_config:fdb_age_threshold of the switch, in seconds: for how
+	// long a learned MAC address is remembered that nobody uses. Zero is forever.
+	FDBAge int
+
 	// TunnelKey is other_config:requested-tnl-key of the switch (ovn-nb(5)),
 	// 1-16777215. Zero leaves the choice to northd. Other keys of that column stay as they
 	// are.
@@ -80,6 +88,10 @@ type Port struct {
 	// PortSecurity is the column port_security of ovn-nb(5): elements
 	// "MAC [IP[/LEN]...]". Empty lets every frame pass.
 	PortSecurity []string
+
+	// Permit is a match of frames that the port may send though the network's Guard
+	// drops them; "1" is all. Empty is none.
+	Permit string
 
 	// Options is the column of that name in ovn-nb(5): requested-chassis,
 	// iface-id-ver and so on. The whole column is written: keys that are not

@@ -13,6 +13,7 @@ const (
 	networkUIDID    = "l2sm.io/network-uid"    // UID of its L2Network
 	attachmentUIDID = "l2sm.io/attachment-uid" // ports: UID of the L2Attachment
 	ownerKindID     = "l2sm.io/kind"           // kind of the object that the row is for
+	portID          = "l2sm.io/port"           // ACLs: name of the port that the row is for
 )
 
 // The kinds of objects that rows are for.
@@ -39,6 +40,14 @@ func portIDs(n Network, p Port) map[string]string {
 		attachmentUIDID: p.Owner,
 		ownerKindID:     kindAttachment,
 	}
+}
+
+// permitIDs returns what the external_ids of the ACL of a network's port must
+// hold.
+func permitIDs(n Network, p Port) map[string]string {
+	ids := portIDs(n, p)
+	ids[portID] = p.Name
+	return ids
 }
 
 // isOurs says whether a row with these external_ids is ours to change.
@@ -69,6 +78,9 @@ func ownerKey(ids map[string]string, name string) (Key, bool) {
 	}
 	return parseKey(rest)
 }
+
+// identityOfPort tells the rows of one network apart that are for a port each.
+func identityOfPort(port string) string { return "port " + port }
 
 // derivedUUID returns the UUID that follows from what a row of a network is,
 // version 8 of RFC 9562.

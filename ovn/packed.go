@@ -15,6 +15,7 @@ type packed string
 var wellKnown = []string{
 	networkID, networkUIDID, attachmentUIDID, ownerKindID, kindNetwork, kindAttachment, tunnelKey,
 	"requested-chassis", "iface-id-ver", "unknown", "server_id", "server_mac", "lease_time", "mtu",
+	"from-lport", "drop", "allow", portID, passthru, fdbAge, "true",
 }
 
 // What a packed string begins with: one of these, plus the number of them times

@@ -13,11 +13,12 @@ func (p Port) Pack() PackedPort {
 	b.set(p.PortSecurity)
 	b.sortedPairs(p.Options)
 	b.number(p.TunnelKey)
+	b.text(p.Permit)
 	return PackedPort(b)
 }
 
 // Port is what was packed. Its texts share the packed memory.
 func (s PackedPort) Port() Port {
 	u := unpacker(s)
-	return Port{Type: u.text(), Addresses: u.set(), PortSecurity: u.set(), Options: u.pairs(), TunnelKey: u.number()}
+	return Port{Type: u.text(), Addresses: u.set(), PortSecurity: u.set(), Options: u.pairs(), TunnelKey: u.number(), Permit: u.text()}
 }

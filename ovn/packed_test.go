@@ -40,20 +40,29 @@ func TestRowsArePacked(t *testing.T) {
 			OtherConfig: someMap.Draw(t, "config"), ExternalIDs: someMap.Draw(t, "ids"),
 		}
 
+		acl := &aclModel{
+			UUID: someText.Draw(t, "uuid"), Direction: someText.Draw(t, "direction"), Priority: rapid.IntRange(0, 32767).Draw(t, "priority"),
+			Match: someText.Draw(t, "match"), Action: someText.Draw(t, "action"), ExternalIDs: someMap.Draw(t, "ids"),
+		}
+
+		packedACL := acl.CloneModel().(*aclModel)
 		packedPort := port.CloneModel().(*portModel)
 		packedSet := set.CloneModel().(*dhcpModel)
 		packedSwitch := sw.CloneModel().(*switchRow)
-		for _, m := range []map[string]string{packedPort.Options, packedPort.ExternalIDs, packedSet.Options, packedSet.ExternalIDs, packedSwitch.OtherConfig, packedSwitch.ExternalIDs} {
+		for _, m := range []map[string]string{packedPort.Options, packedPort.ExternalIDs, packedSet.Options, packedSet.ExternalIDs, packedSwitch.OtherConfig, packedSwitch.ExternalIDs, packedACL.ExternalIDs} {
 			if m != nil {
 				t.Errorf("a packed row has the map %v", m)
 			}
 		}
-		same := cmp.Options{cmp.AllowUnexported(portModel{}, dhcpModel{}, switchRow{}), cmpopts.IgnoreFields(switchRow{}, "members"), cmpopts.EquateEmpty()}
+		same := cmp.Options{cmp.AllowUnexported(portModel{}, dhcpModel{}, switchRow{}, aclModel{}), cmpopts.IgnoreFields(aclModel{}, "match"), cmpopts.IgnoreFields(switchRow{}, "members"), cmpopts.EquateEmpty()}
 		if diff := cmp.Diff(port, packedPort.CloneModel(), same); diff != "" {
 			t.Errorf("port (-before +after):\n%s", diff)
 		}
 		if diff := cmp.Diff(set, packedSet.CloneModel(), same); diff != "" {
 			t.Errorf("set (-before +after):\n%s", diff)
+		}
+		if diff := cmp.Diff(acl, packedACL.CloneModel(), same); diff != "" {
+			t.Errorf("rule (-before +after):\n%s", diff)
 		}
 		if diff := cmp.Diff(sw, packedSwitch.CloneModel(), same); diff != "" {
 			t.Errorf("switch (-before +after):\n%s", diff)

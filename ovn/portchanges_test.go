@@ -204,7 +204,7 @@ func TestApplyPortsConverges(t *testing.T) {
 	client := dial(t, server)
 
 	rapid.Check(t, func(r *rapid.T) {
-		nets := map[string]ovn.Network{"a": network("a"), "b": served(network("b"), "1442")}
+		nets := map[string]ovn.Network{"a": guarded(network("a")), "b": served(network("b"), "1442")}
 		for _, n := range nets {
 			apply(t, client, n)
 		}
@@ -216,6 +216,7 @@ func TestApplyPortsConverges(t *testing.T) {
 			for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, 5), 0, 3, rapid.ID).Draw(r, "ports") {
 				if rapid.Bool().Draw(r, "set") {
 					p := variant(r, port(i))
+					p.Permit = rapid.SampledFrom([]string{"", "1", "udp.src == 67"}).Draw(r, "permit")
 					p.TunnelKey = rapid.SampledFrom([]int{0, 100 + i}).Draw(r, "key")
 					ch.Set = append(ch.Set, p)
 					on[i], wanted[i] = name, p
@@ -229,13 +230,16 @@ func TestApplyPortsConverges(t *testing.T) {
 			applyPorts(t, client, ch)
 		}
 
-		want := map[string][]string{}
+		want, rules := map[string][]string{}, map[string]int{"a": 1}
 		var all []ovn.Network
 		for name, n := range nets {
 			want[n.Switch()] = nil
 			for i := range 6 {
 				if on[i] == name {
 					n.Ports = append(n.Ports, wanted[i])
+					if wanted[i].Permit != "" {
+						rules[name]++
+					}
 					want[n.Switch()] = append(want[n.Switch()], port(i).Name+" "+strings.Join(wanted[i].Addresses, ","))
 				}
 			}
@@ -243,6 +247,11 @@ func TestApplyPortsConverges(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, shown(server)); diff != "" {
 			r.Errorf("the server's contents (-want +got):\n%s", diff)
+		}
+		for name, n := range nets {
+			if got := strings.Count(server.Ctl("acl-list", n.Switch()), "from-lport"); got != rules[name] {
+				r.Errorf("rules of %s: want %d, got %d", name, rules[name], got)
+			}
 		}
 		for _, n := range all {
 			if got := apply(t, client, n); got.Committed {
@@ -282,7 +291,8 @@ func TestLargeNetworksAreSplit(t *testing.T) {
 func TestRestartCommitsNothing(t *testing.T) {
 	server := ovntest.NewNorthbound(t)
 	want := served(network("ping", ports(20)...), "1442")
-	want.TunnelKey = 77
+	want.TunnelKey, want.FDBAge, want.Guard = 77, 300, "udp.src == 67"
+	want.Ports[3].Permit = "udp.src == 67"
 	for i := range want.Ports {
 		want.Ports[i].Options = map[string]string{"requested-chassis": "n1", "iface-id-ver": fmt.Sprintf("pod-%d", i)}
 		want.Ports[i].TunnelKey = i + 1

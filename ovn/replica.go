@@ -54,7 +54,7 @@ func (r replica) networks() []Key {
 // those with a UUID that follows from the network, and the strays.
 func (r replica) rowsOf(table string, key Key) []model.Model {
 	var rows []model.Model
-	strays := r.strays.of(place{table, key})
+	strays := r.strays.of(place{table, key, false})
 	for _, uuid := range strays {
 		if row := r.table(table).Row(uuid); row != nil {
 			rows = append(rows, row)

@@ -14,16 +14,21 @@ import (
 // needed; libovsdb's take 250 bytes a row. There are few strays, except in a
 // database that another program filled.
 //
+// Rows that are for one port each are listed here too, in a place of their own:
+// the network's key does not say which ports have one.
+//
 // An event tells of a stray shortly after the replica has it.
 type strays struct {
 	mu   sync.Mutex
 	rows map[place][]string // UUIDs
 }
 
-// place is where rows are looked for: the table and the network.
+// place is where rows are looked for: the table and the network, and whether
+// they have the UUIDs that follow from a port each.
 type place struct {
 	table string
 	key   Key
+	ports bool
 }
 
 // straysIn listens to what happens in the replica, and finds what is there.
@@ -93,10 +98,13 @@ func stray(table string, row model.Model) (at place, uuid string, is bool) {
 	if !ok {
 		return place{}, "", false
 	}
+	if l.port != "" && l.uuid == derivedUUID(table, key, identityOfPort(l.port), 0) {
+		return place{table, key, true}, l.uuid, true
+	}
 	for _, what := range identities {
 		if l.uuid == derivedUUID(table, key, what, 0) {
 			return place{}, "", false
 		}
 	}
-	return place{table, key}, l.uuid, true
+	return place{table, key, false}, l.uuid, true
 }

@@ -20,6 +20,14 @@ func namesOf(uuids []string) map[string]string {
 	return names
 }
 
+// portOf is the port that a row is for which is none itself.
+func portOf(l labels) map[string]string {
+	if l.port == "" {
+		return nil
+	}
+	return map[string]string{l.uuid: l.port}
+}
+
 // with returns both suspicions as one.
 func (s suspicion) with(other suspicion) suspicion {
 	if s.ports == nil {

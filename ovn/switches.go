@@ -2,6 +2,7 @@ package ovn
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -14,6 +15,34 @@ import (
 // tunnelKey is the key of the columns other_config and options that asks northd
 // for a tunnel key.
 const tunnelKey = "requested-tnl-key"
+
+// Keys of the column other_config of our switches.
+const (
+	// passthru, with value true, lets frames with VLAN tags pass.
+	passthru = "vlan-passthru"
+	// fdbAge is for how many seconds northd remembers learned MAC addresses that
+	// nobody uses. Before 23.06 it does not know the key.
+	fdbAge = "fdb_age_threshold"
+)
+
+// configKeys are those of other_config that are ours.
+var configKeys = []string{tunnelKey, passthru, fdbAge}
+
+// configOf is our part of the network's other_config.
+func configOf(n Network) map[string]string {
+	config := map[string]string{passthru: "true"}
+	maps.Copy(config, tunnelKeyOf(n.TunnelKey))
+	if n.FDBAge > 0 {
+		config[fdbAge] = strconv.Itoa(n.FDBAge)
+	}
+	return config
+}
+
+// configured says whether our part of the column is as it must be.
+func configured(column map[string]string, n Network) bool {
+	want := configOf(n)
+	return !slices.ContainsFunc(configKeys, func(key string) bool { return column[key] != want[key] })
+}
 
 // switchKind is the network's logical switch.
 type switchKind struct{}
@@ -57,14 +86,15 @@ func (s switchRows) tell(n *Network) {
 	if s.sw != nil {
 		n.UID = s.sw.ExternalIDs[networkUIDID]
 		n.TunnelKey, _ = strconv.Atoi(s.sw.OtherConfig[tunnelKey])
+		n.FDBAge, _ = strconv.Atoi(s.sw.OtherConfig[fdbAge])
 	}
 }
 
 // switchSteps are what must be done to the switch.
 type switchSteps struct {
-	rename, retunnel, relabel bool
-	create                    bool
-	surplus                   []switchRow
+	rename, reconfigure, relabel bool
+	create                       bool
+	surplus                      []switchRow
 }
 
 func (s switchRows) diff(n Network, p *Plan) (steps, error) {
@@ -77,17 +107,17 @@ func (s switchRows) diff(n Network, p *Plan) (steps, error) {
 	}
 	p.sw = *s.sw
 	found := switchSteps{
-		rename:   s.sw.Name != n.Switch(),
-		retunnel: s.sw.OtherConfig[tunnelKey] != tunnelKeyOf(n.TunnelKey)[tunnelKey],
-		relabel:  !carries(s.sw.ExternalIDs, networkIDs(n)),
-		surplus:  s.surplus,
+		rename:      s.sw.Name != n.Switch(),
+		reconfigure: !configured(s.sw.OtherConfig, n),
+		relabel:     !carries(s.sw.ExternalIDs, networkIDs(n)),
+		surplus:     s.surplus,
 	}
 	p.wide = p.wide || found.relabel
 	return found, nil
 }
 
 func (s switchSteps) empty() bool {
-	return !s.create && !s.rename && !s.retunnel && !s.relabel && len(s.surplus) == 0
+	return !s.create && !s.rename && !s.reconfigure && !s.relabel && len(s.surplus) == 0
 }
 
 // guards: a switch that is created needs none, since no two rows can be created
@@ -108,7 +138,7 @@ func (s switchSteps) operations(p Plan) []ovsdb.Operation {
 			Row: ovsdb.Row{
 				"name":         p.network.Switch(),
 				"external_ids": stringMap(ids),
-				"other_config": stringMap(tunnelKeyOf(p.network.TunnelKey)),
+				"other_config": stringMap(configOf(p.network)),
 				"ports":        uuidSet(p.joining()),
 			},
 		})
@@ -119,8 +149,8 @@ func (s switchSteps) operations(p Plan) []ovsdb.Operation {
 			Row: ovsdb.Row{"name": p.network.Switch()},
 		})
 	}
-	if s.retunnel {
-		ops = append(ops, setKeys(nb.LogicalSwitchTable, p.sw.UUID, "other_config", []string{tunnelKey}, tunnelKeyOf(p.network.TunnelKey)))
+	if s.reconfigure {
+		ops = append(ops, setKeys(nb.LogicalSwitchTable, p.sw.UUID, "other_config", configKeys, configOf(p.network)))
 	}
 	if s.relabel {
 		ops = append(ops, label(nb.LogicalSwitchTable, p.sw.UUID, ids))

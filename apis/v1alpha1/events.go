@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -84,6 +85,11 @@ func OtherPluginEvent(definition types.NamespacedName, iface string) Event {
 		iface, definition))
 }
 
+// LearningStoppedEvent tells on a pod what condition Learning says.
+func LearningStoppedEvent(network types.NamespacedName, message string) Event {
+	return warning(ReasonTooManyMACs, "Learn", fmt.Sprintf("network %q: %s", network, message))
+}
+
 // InUseEvent is for an L2Network that is deleted while attachments exist.
 func InUseEvent(attachments []string) Event {
 	return warning(ReasonInUse, "Delete", InUseMessage(attachments))
@@ -108,9 +114,18 @@ func DefinitionTakenEvent(network types.NamespacedName) Event {
 		network, NetworksAnnotation))
 }
 
+// NodeNotReadyEvent tells on a pod what keeps its node from attaching it.
+func NodeNotReadyEvent(network types.NamespacedName, node metav1.Condition) Event {
+	return warning(ReasonNodeNotReady, "Attach", fmt.Sprintf("network %q: %s", network, node.Message))
+}
+
 // UnderlayMTUEvent is for a Node whose tunnel interface carries less than
 // the cluster's setting promises.
 func UnderlayMTUEvent(iface string, has, want int) Event {
-	return warning(ReasonUnderlayMTU, "Check", fmt.Sprintf(
-		"tunnel interface %s has MTU %d but UNDERLAY_MTU is %d: large frames between nodes are lost; raise the interface's MTU or lower the setting", iface, has, want))
+	return warning(ReasonUnderlayMTU, "Check", underlayMTU(iface, has, want))
+}
+
+func underlayMTU(iface string, has, want int) string {
+	return fmt.Sprintf(
+		"tunnel interface %s has MTU %d but UNDERLAY_MTU is %d: large frames between nodes are lost; raise the interface's MTU or lower the setting", iface, has, want)
 }

@@ -72,6 +72,14 @@ type L2AttachmentSpec struct {
 	// PortSecurity of this interface, where the network allows an override.
 	// +optional
 	PortSecurity PortSecurity `json:"portSecurity,omitempty"`
+
+	// Roles that the pod has towards the others of the network, where its
+	// allowedRoles permit them: what a port without the role sends as such is
+	// dropped. May be changed.
+	// +kubebuilder:validation:MaxItems=2
+	// +listType=set
+	// +optional
+	Roles []Role `json:"roles,omitempty"`
 }
 
 // NetworkReference names an L2Network.
@@ -90,7 +98,8 @@ type NetworkReference struct {
 
 // L2AttachmentStatus is what became of an attachment.
 type L2AttachmentStatus struct {
-	// Conditions: Accepted (by the controller), Ready (wired by the node).
+	// Conditions: Accepted (by the controller), Ready (wired by the node), and
+	// NodeReady (by the controller) while the node is not Ready and has not wired it.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -109,6 +118,16 @@ type L2AttachmentStatus struct {
 	// Addresses are those of the spec, for people: one text with commas.
 	// +optional
 	Addresses string `json:"addresses,omitempty"`
+	// AcceptRouterAdvertisements says that the interface follows Router
+	// Advertisements, which it does where its network allows role Router. It is
+	// written together with mtu.
+	// +optional
+	AcceptRouterAdvertisements bool `json:"acceptRouterAdvertisements,omitempty"`
+	// SendRouterAdvertisements says that the interface may send Router
+	// Advertisements: it has role Router, or portSecurity Disabled. The node drops
+	// those of all others.
+	// +optional
+	SendRouterAdvertisements bool `json:"sendRouterAdvertisements,omitempty"`
 }
 
 // L2Attachment is one interface of one pod on one L2Network, and the one
@@ -127,6 +146,7 @@ type L2AttachmentStatus struct {
 // +kubebuilder:printcolumn:name="Node",type=string,JSONPath=`.spec.nodeName`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Node Reason",type=string,JSONPath=`.status.conditions[?(@.type=="NodeReady")].reason`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type L2Attachment struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -30,6 +30,17 @@ const (
 	PortSecurityDisabled PortSecurity = "Disabled"
 )
 
+// Role is what a pod is to the others of its network.
+// +kubebuilder:validation:Enum=Router;DHCPServer
+type Role string
+
+const (
+	// RoleRouter sends Router Advertisements and ICMPv6 redirects.
+	RoleRouter Role = "Router"
+	// RoleDHCPServer sends what DHCPv4 and DHCPv6 servers answer.
+	RoleDHCPServer Role = "DHCPServer"
+)
+
 // FromNamespaces says whose pods may attach.
 // +kubebuilder:validation:Enum=Same;All;Selector
 type FromNamespaces string
@@ -75,6 +86,16 @@ type L2NetworkSpec struct {
 	// portSecurity: a router, a bridge, VRRP.
 	// +optional
 	AllowPortSecurityOverride bool `json:"allowPortSecurityOverride,omitempty"`
+
+	// AllowedRoles are the roles that attachments may have: Router and
+	// DHCPServer. Router Advertisements, redirects and DHCP offers of all others are
+	// dropped under portSecurity Strict and MAC, and pods follow Router
+	// Advertisements only where Router is allowed. Default: none with ipam, all
+	// without; an empty list is none. May be changed.
+	// +kubebuilder:validation:MaxItems=2
+	// +listType=set
+	// +optional
+	AllowedRoles *[]Role `json:"allowedRoles,omitempty"`
 
 	// AllowedNamespaces says whose pods may attach: those of the network's
 	// own namespace by default.

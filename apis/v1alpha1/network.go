@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,6 +24,16 @@ func (n *L2Network) NetworkSecurity() PortSecurity {
 	default:
 		return PortSecurityStrict
 	}
+}
+
+// AllowsRole says whether attachments may have the role: those of the spec, else
+// none with ipam, which makes the network's owner the one who gives addresses
+// and routes, and all without.
+func (n *L2Network) AllowsRole(role Role) bool {
+	if n.Spec.AllowedRoles == nil {
+		return n.Spec.IPAM == nil
+	}
+	return slices.Contains(*n.Spec.AllowedRoles, role)
 }
 
 // InForce is the network with the spec that is in force in place of the one

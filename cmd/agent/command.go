@@ -72,6 +72,7 @@ func newRoot() *cobra.Command {
 		"MTU in bytes that every node's tunnel interface carries; pods get 58 less (environment: UNDERLAY_MTU)")
 	flags.StringVar(&o.agent.CNISocket, "cni-socket", cni.Socket, "Unix socket on which the CNI plugin asks")
 	flags.StringVar(&o.agent.OVSDB, "ovs-db", "unix:/run/openvswitch/db.sock", "Open vSwitch's database: unix:/PATH or tcp:HOST:PORT")
+	flags.StringVar(&o.agent.RefusalFile, "refusal-file", "/run/openvswitch/refusal", "where ovn-node's checks say why it does not start on this node: one line, a reason and a message")
 	flags.StringVar(&o.agent.CRI, "cri-endpoint", os.Getenv("CRI_ENDPOINT"),
 		"socket of the container runtime, such as unix:///run/containerd/containerd.sock; the first that exists of "+strings.Join(cri.Sockets, ", ")+" if empty (environment: CRI_ENDPOINT)")
 	flags.StringVar(&o.agent.SysctlRoot, "sysctl-root", "/proc/sys", "where /proc/sys is writable; an unprivileged container's own is not")

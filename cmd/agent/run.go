@@ -28,6 +28,7 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("find the cluster: %w", err)
 	}
 	config.UserAgent = "l2sm-agent/" + version
+	o.agent.Version = version
 	a, err := agent.New(config, o.agent, log)
 	if err != nil {
 		return err

@@ -53,6 +53,8 @@ func May(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, s Surroundings, 
 		return Refuse(v1alpha1.NotAllowed(key, a.Namespace))
 	case overrides(network, a):
 		return &Refusal{Condition: v1alpha1.OverrideNotAllowed(key, a.Spec.PortSecurity), Keeps: member}
+	case forbidden(network, a) != "":
+		return &Refusal{Condition: v1alpha1.RoleNotAllowed(key, forbidden(network, a)), Keeps: member}
 	case member:
 		return nil
 	case network.Spec.Type == v1alpha1.VLink && members.Len() >= vlinkEndpoints:
@@ -83,4 +85,15 @@ func lets(network *v1alpha1.L2Network, namespace labels.Set) bool {
 func overrides(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) bool {
 	asked := a.Spec.PortSecurity
 	return asked != "" && asked != network.NetworkSecurity() && !network.Spec.AllowPortSecurityOverride
+}
+
+// forbidden is the first role that the attachment asks for and the network does
+// not give, empty where there is none.
+func forbidden(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) v1alpha1.Role {
+	for _, role := range a.Spec.Roles {
+		if !network.AllowsRole(role) {
+			return role
+		}
+	}
+	return ""
 }

@@ -44,12 +44,18 @@ func TestMay(t *testing.T) {
 		refused = v1alpha1.ReasonNotAllowed
 		full    = v1alpha1.ReasonLinkFull
 		tooMany = v1alpha1.ReasonTooMany
+		noRole  = v1alpha1.ReasonRoleNotAllowed
 	)
 	all := func(n *v1alpha1.L2Network) { n.Spec.AllowedNamespaces.From = v1alpha1.NamespacesFromAll }
 	deleting := func(n *v1alpha1.L2Network) { n.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} }
 	link := func(n *v1alpha1.L2Network) { n.Spec.Type = v1alpha1.VLink }
 	one := func(n *v1alpha1.L2Network) { n.Spec.AllowedNamespaces.MaxAttachments = 1 }
 	disabled := func(a *v1alpha1.L2Attachment) { a.Spec.PortSecurity = v1alpha1.PortSecurityDisabled }
+	router := func(a *v1alpha1.L2Attachment) { a.Spec.Roles = []v1alpha1.Role{v1alpha1.RoleRouter} }
+	assigns := func(n *v1alpha1.L2Network) { n.Spec.IPAM = &v1alpha1.IPAM{Subnets: []string{"10.0.0.0/24"}} }
+	gives := func(roles ...v1alpha1.Role) func(*v1alpha1.L2Network) {
+		return func(n *v1alpha1.L2Network) { n.Spec.AllowedRoles = &roles }
+	}
 	own, other := key("lab", "x"), key("guests", "x")
 	two := crowd{key("lab", "a"), key("lab", "b")}
 	cases := map[string]struct {
@@ -74,6 +80,11 @@ func TestMay(t *testing.T) {
 		"Override":         {reason: "a choice that the network does not give", network: []func(*v1alpha1.L2Network){all}, asks: disabled, want: verdict{refused, refused, refused, refused}},
 		"OverrideSame":     {reason: "asking for what one gets anyway is no override", network: []func(*v1alpha1.L2Network){all}, asks: func(a *v1alpha1.L2Attachment) { a.Spec.PortSecurity = v1alpha1.PortSecurityMAC }, want: verdict{yes, yes, yes, yes}},
 		"OverrideAllowed":  {reason: "a choice that it gives", network: []func(*v1alpha1.L2Network){all, func(n *v1alpha1.L2Network) { n.Spec.AllowPortSecurityOverride = true }}, asks: disabled, want: verdict{yes, yes, yes, yes}},
+		"Role":             {reason: "where pods choose their addresses, they route as they like", network: []func(*v1alpha1.L2Network){all}, asks: router, want: verdict{yes, yes, yes, yes}},
+		"RoleOfIPAM":       {reason: "where the network gives addresses, it gives routes", network: []func(*v1alpha1.L2Network){all, assigns}, asks: router, want: verdict{noRole, noRole, noRole, noRole}},
+		"RoleGiven":        {reason: "unless it gives the role away", network: []func(*v1alpha1.L2Network){all, assigns, gives(v1alpha1.RoleRouter)}, asks: router, want: verdict{yes, yes, yes, yes}},
+		"RoleOther":        {reason: "another role is another", network: []func(*v1alpha1.L2Network){all, assigns, gives(v1alpha1.RoleDHCPServer)}, asks: router, want: verdict{noRole, noRole, noRole, noRole}},
+		"RoleNone":         {reason: "an empty list is none, with ipam or without", network: []func(*v1alpha1.L2Network){all, gives()}, asks: router, want: verdict{noRole, noRole, noRole, noRole}},
 	}
 	for name, tc := range cases {
 		for who, want := range tc.want {

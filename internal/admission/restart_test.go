@@ -201,6 +201,19 @@ func TestRefusedStaysRefused(t *testing.T) {
 				w.attachments[1].Spec.PortSecurity = v1alpha1.PortSecurityDisabled
 				w.attachments[1].Generation++
 			}, v1alpha1.ReasonNotAllowed, true},
+		"Role": {func() *world {
+			w := within(wide()).add(named("a", "net"), x("default", "net"))
+			w.attachments[1].Spec.Roles = []v1alpha1.Role{v1alpha1.RoleRouter}
+			return w
+		}, nil, v1alpha1.ReasonRoleNotAllowed, false},
+		"RoleLater": {func() *world {
+			w := within(wide()).add(named("a", "net"))
+			return w.add(w.bound(x("default", "net"), corev1.PodRunning))
+		},
+			func(w *world) {
+				w.attachments[1].Spec.Roles = []v1alpha1.Role{v1alpha1.RoleRouter}
+				w.attachments[1].Generation++
+			}, v1alpha1.ReasonRoleNotAllowed, true},
 		"OverrideReserved": {func() *world {
 			return within(wide()).add(named("a", "net"), holds(key("default", "x"), "x", "net", mac(9), "10.0.0.9/24"))
 		},
@@ -299,7 +312,7 @@ func notHeld(l *Ledger, w *world) map[string]bool {
 	for _, held := range l.Snapshot() {
 		i := slices.IndexFunc(w.attachments, func(a *v1alpha1.L2Attachment) bool { return a.Key() == held.Owner })
 		said := meta.FindStatusCondition(w.attachments[i].Status.Conditions, v1alpha1.ConditionAccepted)
-		if said.Status != metav1.ConditionTrue && w.attachments[i].Spec.PortSecurity == "" {
+		if said.Status != metav1.ConditionTrue && w.attachments[i].Spec.PortSecurity == "" && w.attachments[i].Spec.Roles == nil {
 			extra[held.Owner.String()] = true
 		}
 	}

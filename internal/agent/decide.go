@@ -5,6 +5,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
 )
 
@@ -17,6 +18,11 @@ type decision struct {
 	plug bool
 	// mtu is to be set on both ends of the port, in bytes; zero leaves it.
 	mtu int
+	// acceptRA is the pod's sysctl accept_ra that is to be set; empty leaves it.
+	acceptRA string
+	// routes is whether the pod may send Router Advertisements by now, yes or no;
+	// empty leaves it.
+	routes string
 	// noted is to be written on the port, where it differs.
 	noted ovs.Noted
 }
@@ -46,10 +52,23 @@ func decide(v view) decision {
 	if stays, refused := refusedMove(v.attachment); refused {
 		d.noted.Network = stays
 	}
-	if mtu := int(v.attachment.Status.MTU); mtu != 0 && mtu != port.Noted.MTU && !moveAhead(v.attachment) && !moving(v.attachment, d.noted) {
-		d.mtu, d.noted.MTU = mtu, mtu
+	if v.attachment.Status.MTU != 0 && !moveAhead(v.attachment) && !moving(v.attachment, d.noted) {
+		d.follow(v.attachment.Status)
 	}
 	return d
+}
+
+// follow has the interface be as its network is by now.
+func (d *decision) follow(network v1alpha1.L2AttachmentStatus) {
+	if mtu := int(network.MTU); mtu != d.noted.MTU {
+		d.mtu, d.noted.MTU = mtu, mtu
+	}
+	if accept := link.AcceptRA(network.AcceptRouterAdvertisements); accept != d.noted.AcceptRA {
+		d.acceptRA, d.noted.AcceptRA = accept, accept
+	}
+	if routes := yesNo(network.SendRouterAdvertisements); routes != d.noted.Routes {
+		d.routes, d.noted.Routes = routes, routes
+	}
 }
 
 // moveAhead says whether the port is about to be moved: the MTU may be that of

@@ -12,7 +12,7 @@ import (
 )
 
 func TestDecide(t *testing.T) {
-	here := ovs.Noted{Network: "default/ping-network", InstalledAt: 2, MTU: 1442}
+	here := ovs.Noted{Network: "default/ping-network", InstalledAt: 2, MTU: 1442, AcceptRA: "0", Routes: "no"}
 	port := func(change ...func(*ovs.Port)) ovs.Port {
 		p := ovs.Port{Name: "mine", Attachment: "a-net1", Interface: "net1", Sandbox: sandbox("c1", "net1"), Noted: here}
 		for _, c := range change {
@@ -20,6 +20,8 @@ func TestDecide(t *testing.T) {
 		}
 		return p
 	}
+	routes := func(a *v1alpha1.L2Attachment) { a.Status.SendRouterAdvertisements = true }
+	advertised := func(a *v1alpha1.L2Attachment) { a.Status.AcceptRouterAdvertisements = true }
 	broken := port(func(p *ovs.Port) { p.State.Error = "No such device" })
 	pods := func(change func(*corev1.Pod)) *corev1.Pod {
 		p := pod(nil)
@@ -65,7 +67,10 @@ func TestDecide(t *testing.T) {
 		"ShutOutMTU0":   {"whatever is left of its status", view{attachment: attachment(refused, mtu(0)), pod: same, ports: []ovs.Port{port()}, device: true}, decision{strays: []ovs.Port{port()}}},
 		"Outdated":      {"the refusal is of the spec as it was", view{attachment: attachment(refusedEarlier), pod: same, ports: []ovs.Port{port()}, device: true}, decision{noted: here}},
 		"RefusedMove":   {"the port is on the old network, whatever was expected", view{attachment: attachment(asking("b"), on("ping-network"), refused), pod: same, ports: []ovs.Port{port(func(p *ovs.Port) { p.Noted.Network = "default/b" })}, device: true}, decision{noted: here}},
-		"FromAnOldTime": {"an older agent noted nothing", view{attachment: attachment(), pod: same, ports: []ovs.Port{port(func(p *ovs.Port) { p.Noted = ovs.Noted{} })}, device: true}, decision{mtu: 1442, noted: ovs.Noted{MTU: 1442}}},
+		"FromAnOldTime": {"an older agent noted nothing", view{attachment: attachment(), pod: same, ports: []ovs.Port{port(func(p *ovs.Port) { p.Noted = ovs.Noted{} })}, device: true}, decision{mtu: 1442, acceptRA: "0", routes: "no", noted: ovs.Noted{MTU: 1442, AcceptRA: "0", Routes: "no"}}},
+		"Router":        {"the network allows routers by now", view{attachment: attachment(advertised), pod: same, ports: []ovs.Port{port()}, device: true}, decision{acceptRA: "1", noted: renoted(func(n *ovs.Noted) { n.AcceptRA = "1" })}},
+		"Routes":        {"the attachment has the role by now", view{attachment: attachment(routes), pod: same, ports: []ovs.Port{port()}, device: true}, decision{routes: "yes", noted: renoted(func(n *ovs.Noted) { n.Routes = "yes" })}},
+		"RouterAhead":   {"the port is still on the old network", view{attachment: attachment(advertised, asking("b"), on("ping-network")), pod: same, ports: []ovs.Port{port()}, device: true}, decision{noted: here}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

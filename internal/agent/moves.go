@@ -85,7 +85,7 @@ func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) er
 	if err != nil || network == "" {
 		return err
 	}
-	if err := s.ovs.Note(ctx, p, ovs.Noted{Network: network, InstalledAt: p.State.InstalledAt, MTU: p.Noted.MTU}); err != nil {
+	if err := s.ovs.Note(ctx, p, ovs.Noted{Network: network, InstalledAt: p.State.InstalledAt, MTU: p.Noted.MTU, AcceptRA: p.Noted.AcceptRA, Routes: p.Noted.Routes}); err != nil {
 		return err
 	}
 	stages.reach(stageNoted)
@@ -134,7 +134,7 @@ func (s *settler) networkOf(ctx context.Context, p ovs.Port) (string, error) {
 // second (ovs-vswitchd.conf.db(5), max-revalidator), and the pod ask for its
 // neighbours again after a second only. An ADD has its pod wait.
 func (s *settler) show(ctx context.Context, p ovs.Port, first bool) error {
-	hot := p.Sandbox.Config == hotConfig
+	hot := p.Sandbox.Config == link.HotConfig
 	if first && !hot {
 		return nil
 	}

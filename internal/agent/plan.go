@@ -32,7 +32,10 @@ func newWire(s ovs.Sandbox, a *v1alpha1.L2Attachment) (wire, error) {
 	if err != nil {
 		return wire{}, err
 	}
-	inner := link.Interface{Name: a.Spec.Interface, MAC: mac, MTU: int(a.Status.MTU), Addresses: addresses}
+	inner := link.Interface{
+		Name: a.Spec.Interface, MAC: mac, MTU: int(a.Status.MTU), Addresses: addresses,
+		AcceptRA: a.Status.AcceptRouterAdvertisements, Routes: a.Status.SendRouterAdvertisements,
+	}
 	host := link.HostEnd{
 		Name:  link.HostName(s.Container, inner.Name),
 		Owner: link.NewOwner(s.Container, s.IfName, s.Config),
@@ -44,7 +47,7 @@ func newWire(s ovs.Sandbox, a *v1alpha1.L2Attachment) (wire, error) {
 		Interface:   inner.Name,
 		Attachment:  string(a.UID),
 		Sandbox:     s,
-		Noted:       ovs.Noted{Network: networkOf(a).String(), MTU: inner.MTU},
+		Noted:       ovs.Noted{Network: networkOf(a).String(), MTU: inner.MTU, AcceptRA: link.AcceptRA(inner.AcceptRA), Routes: yesNo(inner.Routes)},
 	}}, nil
 }
 
@@ -124,4 +127,11 @@ func wirePorts(wires []wire) []ovs.Port {
 		ports = append(ports, w.port)
 	}
 	return ports
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
 }

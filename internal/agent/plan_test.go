@@ -61,7 +61,7 @@ func TestNewWire(t *testing.T) {
 		port: ovs.Port{
 			Name: host, LogicalPort: "l2sm/default/ping-net1-4f2a9c1e", MAC: "0a:58:0a:65:02:0a",
 			Interface: "net1", Attachment: "a-net1", Sandbox: s,
-			Noted: ovs.Noted{Network: "default/ping-network", MTU: 1442},
+			Noted: ovs.Noted{Network: "default/ping-network", MTU: 1442, AcceptRA: "0", Routes: "no"},
 		},
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(wire{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
@@ -88,7 +88,7 @@ func TestPlanPlug(t *testing.T) {
 		return ovs.Port{Name: container + "-" + attachment, Attachment: attachment, Sandbox: sandbox(container, ifname)}
 	}
 	hot := func(p ovs.Port) ovs.Port {
-		p.Sandbox.Config = hotConfig
+		p.Sandbox.Config = link.HotConfig
 		return p
 	}
 	named := func(p ovs.Port) ovs.Port {

@@ -92,13 +92,9 @@ func (p *plugger) clear(ctx context.Context, plan plan) error {
 }
 
 func (p *plugger) make(ctx context.Context, plan plan) error {
-	userspace, err := p.ovs.Userspace(ctx)
+	datapath, err := p.datapath(ctx)
 	if err != nil {
 		return err
-	}
-	datapath := link.Kernel
-	if userspace {
-		datapath = link.Userspace
 	}
 	for _, w := range plan.wires {
 		if err := p.links.Create(w.host, w.port.Sandbox.Netns, w.inner, datapath); err != nil {
@@ -107,6 +103,15 @@ func (p *plugger) make(ctx context.Context, plan plan) error {
 		p.did("create link")
 	}
 	return p.replace(ctx, plan)
+}
+
+// datapath is what the node's Open vSwitch forwards with.
+func (p *plugger) datapath(ctx context.Context) (link.Datapath, error) {
+	userspace, err := p.ovs.Userspace(ctx)
+	if userspace {
+		return link.Userspace, err
+	}
+	return link.Kernel, err
 }
 
 // replace makes the wires' ports in the transaction that removes the stale

@@ -6,7 +6,7 @@
 //	l2sm.io/networks: ping-network, other-ns/lab, third@net7
 //	l2sm.io/networks: '[{"name": "ping-network", "namespace": "default",
 //	    "ips": ["10.101.2.10/16"], "mac": "0a:58:00:00:00:01",
-//	    "interface": "net5", "portSecurity": "MAC"}]'
+//	    "interface": "net5", "portSecurity": "MAC", "roles": ["Router"]}]'
 //
 // Annotations are any user's text: no form of it panics, what is done with it
 // grows with its length, and messages that repeat it are bounded.
@@ -47,6 +47,8 @@ type Request struct {
 	MAC string
 	// PortSecurity asked for; empty for the network's own.
 	PortSecurity v1alpha1.PortSecurity
+	// Roles asked for, in order, each once.
+	Roles []v1alpha1.Role
 	// Entry is the annotation's entry in canonical form: equal entries ask for
 	// the same.
 	Entry string

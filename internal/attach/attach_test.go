@@ -35,6 +35,9 @@ func brief(requests []Request) []string {
 				words = append(words, s)
 			}
 		}
+		for _, role := range r.Roles {
+			words = append(words, string(role))
+		}
 		if r.Err != nil {
 			words = append(words, "refused")
 		}
@@ -61,8 +64,8 @@ func TestParse(t *testing.T) {
 		"JSON": {
 			reason: "Everything can be asked for in JSON, and comes back in canonical form.",
 			annotations: map[string]string{own: `[{"name": "n", "namespace": "x", "ips": ["10.101.2.10/16", "fd10:101:0::10"],
-				"mac": "0A:58:0A:65:02:0A", "interface": "net5", "portSecurity": "MAC"}]`},
-			own: []string{"x/n net5 10.101.2.10/16 fd10:101::10 0a:58:0a:65:02:0a MAC"},
+				"mac": "0A:58:0A:65:02:0A", "interface": "net5", "portSecurity": "MAC", "roles": ["Router", "DHCPServer", "Router"]}]`},
+			own: []string{"x/n net5 10.101.2.10/16 fd10:101::10 0a:58:0a:65:02:0a MAC DHCPServer Router"},
 		},
 		"L2SM": {
 			reason:      "L2S-M's annotation is read the same way.",
@@ -170,9 +173,12 @@ func TestParseRefuses(t *testing.T) {
 		"BadMAC":           {map[string]string{own: `[{"name":"a","mac":"02:00"}]`}, `mac "02:00"`},
 		"MulticastMAC":     {map[string]string{own: `[{"name":"a","mac":"01:00:00:00:00:01"}]`}, "unicast"},
 		"BadSecurity":      {map[string]string{own: `[{"name":"a","portSecurity":"None"}]`}, "Strict, MAC or Disabled"},
+		"BadRole":          {map[string]string{own: `[{"name":"a","roles":["King"]}]`}, "Router or DHCPServer"},
 		"ReservedName":     {map[string]string{own: "a@eth0"}, "take another name"},
 		"LongName":         {map[string]string{own: "a@sixteencharacter"}, "Linux takes 15"},
 		"SlashInInterface": {map[string]string{own: `[{"name":"a","interface":"a/b"}]`}, "slash"},
+		"UpAndAway":        {map[string]string{own: `[{"name":"a","interface":"../x"}]`}, "slash"},
+		"NetTemplate":      {map[string]string{own: `[{"name":"a","interface":"net%d"}]`}, "percent"},
 		"SameInterface":    {map[string]string{own: "a@x,b@x"}, "twice"},
 		"HeldInterface":    {map[string]string{own: "a@net1", multusKey: "m"}, "held by an entry"},
 		"MultusBroken":     {map[string]string{multusKey: `[{"name":`}, multusKey},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -23,6 +24,7 @@ type entry struct {
 	MAC          string                `json:"mac,omitempty"`
 	Interface    string                `json:"interface,omitempty"`
 	PortSecurity v1alpha1.PortSecurity `json:"portSecurity,omitempty"`
+	Roles        []v1alpha1.Role       `json:"roles,omitempty"`
 }
 
 // entries reads our annotation's value in either of its forms.
@@ -68,7 +70,7 @@ func decodeJSON(text string) ([]entry, error) {
 		d := json.NewDecoder(bytes.NewReader(element))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&list[i]); err != nil {
-			return nil, fmt.Errorf("entry %d: want name, namespace, ips, mac, interface and portSecurity: %s", i+1, excerpt.Of(err.Error(), maxReason))
+			return nil, fmt.Errorf("entry %d: want name, namespace, ips, mac, interface, portSecurity and roles: %s", i+1, excerpt.Of(err.Error(), maxReason))
 		}
 	}
 	return list, nil
@@ -127,7 +129,11 @@ func (e entry) request() (Request, error) {
 	default:
 		return Request{}, fmt.Errorf("portSecurity %s: want Strict, MAC or Disabled", excerpt.Quote(string(e.PortSecurity)))
 	}
-	e.MAC = mac
+	roles, err := canonicalRoles(e.Roles)
+	if err != nil {
+		return Request{}, err
+	}
+	e.MAC, e.Roles = mac, roles
 	e.IPs = nil
 	for _, ip := range ips {
 		e.IPs = append(e.IPs, ip.String())
@@ -143,6 +149,26 @@ func (e entry) request() (Request, error) {
 		IPs:          ips,
 		MAC:          mac,
 		PortSecurity: e.PortSecurity,
+		Roles:        roles,
 		Entry:        strings.TrimSpace(canonical.String()),
 	}, nil
+}
+
+// allRoles are those that there are, in order.
+var allRoles = []v1alpha1.Role{v1alpha1.RoleDHCPServer, v1alpha1.RoleRouter}
+
+// canonicalRoles checks roles and puts them in order, each once.
+func canonicalRoles(roles []v1alpha1.Role) ([]v1alpha1.Role, error) {
+	for _, role := range roles {
+		if !slices.Contains(allRoles, role) {
+			return nil, fmt.Errorf("roles: %s is none: want Router or DHCPServer", excerpt.Quote(string(role)))
+		}
+	}
+	var canonical []v1alpha1.Role
+	for _, role := range allRoles {
+		if slices.Contains(roles, role) {
+			canonical = append(canonical, role)
+		}
+	}
+	return canonical, nil
 }

@@ -17,7 +17,7 @@ func FuzzParse(f *testing.F) {
 		{"", "", ""},
 		{"ping-network, other-ns/lab", "", "net1"},
 		{"a@net7,b", "macvlan,l2sm-system/l2sm", "net7"},
-		{`[{"name":"n","ips":["10.1.0.1/16","fd00::1/64"],"mac":"0a:58:00:00:00:01","interface":"x","portSecurity":"MAC"}]`, "", "x"},
+		{`[{"name":"n","ips":["10.1.0.1/16","fd00::1/64"],"mac":"0a:58:00:00:00:01","interface":"x","portSecurity":"MAC","roles":["Router"]}]`, "", "x"},
 		{`[{"name":`, `[{"name":"l2sm","namespace":"l2sm-system","interface":"net9"}]`, ""},
 		{"a,,b", "[]", ""},
 		{"\x00/\xff@\n", "a@b@c", ""},

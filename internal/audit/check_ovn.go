@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/topology"
@@ -19,6 +20,7 @@ func (c *check) northbound() {
 		want.Switches = append(want.Switches, rows.Switches...)
 		want.Ports = append(want.Ports, rows.Ports...)
 		want.DHCP = append(want.DHCP, rows.DHCP...)
+		want.ACLs = append(want.ACLs, rows.ACLs...)
 	}
 	compare(c, things[ovn.ListedSwitch]{
 		kind: "northbound switch", owner: "L2Network",
@@ -42,6 +44,19 @@ func (c *check) northbound() {
 			return slices.Concat(unequalMaps("options", want.Options, have.Options), unequal("its network's UID", want.UID, have.UID))
 		},
 	}, want.DHCP, c.Northbound.DHCP)
+	compare(c, things[ovn.ListedACL]{
+		kind: "northbound ACL", owner: "L2Network",
+		name: func(a ovn.ListedACL) string { return strings.TrimSpace(fmt.Sprintf("of %s %s", a.Network, a.Port)) },
+		differs: func(want, have ovn.ListedACL) []string {
+			return slices.Concat(
+				unequal("its network's UID", want.UID, have.UID),
+				unequal("direction", want.Direction, have.Direction),
+				unequal("priority", want.Priority, have.Priority),
+				unequal("match", want.Match, have.Match),
+				unequal("action", want.Action, have.Action),
+			)
+		},
+	}, want.ACLs, c.Northbound.ACLs)
 }
 
 // rowsOf is what the database holds of the network by the spec in force,

@@ -126,6 +126,7 @@ func rewrite(f *Facts) {
 		f.Northbound.Switches = append(f.Northbound.Switches, rows.Switches...)
 		f.Northbound.Ports = append(f.Northbound.Ports, rows.Ports...)
 		f.Northbound.DHCP = append(f.Northbound.DHCP, rows.DHCP...)
+		f.Northbound.ACLs = append(f.Northbound.ACLs, rows.ACLs...)
 	}
 }
 

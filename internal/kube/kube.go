@@ -80,7 +80,7 @@ func newREST(base *rest.Config, shared *http.Client, version schema.GroupVersion
 func newCodecs() (serializer.CodecFactory, error) {
 	scheme := runtime.NewScheme()
 	for version, kinds := range map[schema.GroupVersion][]runtime.Object{
-		corev1.SchemeGroupVersion:         {&corev1.Pod{}, &corev1.PodList{}, &corev1.ConfigMap{}, &corev1.ConfigMapList{}},
+		corev1.SchemeGroupVersion:         {&corev1.Pod{}, &corev1.PodList{}, &corev1.Node{}, &corev1.ConfigMap{}, &corev1.ConfigMapList{}},
 		eventsv1.SchemeGroupVersion:       {&eventsv1.Event{}},
 		certificatesv1.SchemeGroupVersion: {&certificatesv1.CertificateSigningRequest{}, &certificatesv1.CertificateSigningRequestList{}},
 	} {

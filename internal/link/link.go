@@ -5,8 +5,8 @@
 // A host end belongs to OVS alone: the node's own network stack must neither
 // hear nor speak on it, or the node would be a member of every virtual network
 // of its pods. On kernel datapaths OVS takes every frame before the stack sees
-// it. On userspace datapaths OVS reads a packet tap, the stack sees each frame
-// as well, and isolate.go keeps it out.
+// it, once the host end is a port. On userspace datapaths OVS reads a packet tap
+// and the stack sees each frame as well. isolate.go keeps it out of both.
 package link
 
 import (
@@ -17,6 +17,7 @@ import (
 	"os"
 
 	"github.com/containernetworking/plugins/pkg/ns"
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -30,6 +31,11 @@ type Interface struct {
 	MTU int
 	// Addresses with the prefix lengths of their networks.
 	Addresses []netip.Prefix
+	// AcceptRA has the pod follow Router Advertisements; without it nobody on the
+	// network gives the pod a route or an address.
+	AcceptRA bool
+	// Routes lets the pod send Router Advertisements.
+	Routes bool
 	// Quiet leaves a new interface without addresses, IPv6's own included, until
 	// Speak: nothing is sent through it before OVN forwards it.
 	Quiet bool
@@ -87,7 +93,7 @@ func (l *Links) create(host HostEnd, pod ns.NetNS, want Interface, datapath Data
 		return fmt.Errorf("add veth pair with host end %q: %w", host.Name, err)
 	}
 	err := errors.Join(
-		l.openHostEnd(host, pair, datapath),
+		l.openHostEnd(host, pair, want, datapath),
 		pod.Do(func(ns.NetNS) error { return l.configure(want, datapath) }),
 	)
 	if err != nil {
@@ -97,12 +103,17 @@ func (l *Links) create(host HostEnd, pod ns.NetNS, want Interface, datapath Data
 }
 
 // openHostEnd brings the host end up only after the node is kept out of it.
-func (l *Links) openHostEnd(host HostEnd, pair *netlink.Veth, datapath Datapath) error {
+func (l *Links) openHostEnd(host HostEnd, pair *netlink.Veth, want Interface, datapath Datapath) error {
 	if err := netlink.LinkSetAlias(pair, host.Owner.alias()); err != nil {
 		return fmt.Errorf("set alias of %q: %w", host.Name, err)
 	}
 	if err := l.isolate(host.Name, datapath); err != nil {
 		return err
+	}
+	if datapath == Kernel && !want.Routes {
+		if err := setRoutes(host.Name, nftables.ChainHookIngress, false); err != nil {
+			return err
+		}
 	}
 	if err := netlink.LinkSetUp(pair); err != nil {
 		return fmt.Errorf("set %q up: %w", host.Name, err)
@@ -120,8 +131,16 @@ func (l *Links) configure(want Interface, datapath Datapath) error {
 		if err := disableChecksumOffload(want.Name); err != nil {
 			return err
 		}
+		if !want.Routes {
+			if err := setRoutes(want.Name, nftables.ChainHookEgress, false); err != nil {
+				return err
+			}
+		}
 	}
 	if err := l.skipDAD(want.Name); err != nil {
+		return err
+	}
+	if err := l.setAcceptRA(want.Name, AcceptRA(want.AcceptRA)); err != nil {
 		return err
 	}
 	address := func() error { return l.addAddresses(inner, want.Addresses) }

@@ -32,6 +32,7 @@ func NewMapper(config *rest.Config, client *http.Client) (meta.RESTMapper, error
 		meta.RESTScopeRoot: {
 			corev1.SchemeGroupVersion.WithKind("Namespace"),
 			corev1.SchemeGroupVersion.WithKind("Node"),
+			v1alpha1.GroupVersion.WithKind("L2Node"),
 			certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequest"),
 		},
 		meta.RESTScopeNamespace: {

@@ -37,6 +37,11 @@ type Noted struct {
 	InstalledAt int64
 	// MTU of both ends, in bytes.
 	MTU int
+	// AcceptRA is the pod's sysctl accept_ra: empty where no agent has set it.
+	AcceptRA string
+	// Routes is yes or no, whether the pod may send Router Advertisements: empty
+	// where no agent has seen to it.
+	Routes string
 }
 
 // Sandbox is a pod's network namespace as one CNI ADD met it.
@@ -85,6 +90,8 @@ const (
 	keyNetwork          = "l2sm.io/network"
 	keyNotedInstalledAt = "l2sm.io/installed-ts"
 	keyMTU              = "l2sm.io/mtu"
+	keyAcceptRA         = "l2sm.io/accept-ra"
+	keyRoutes           = "l2sm.io/routes"
 )
 
 func externalIDs(p Port) map[string]string {
@@ -117,6 +124,12 @@ func notedIDs(n Noted) map[string]string {
 	if n.MTU != 0 {
 		ids[keyMTU] = strconv.Itoa(n.MTU)
 	}
+	if n.AcceptRA != "" {
+		ids[keyAcceptRA] = n.AcceptRA
+	}
+	if n.Routes != "" {
+		ids[keyRoutes] = n.Routes
+	}
 	return ids
 }
 
@@ -147,7 +160,10 @@ func portOf(row *vs.Interface) (Port, bool) {
 			PodName:      ids[keyPod],
 			PodUID:       ids[keyPodUID],
 		},
-		Noted: Noted{Network: ids[keyNetwork], InstalledAt: number(ids[keyNotedInstalledAt]), MTU: int(number(ids[keyMTU]))},
+		Noted: Noted{
+			Network: ids[keyNetwork], InstalledAt: number(ids[keyNotedInstalledAt]),
+			MTU: int(number(ids[keyMTU])), AcceptRA: ids[keyAcceptRA], Routes: ids[keyRoutes],
+		},
 		State: State{Installed: ids[keyInstalled] == "true", InstalledAt: number(ids[keyInstalledAt])},
 	}
 	if row.Error != nil {

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/ipam"
 	"l2sm.io/l2sm/ovn"
@@ -35,9 +37,11 @@ func For(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachm
 // whole.
 func Switch(network *v1alpha1.L2Network, underlayMTU int32) ovn.Network {
 	return ovn.Network{
-		Key:  ovn.Key{Namespace: network.Namespace, Name: network.Name},
-		UID:  string(network.UID),
-		DHCP: dhcpSets(network, underlayMTU),
+		Key:    ovn.Key{Namespace: network.Namespace, Name: network.Name},
+		UID:    string(network.UID),
+		DHCP:   dhcpSets(network, underlayMTU),
+		Guard:  guard(network),
+		FDBAge: fdbAge(network),
 	}
 }
 
@@ -52,8 +56,22 @@ func Port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) ovn.Port {
 		Owner:        string(a.UID),
 		Addresses:    portAddresses(network, a, security),
 		PortSecurity: portSecurity(a, security),
+		Permit:       permit(network, a, security),
 		Options:      map[string]string{"requested-chassis": a.Spec.NodeName, "iface-id-ver": string(a.Spec.PodUID)},
 	}
+}
+
+// learnedAge, in seconds, is for how long OVN remembers on which port a MAC
+// address was that nobody uses: as long as Linux' bridges do.
+const learnedAge = 300
+
+// fdbAge is learnedAge where OVN learns addresses: from ports without port
+// security.
+func fdbAge(network *v1alpha1.L2Network) int {
+	if network.NetworkSecurity() == v1alpha1.PortSecurityDisabled || network.Spec.AllowPortSecurityOverride {
+		return learnedAge
+	}
+	return 0
 }
 
 // Security is the port security in effect: the attachment's own where the
@@ -67,8 +85,12 @@ func Security(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) v1alpha1.Po
 
 // portAddresses is the port's column addresses: where OVN knows all that the
 // port answers to, one element, from which it also answers ARP and neighbour
-// solicitations; else the MAC address and unknown.
+// solicitations; else the MAC address and unknown. Without unknown OVN learns
+// nothing from a port that floods it with MAC addresses.
 func portAddresses(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, security v1alpha1.PortSecurity) []string {
+	if security == v1alpha1.PortSecurityDisabled && meta.IsStatusConditionFalse(a.Status.Conditions, v1alpha1.ConditionLearning) {
+		return []string{element(a.Spec.MACAddress, hosts(a.Spec.Addresses))}
+	}
 	if network.Spec.IPAM != nil && network.Spec.IPAM.DHCP && security == v1alpha1.PortSecurityDisabled {
 		return []string{element(a.Spec.MACAddress, hosts(a.Spec.Addresses)), unknown} // DHCP offers what is here
 	}
