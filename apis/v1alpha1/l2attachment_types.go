@@ -98,7 +98,8 @@ type NetworkReference struct {
 
 // L2AttachmentStatus is what became of an attachment.
 type L2AttachmentStatus struct {
-	// Conditions: Accepted (by the controller), Ready (wired by the node).
+	// Conditions: Accepted (by the controller), Ready (wired by the node),
+	// Learning (only while OVN learns no MAC addresses from the port).
 	// +listType=map
 	// +listMapKey=type
 	// +optional
