@@ -52,6 +52,8 @@ build: ## Build every program into bin/.
 	go build -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm-agent ./cmd/agent
 	go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm ./cmd/cni
 	go build -o bin/lab ./e2e/lab/cmd/lab
+	go build -o bin/kernel-vm ./e2e/kernel/cmd/kernel-vm
+	go build -o bin/kernel-init ./e2e/kernel/cmd/kernel-init
 	go build -o bin/bench ./e2e/bench
 	go build -o bin/soak ./e2e/soak
 	go build -o bin/scale ./e2e/scale
@@ -61,7 +63,7 @@ generate: ## Generate CRDs, RBAC, deep copies, OVSDB models and the API referenc
 	go generate ./...
 	$(TOOL) controller-gen object crd paths=./apis/... output:crd:dir=manifests/crd
 	$(TOOL) controller-gen rbac:roleName=l2sm-controller paths=./controllers/... output:rbac:dir=manifests/controller
-	$(TOOL) controller-gen rbac:roleName=l2sm-agent paths=./internal/agent/... output:rbac:dir=manifests/agent
+	$(TOOL) controller-gen rbac:roleName=l2sm-agent paths=./internal/agent/... paths=./internal/identity/... output:rbac:dir=manifests/agent
 	$(TOOL) crd-ref-docs --source-path=apis --config=docs/api.yaml --renderer=markdown --output-path=docs/api.md --log-level=ERROR
 
 .PHONY: check-generate
@@ -83,7 +85,7 @@ fuzz: ## Fuzz the annotation parser, the ipam parser and the CNI request decoder
 
 .PHONY: test
 test: ## Everything, as CI does, with the time of each part.
-	@e2e/parts.sh deps build check-generate lint test-unit test-integration test-scale test-e2e
+	@e2e/parts.sh deps build check-generate lint test-unit test-integration test-kernel test-scale test-e2e
 
 .PHONY: test-unit
 test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
@@ -92,6 +94,10 @@ test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
 	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -count=1 -tags integration ./apis/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/...
+
+.PHONY: test-kernel
+test-kernel: build ## Integration tests and a chain of nodes on the kernel's datapath, in a virtual machine.
+	@e2e/kernel/test.sh
 
 .PHONY: test-scale
 test-scale: build ## A small scale run: fails where something is left behind or an idle system writes.
@@ -102,10 +108,11 @@ test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong als
 	@e2e/steps.sh test $(TEST_NAME) $(NODES)
 
 .PHONY: bench
-bench: build ## Measure attach, hot attach and move on a running local cluster.
+bench: build ## Measure attach, hot attach, move and a storm on a running local cluster.
 	bin/bench attach --lab $(NAME)
 	bin/bench hot --lab $(NAME)
 	bin/bench move --lab $(NAME)
+	bin/bench storm --lab $(NAME)
 
 .PHONY: scale
 scale: build ## Measure how l2sm's cost grows, without nodes: SCALE_SIZES=100,1000 is quick, 10000 takes half an hour.

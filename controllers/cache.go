@@ -2,11 +2,14 @@ package controllers
 
 import (
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/identity"
 )
 
 // CacheOptions keep of the cluster's objects what the controllers read, and not
@@ -21,8 +24,20 @@ func CacheOptions() cache.Options {
 			&corev1.Node{}:           {Transform: stripNode, UnsafeDisableDeepCopy: &shared},
 			&v1alpha1.L2Attachment{}: {Transform: keepAttachment},
 			&v1alpha1.L2Network{}:    {Transform: keepNetwork},
+			&v1alpha1.L2Node{}:       {Transform: keepL2Node, UnsafeDisableDeepCopy: &shared},
+			// Of these, one each, and the requests to one signer.
+			&corev1.Secret{}:                            only(identity.AuthorityName),
+			&corev1.ConfigMap{}:                         only(identity.TrustName),
+			&certificatesv1.CertificateSigningRequest{}: {Field: fields.OneTermEqualSelector("spec.signerName", identity.Signer)},
 		},
 	}
+}
+
+// only is the object of l2sm's namespace with the name.
+func only(name string) cache.ByObject {
+	return cache.ByObject{Namespaces: map[string]cache.Config{
+		v1alpha1.SystemNamespace: {FieldSelector: fields.OneTermEqualSelector("metadata.name", name)},
+	}}
 }
 
 // keepOther is the transform of all other kinds. One that stands above must be

@@ -46,6 +46,15 @@ func TestKeptObjects(t *testing.T) {
 			n.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}}
 			n.Status.IPAM.Excluded = []string{"10.1.1.1"}
 		}), func(o client.Object) { o.SetAnnotations(nil) }},
+		"L2Node": {"only Ready is read", &v1alpha1.L2Node{
+			ObjectMeta: metav1.ObjectMeta{Name: "node-a", UID: "1", ResourceVersion: "2"},
+			Status: v1alpha1.L2NodeStatus{Chassis: "node-a", Conditions: []metav1.Condition{
+				{Type: "Refused", Status: "True", Reason: "X"}, {Type: "Ready", Status: "False", Reason: "X", Message: "x", LastTransitionTime: metav1.Unix(1, 0)},
+			}},
+		}, func(o client.Object) {
+			status := &o.(*v1alpha1.L2Node).Status
+			status.Chassis, status.Conditions = "", status.Conditions[1:]
+		}},
 		"Layer2": {"without addresses", &v1alpha1.L2Network{ObjectMeta: cachedMeta("net", 1)}, func(client.Object) {}},
 		"Definition": {"the config is that of its name", cachedDefinition(1), func(o client.Object) {
 			brief(&o.(*nadv1.NetworkAttachmentDefinition).ObjectMeta)

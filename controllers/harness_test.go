@@ -20,7 +20,6 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -110,55 +109,47 @@ func startAPI(crds ...string) (*api, error) {
 // grant gives the controller a user of its own, who may do what the manifests
 // let it do and nothing else.
 func grant(env *envtest.Environment) (*rest.Config, error) {
-	text, err := os.ReadFile(filepath.Join("..", "manifests", "controller", "role.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	role := &rbacv1.ClusterRole{}
-	if err := yaml.Unmarshal(text, role); err != nil {
-		return nil, fmt.Errorf("read the controller's role: %w", err)
-	}
 	const account = "system:serviceaccount:" + v1alpha1.SystemNamespace + ":l2sm-controller"
 	user, err := env.AddUser(envtest.User{Name: account}, &rest.Config{QPS: -1}) // as ctrl.GetConfig
 	if err != nil {
 		return nil, err
 	}
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "l2sm-controller"},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: account}},
-	}
 	c, err := client.New(env.Config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, err
 	}
-	policies, err := readPolicies()
-	if err != nil {
-		return nil, err
+	all := []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}}}
+	for _, path := range []string{
+		"controller/role.yaml", "controller/rbac.yaml", "agent/role.yaml", "agent/rbac.yaml",
+		"policies/validating/controller-definitions.yaml", "policies/validating/controller-pods.yaml", "policies/validating/controller-secrets.yaml",
+	} {
+		more, err := readManifest(path)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
 	}
-	for _, o := range append([]client.Object{role, binding}, policies...) {
+	for _, o := range all {
 		if err := c.Create(context.Background(), o); err != nil {
-			return nil, fmt.Errorf("create the controller's %T: %w", o, err)
+			return nil, fmt.Errorf("create %T %s: %w", o, o.GetName(), err)
 		}
 	}
 	return user.Config(), nil
 }
 
-// readPolicies are those that limit the controller beyond its role.
-func readPolicies() ([]client.Object, error) {
+// readManifest returns the objects of a file of the manifests.
+func readManifest(path string) ([]client.Object, error) {
+	text, err := os.ReadFile(filepath.Join("..", "manifests", path))
+	if err != nil {
+		return nil, err
+	}
 	var all []client.Object
-	for _, name := range []string{"controller-definitions.yaml", "controller-pods.yaml"} {
-		text, err := os.ReadFile(filepath.Join("..", "manifests", "policies", "validating", name))
-		if err != nil {
-			return nil, err
+	for _, document := range bytes.Split(bytes.TrimPrefix(text, []byte("---\n")), []byte("\n---\n")) {
+		o := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal(document, &o.Object); err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
 		}
-		for _, document := range bytes.Split(text, []byte("\n---\n")) {
-			o := &unstructured.Unstructured{}
-			if err := yaml.Unmarshal(document, &o.Object); err != nil {
-				return nil, fmt.Errorf("read %s: %w", name, err)
-			}
-			all = append(all, o)
-		}
+		all = append(all, o)
 	}
 	return all, nil
 }
@@ -177,6 +168,10 @@ type world struct {
 	stop func()
 	// refuseOverlaps is the controller's setting, from its next start.
 	refuseOverlaps bool
+	// control is the authority of the databases' certificates, if it has one, and
+	// lifetime that of nodes'.
+	control  string
+	lifetime time.Duration
 }
 
 // start makes namespaces, databases and a running controller, which end with
@@ -188,17 +183,22 @@ func start(t *testing.T) *world {
 
 func startOn(t *testing.T, a *api) *world {
 	t.Helper()
+	w := &world{}
+	w.startOn(t, a)
+	return w
+}
+
+func (w *world) startOn(t *testing.T, a *api) {
+	t.Helper()
 	c, err := client.New(a.Config, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, Client: c, api: a, lag: &lag{}, NB: ovntest.NewNorthbound(t), SB: ovntest.NewSouthbound(t)}
+	w.t, w.Client, w.api, w.lag, w.NB, w.SB = t, c, a, &lag{}, ovntest.NewNorthbound(t), ovntest.NewSouthbound(t)
 	w.namespace = w.newNamespace()
 	w.other = w.newNamespace()
-	w.ensureSystemNamespace()
 	w.run()
 	t.Cleanup(func() { w.stop() })
-	return w
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
@@ -211,14 +211,6 @@ func (w *world) newNamespace() string {
 		w.t.Fatal(err)
 	}
 	return namespace.Name
-}
-
-func (w *world) ensureSystemNamespace() {
-	w.t.Helper()
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}}
-	if err := w.Create(w.t.Context(), namespace); client.IgnoreAlreadyExists(err) != nil {
-		w.t.Fatal(err)
-	}
 }
 
 // run starts a controller process in all but name: a manager and its
@@ -243,6 +235,7 @@ func (w *world) run() {
 	}
 	if err := controllers.Setup(mgr, controllers.Config{
 		Northbound: nb, Southbound: sb, UnderlayMTU: underlayMTU, RefuseOverlaps: w.refuseOverlaps,
+		ControlAuthority: w.control, NodeCertificateLifetime: w.lifetime,
 	}); err != nil {
 		w.t.Fatal(err)
 	}

@@ -20,7 +20,8 @@ func (w *world) acls(port string) string {
 	return strings.TrimSpace(w.NB.Ctl("--bare", "--columns=match", "find", "ACL", fmt.Sprintf(`external_ids:"l2sm.io/port"="%s"`, port)))
 }
 
-func (w *world) read(g Gomega, objects ...client.Object) {
+// refresh reads the objects again.
+func (w *world) refresh(g Gomega, objects ...client.Object) {
 	w.t.Helper()
 	for _, o := range objects {
 		g.Expect(w.Get(w.t.Context(), keyOf(o), o)).To(Succeed())
@@ -47,7 +48,7 @@ func TestRolesAreTheNetworks(t *testing.T) {
 	w.eventually(func(g Gomega) {
 		g.Expect(w.acls(a.PortName())).To(ContainSubstring("134"))
 		g.Expect(w.acls(peer.PortName())).To(BeEmpty())
-		w.read(g, a, peer)
+		w.refresh(g, a, peer)
 		g.Expect([]bool{a.Status.SendRouterAdvertisements, peer.Status.SendRouterAdvertisements, peer.Status.AcceptRouterAdvertisements}).To(Equal([]bool{true, false, true}))
 	})
 
@@ -57,7 +58,7 @@ func TestRolesAreTheNetworks(t *testing.T) {
 		w.reason(a, v1alpha1.ConditionAccepted, "RoleNotAllowed", "the port keeps what it has")
 		w.eventually(func(g Gomega) {
 			g.Expect(w.acls(a.PortName())).To(BeEmpty())
-			w.read(g, a, peer, n)
+			w.refresh(g, a, peer, n)
 			g.Expect(a.Status.PortName).NotTo(BeEmpty())
 			g.Expect(a.Status.SendRouterAdvertisements || peer.Status.AcceptRouterAdvertisements).To(BeFalse())
 			g.Expect(n.Status.InForce.AllowedRoles).To(HaveValue(BeEmpty()))

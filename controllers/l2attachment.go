@@ -33,6 +33,7 @@ type L2AttachmentReconciler struct {
 	names     *interfaceNames
 	stages    *stages
 	settling  settling
+	waiting   waiting
 	floods    floods
 }
 
@@ -79,6 +80,8 @@ type settlement struct {
 	granted bool
 	// committed says that the port is in the database.
 	committed bool
+	// node is what is to be said of a node that is not Ready, nil for nothing.
+	node *metav1.Condition
 	// learning is condition Learning, nil for none.
 	learning *metav1.Condition
 }
@@ -118,6 +121,7 @@ func (r *L2AttachmentReconciler) settle(ctx context.Context, key types.Namespace
 
 // gone releases what an attachment had.
 func (r *L2AttachmentReconciler) gone(key types.NamespacedName, a *v1alpha1.L2Attachment) {
+	r.waiting.set(key, "")
 	r.networks.wake(r.ports.remove(key)...)
 	if a.UID != "" {
 		r.placement.ledger.Withdraw(a)

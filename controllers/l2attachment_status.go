@@ -28,13 +28,18 @@ func (r *L2AttachmentReconciler) report(ctx context.Context, s settlement) error
 			return err
 		}
 	}
-	status := attachmentStatus(s, r.placement.underlayMTU)
-	if s.learning != nil {
-		status.Conditions = append(status.Conditions, *s.learning)
+	var err error
+	if s.node, err = r.nodeOf(ctx, s.attachment); err != nil {
+		return err
 	}
+	tells := s.node != nil && meta.FindStatusCondition(s.attachment.Status.Conditions, v1alpha1.ConditionNodeReady) == nil
+	status := attachmentStatus(s, r.placement.underlayMTU)
 	changed, err := r.applyStatus(ctx, s.attachment, status)
 	if err != nil || !changed {
 		return err
+	}
+	if tells && s.pod != nil {
+		emit(r.Recorder, s.pod, v1alpha1.NodeNotReadyEvent(s.attachment.NetworkKey(), *s.node))
 	}
 	if s.learning != nil && s.learning.LastTransitionTime.IsZero() && s.pod != nil {
 		emit(r.Recorder, s.pod, v1alpha1.LearningStoppedEvent(s.Network.Key(), s.learning.Message))
@@ -56,6 +61,17 @@ func (r *L2AttachmentReconciler) report(ctx context.Context, s settlement) error
 // attachmentStatus is the controller's part of the status that an attachment is
 // to have. It is pure.
 func attachmentStatus(s settlement, underlayMTU int32) v1alpha1.L2AttachmentStatus {
+	status := placeStatus(s, underlayMTU)
+	for _, said := range []*metav1.Condition{s.node, s.learning} {
+		if said != nil {
+			status.Conditions = append(status.Conditions, *said)
+		}
+	}
+	return status
+}
+
+// placeStatus is what follows from the attachment's place.
+func placeStatus(s settlement, underlayMTU int32) v1alpha1.L2AttachmentStatus {
 	a := s.attachment
 	switch {
 	case !s.on():
@@ -68,7 +84,7 @@ func attachmentStatus(s settlement, underlayMTU int32) v1alpha1.L2AttachmentStat
 		return v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{said}, Addresses: joined(a.Spec.Addresses)}
 	case !s.committed:
 		// The node needs the MTU before the port is there; the rest follows it.
-		status := ownStatus(a, false)
+		status := ownStatus(a, v1alpha1.ConditionAccepted)
 		status.MTU, status.Addresses = s.Network.EffectiveMTU(underlayMTU), joined(a.Spec.Addresses)
 		status.AcceptRouterAdvertisements, status.SendRouterAdvertisements = s.Network.AllowsRole(v1alpha1.RoleRouter), topology.Routes(s.Network, a)
 		return status
@@ -127,7 +143,11 @@ func (r *L2AttachmentReconciler) applyStatus(ctx context.Context, a *v1alpha1.L2
 			want.Conditions[i] = dated(a.Status.Conditions, c, a.Generation)
 		}
 	}
-	if equality.Semantic.DeepEqual(want, ownStatus(a, len(ready) > 0)) {
+	own := []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionNodeReady, v1alpha1.ConditionLearning}
+	if len(ready) > 0 {
+		own = append(own, v1alpha1.ConditionReady)
+	}
+	if equality.Semantic.DeepEqual(want, ownStatus(a, own...)) {
 		return false, nil
 	}
 	version := ""
@@ -141,16 +161,16 @@ func (r *L2AttachmentReconciler) applyStatus(ctx context.Context, a *v1alpha1.L2
 	return true, nil
 }
 
-// ownStatus is the controller's part of the status that stands, with condition
-// Ready where that is its own to say.
-func ownStatus(a *v1alpha1.L2Attachment, ready bool) v1alpha1.L2AttachmentStatus {
+// ownStatus is the controller's part of the status that stands, with the
+// conditions of those types.
+func ownStatus(a *v1alpha1.L2Attachment, types ...string) v1alpha1.L2AttachmentStatus {
 	own := v1alpha1.L2AttachmentStatus{
 		Network: a.Status.Network, PortName: a.Status.PortName, MTU: a.Status.MTU, Addresses: a.Status.Addresses,
 		AcceptRouterAdvertisements: a.Status.AcceptRouterAdvertisements,
 		SendRouterAdvertisements:   a.Status.SendRouterAdvertisements,
 	}
-	for _, kind := range []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionLearning, v1alpha1.ConditionReady} {
-		if c := meta.FindStatusCondition(a.Status.Conditions, kind); c != nil && (ready || kind != v1alpha1.ConditionReady) {
+	for _, kind := range types {
+		if c := meta.FindStatusCondition(a.Status.Conditions, kind); c != nil {
 			own.Conditions = append(own.Conditions, *c)
 		}
 	}

@@ -61,7 +61,20 @@ func TestAttachmentStatus(t *testing.T) {
 		"MoveRefused":     {"the port stays, and why", bound, refusedOn(full, false), true, says(v1alpha1.MoveRefused(full, network.Key()))},
 		"ChangeRefused":   {"the port keeps what it has", bound, refusedOn(override, true), true, says(v1alpha1.PortUnchanged(override))},
 	}
+	node := v1alpha1.AttachmentNodeNotReady("node-a", v1alpha1.NodeNotReady(v1alpha1.OVSUnreachable()))
 	for name, tc := range cases {
+		t.Run(name+"OnBrokenNode", func(t *testing.T) {
+			a := portOf("x")
+			a.Spec.Addresses = []string{"10.0.0.1/24", "fd00::1/64"}
+			tc.change(a)
+			a.Status.Conditions = append(a.Status.Conditions, node) // it stands already
+			want := tc.want
+			want.Conditions = append(append([]metav1.Condition(nil), want.Conditions...), node)
+			got := attachmentStatus(settlement{place: tc.at, attachment: a, committed: tc.committed, node: &node}, 1500)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, and the node's condition comes last: -want +got\n%s", tc.reason, diff)
+			}
+		})
 		t.Run(name, func(t *testing.T) {
 			a := portOf("x")
 			a.Spec.Addresses = []string{"10.0.0.1/24", "fd00::1/64"}

@@ -44,7 +44,7 @@ type L2NetworkReconciler struct {
 	settling   settling
 	// attachments are woken when a commit concerns them, networks when a move has
 	// freed what was held on them, statuses when there is something to say.
-	attachments, networks, statuses *wakeups
+	attachments, networks, statuses, authorities *wakeups
 }
 
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch

@@ -36,12 +36,17 @@ type Config struct {
 	// RefuseOverlaps refuses new networks whose subnets are the cluster's own, in
 	// place of a warning.
 	RefuseOverlaps bool
+	// ControlAuthority is that of the databases' certificates, in PEM: nodes are
+	// told to trust it. Empty where there are none: then nodes get none either.
+	ControlAuthority string
+	// NodeCertificateLifetime is the longest of a node's certificate.
+	NodeCertificateLifetime time.Duration
 }
 
 // Setup adds all controllers to the manager.
 func Setup(mgr ctrl.Manager, c Config) error {
 	s := newSetup(mgr, c)
-	for _, add := range []func() error{s.network, s.status, s.attachment, s.node, s.networkStatus, s.overlaps} {
+	for _, add := range []func() error{s.network, s.status, s.attachment, s.node, s.networkStatus, s.overlaps, s.identities} {
 		if err := add(); err != nil {
 			return err
 		}
@@ -71,6 +76,7 @@ type setup struct {
 	config                          Config
 	placement                       *placement
 	networks, attachments, statuses *wakeups
+	authorities                     *wakeups
 	ports                           *ports
 	names                           *interfaceNames
 	stages                          *stages
@@ -84,7 +90,7 @@ const countsLater = 200 * time.Millisecond
 func newSetup(mgr ctrl.Manager, c Config) setup {
 	s := setup{
 		mgr: mgr, config: c,
-		networks: &wakeups{}, attachments: &wakeups{}, statuses: &wakeups{},
+		networks: &wakeups{}, attachments: &wakeups{}, statuses: &wakeups{}, authorities: &wakeups{},
 		ports: newPorts(), names: &interfaceNames{}, stages: newStages(), memory: newMemory(tuneGC, debug.FreeOSMemory),
 	}
 	ranges := newClusterRanges(mgr.GetClient(), mgr.GetRESTMapper())
@@ -148,7 +154,7 @@ func (s *setup) network() error {
 		Client: s.mgr.GetClient(), Northbound: s.config.Northbound,
 		Recorder:  s.mgr.GetEventRecorder(fieldOwner),
 		placement: s.placement, ports: s.ports, filling: &filling{}, stages: s.stages,
-		attachments: s.attachments, networks: s.networks, statuses: s.statuses,
+		attachments: s.attachments, networks: s.networks, statuses: s.statuses, authorities: s.authorities,
 	}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2network").
 		For(&v1alpha1.L2Network{}, builder.WithPredicates(specChanges)).
@@ -191,6 +197,7 @@ func (s *setup) attachment() error {
 		Watches(&v1alpha1.L2Attachment{}, attachmentEvents(s.placement, s.names, s.stages)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(userMadeFor(s.mgr.GetClient())), builder.WithPredicates(podLives)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(s.placement.guestsOf), builder.WithPredicates(relabelled)).
+		Watches(&v1alpha1.L2Node{}, handler.EnqueueRequestsFromMapFunc(r.waiting.requests), builder.WithPredicates(nodeReadyChanges)).
 		WatchesRawSource(s.attachments).
 		WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
 			go r.floods.follow(ctx, s.config.Southbound, q)

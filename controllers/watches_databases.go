@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/identity"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -21,6 +22,7 @@ func (r *L2NetworkReconciler) follow(ctx context.Context, northbound *ovn.Client
 			q.Add(request(types.NamespacedName(change.Key)))
 			continue
 		}
+		r.authorities.wake(systemKey(identity.AuthorityName)) // a new database trusts no node yet
 		keys, err := northbound.Networks()
 		if err != nil {
 			log.FromContext(ctx).Info("Northbound went away again before it could be compared", "reason", err.Error())

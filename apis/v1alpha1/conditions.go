@@ -24,6 +24,9 @@ const (
 	// ConditionOverlaps: a subnet of an L2Network is the cluster's too. It is there
 	// only as long as it is so.
 	ConditionOverlaps = "Overlaps"
+	// ConditionNodeReady: the node of an L2Attachment that is not wired. It is there
+	// only as long as the node is not Ready.
+	ConditionNodeReady = "NodeReady"
 	// ConditionLearning, while it is False: OVN learns no MAC addresses from an
 	// L2Attachment's port. It is there only as long as it is so.
 	ConditionLearning = "Learning"
@@ -64,6 +67,34 @@ const (
 	ReasonOverlapsServices = "OverlapsServices"
 	ReasonOverlapsPods     = "OverlapsPods"
 	ReasonOverlapsNodes    = "OverlapsNodes"
+)
+
+// Condition types of an L2Node beside Ready. Each is there only as long as the
+// problem is.
+const (
+	// ConditionRefused: ovn-node does not start on this node.
+	ConditionRefused = "Refused"
+	// ConditionOVSUnavailable: Open vSwitch, or OVN's bridge in it, is not there.
+	ConditionOVSUnavailable = "OpenVSwitchUnavailable"
+	// ConditionTunnelError: Open vSwitch can't make tunnels to other nodes.
+	ConditionTunnelError = "TunnelError"
+	// ConditionNameTaken: two machines say that they are this node.
+	ConditionNameTaken = "NameTaken"
+	// ConditionUnderlayMTU: the underlay does not carry what is promised.
+	ConditionUnderlayMTU = "UnderlayMTU"
+	// ConditionTunnelPortOpen: pods may send tunnel packets.
+	ConditionTunnelPortOpen = "TunnelPortOpen"
+)
+
+// Reasons of an L2Node's conditions, beside those that the node's checks give.
+const (
+	ReasonNodeRefused    = "NodeRefused"
+	ReasonOVSUnreachable = "OpenVSwitchUnreachable"
+	ReasonNoBridge       = "NoIntegrationBridge"
+	ReasonTunnelError    = "TunnelError"
+	ReasonNameTaken      = "NameTaken"
+	ReasonTunnelPortOpen = "TunnelPortOpen"
+	ReasonNodeNotReady   = "NodeNotReady"
 )
 
 func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
@@ -281,6 +312,71 @@ func AttachmentReady(iface string) metav1.Condition {
 // AttachmentNotReady says why the pod's interface is not wired.
 func AttachmentNotReady(reason, message string) metav1.Condition {
 	return condition(ConditionReady, metav1.ConditionFalse, reason, message)
+}
+
+// NodeReady says that pods of a node can be attached. Where there is a problem
+// that leaves them attached, it is the reason.
+func NodeReady(problems []metav1.Condition) metav1.Condition {
+	for _, p := range problems {
+		return condition(ConditionReady, metav1.ConditionTrue, p.Reason, p.Message)
+	}
+	return condition(ConditionReady, metav1.ConditionTrue, ReasonReady, "pods of this node can be attached")
+}
+
+// NodeNotReady says which problem keeps a node's pods from their networks.
+func NodeNotReady(problem metav1.Condition) metav1.Condition {
+	return condition(ConditionReady, metav1.ConditionFalse, problem.Reason, problem.Message)
+}
+
+// NodeRefused says, in the words of the node's checks, why OVN does not start
+// there. Without a reason of theirs it is NodeRefused.
+func NodeRefused(reason, message string) metav1.Condition {
+	if reason == "" {
+		reason = ReasonNodeRefused
+	}
+	return condition(ConditionRefused, metav1.ConditionTrue, reason, message)
+}
+
+// OVSUnreachable says that Open vSwitch's database does not answer.
+func OVSUnreachable() metav1.Condition {
+	return condition(ConditionOVSUnavailable, metav1.ConditionTrue, ReasonOVSUnreachable,
+		"Open vSwitch's database does not answer; see the log of this node's pod of DaemonSet ovn-node, containers ovsdb-server and ovs-vswitchd")
+}
+
+// NoIntegrationBridge says that ovn-controller has not made its bridge.
+func NoIntegrationBridge(bridge string) metav1.Condition {
+	return condition(ConditionOVSUnavailable, metav1.ConditionTrue, ReasonNoBridge,
+		fmt.Sprintf("bridge %s does not exist, which ovn-controller makes; see the log of this node's pod of DaemonSet ovn-node, container ovn-controller", bridge))
+}
+
+// TunnelErrors says which tunnels Open vSwitch can't make: the first few of all.
+func TunnelErrors(first []string, all int) metav1.Condition {
+	return condition(ConditionTunnelError, metav1.ConditionTrue, ReasonTunnelError,
+		fmt.Sprintf("%s can't be made: %s; is kernel module geneve there, and UDP port 6081 free?", count(all, "tunnel"), strings.Join(first, "; ")))
+}
+
+// NameTaken says that another machine has written that it is this node.
+func NameTaken(node, own, other string) metav1.Condition {
+	return condition(ConditionNameTaken, metav1.ConditionTrue, ReasonNameTaken,
+		fmt.Sprintf("two machines have the name %q, with boot IDs %s and %s: give one of them another name, and restart l2sm-agent on the one that keeps it", node, own, other))
+}
+
+// UnderlayMTUTooSmall says which tunnel interface carries less than the setting
+// promises.
+func UnderlayMTUTooSmall(iface string, has, want int) metav1.Condition {
+	return condition(ConditionUnderlayMTU, metav1.ConditionTrue, ReasonUnderlayMTU, underlayMTU(iface, has, want))
+}
+
+// TunnelPortOpen says why pods may inject frames.
+func TunnelPortOpen(err error) metav1.Condition {
+	return condition(ConditionTunnelPortOpen, metav1.ConditionTrue, ReasonTunnelPortOpen,
+		fmt.Sprintf("nftables can't be written, so pods may send tunnel packets to nodes, and inject frames into networks: %v; does the kernel have nf_tables?", err))
+}
+
+// AttachmentNodeNotReady says that the attachment's node can't wire it, and why.
+func AttachmentNodeNotReady(node string, why metav1.Condition) metav1.Condition {
+	return condition(ConditionNodeReady, metav1.ConditionFalse, ReasonNodeNotReady,
+		fmt.Sprintf("L2Node %q is not Ready (%s): %s", node, why.Reason, why.Message))
 }
 
 func count(n int, what string) string {

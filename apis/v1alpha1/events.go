@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -113,9 +114,18 @@ func DefinitionTakenEvent(network types.NamespacedName) Event {
 		network, NetworksAnnotation))
 }
 
+// NodeNotReadyEvent tells on a pod what keeps its node from attaching it.
+func NodeNotReadyEvent(network types.NamespacedName, node metav1.Condition) Event {
+	return warning(ReasonNodeNotReady, "Attach", fmt.Sprintf("network %q: %s", network, node.Message))
+}
+
 // UnderlayMTUEvent is for a Node whose tunnel interface carries less than
 // the cluster's setting promises.
 func UnderlayMTUEvent(iface string, has, want int) Event {
-	return warning(ReasonUnderlayMTU, "Check", fmt.Sprintf(
-		"tunnel interface %s has MTU %d but UNDERLAY_MTU is %d: large frames between nodes are lost; raise the interface's MTU or lower the setting", iface, has, want))
+	return warning(ReasonUnderlayMTU, "Check", underlayMTU(iface, has, want))
+}
+
+func underlayMTU(iface string, has, want int) string {
+	return fmt.Sprintf(
+		"tunnel interface %s has MTU %d but UNDERLAY_MTU is %d: large frames between nodes are lost; raise the interface's MTU or lower the setting", iface, has, want)
 }

@@ -21,6 +21,7 @@ func addKnownTypes(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&L2Network{}, &L2NetworkList{},
 		&L2Attachment{}, &L2AttachmentList{},
+		&L2Node{}, &L2NodeList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

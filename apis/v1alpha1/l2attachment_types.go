@@ -98,8 +98,9 @@ type NetworkReference struct {
 
 // L2AttachmentStatus is what became of an attachment.
 type L2AttachmentStatus struct {
-	// Conditions: Accepted (by the controller), Ready (wired by the node),
-	// Learning (only while OVN learns no MAC addresses from the port).
+	// Conditions: Accepted (by the controller), Ready (wired by the node), and by
+	// the controller NodeReady while the node is not Ready and has not wired it, and
+	// Learning while OVN learns no MAC addresses from the port.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
@@ -146,6 +147,7 @@ type L2AttachmentStatus struct {
 // +kubebuilder:printcolumn:name="Node",type=string,JSONPath=`.spec.nodeName`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Node Reason",type=string,JSONPath=`.status.conditions[?(@.type=="NodeReady")].reason`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type L2Attachment struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -13,6 +13,7 @@ import (
 	"l2sm.io/l2sm/internal/agent"
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/cri"
+	"l2sm.io/l2sm/internal/identity"
 )
 
 const long = `l2sm-agent is the node's side of l2sm; one runs on every node.
@@ -24,6 +25,10 @@ integration bridge, and returns when OVN has installed the flows. Pods that run
 are attached, detached and moved as their L2Attachments come, go and change: the
 container runtime says where the pods are. The agent says on each L2Attachment
 of its node whether it is Ready, and removes what sandboxes that are gone left.
+
+It also makes a key for the node, which stays there, and keeps a certificate for
+it that l2sm-controller signs: ovn-controller shows it to OVN's southbound
+database.
 
 It needs the node's network namespace, Open vSwitch's database, the container
 runtime's socket and a writable /proc/sys/net. It writes nothing to disk: it may be
@@ -37,8 +42,9 @@ const example = `  # as the DaemonSet runs it: what is not given comes from the 
 
 // options are what the flags say.
 type options struct {
-	agent   agent.Config
-	verbose bool
+	agent     agent.Config
+	ovnTLSDir string
+	verbose   bool
 }
 
 func newRoot() *cobra.Command {
@@ -66,9 +72,12 @@ func newRoot() *cobra.Command {
 		"MTU in bytes that every node's tunnel interface carries; pods get 58 less (environment: UNDERLAY_MTU)")
 	flags.StringVar(&o.agent.CNISocket, "cni-socket", cni.Socket, "Unix socket on which the CNI plugin asks")
 	flags.StringVar(&o.agent.OVSDB, "ovs-db", "unix:/run/openvswitch/db.sock", "Open vSwitch's database: unix:/PATH or tcp:HOST:PORT")
+	flags.StringVar(&o.agent.RefusalFile, "refusal-file", "/run/openvswitch/refusal", "where ovn-node's checks say why it does not start on this node: one line, a reason and a message")
 	flags.StringVar(&o.agent.CRI, "cri-endpoint", os.Getenv("CRI_ENDPOINT"),
 		"socket of the container runtime, such as unix:///run/containerd/containerd.sock; the first that exists of "+strings.Join(cri.Sockets, ", ")+" if empty (environment: CRI_ENDPOINT)")
 	flags.StringVar(&o.agent.SysctlRoot, "sysctl-root", "/proc/sys", "where /proc/sys is writable; an unprivileged container's own is not")
+	flags.StringVar(&o.ovnTLSDir, "ovn-tls-dir", identity.Dir,
+		"folder for the node's key and certificate for OVN's southbound database, on a memory file system")
 	flags.StringVar(&o.agent.MetricsAddress, "metrics-bind-address", ":9471", "address of Prometheus metrics, of /inventory and of /debug/pprof/, by TLS; 0 for none")
 	flags.StringVar(&o.agent.MetricsTLSDir, "metrics-tls-dir", os.Getenv("METRICS_TLS_DIR"),
 		"folder with tls.crt and tls.key for the metrics' server; without, it signs its own (environment: METRICS_TLS_DIR)")

@@ -13,6 +13,7 @@ import (
 func TestStartsWithoutAPIServer(t *testing.T) {
 	dir := t.TempDir()
 	o := options{
+		ovnTLSDir: filepath.Join(dir, "ovn"),
 		agent: agent.Config{
 			Node: "a", UnderlayMTU: 1500, SysctlRoot: "/proc/sys",
 			CNISocket: filepath.Join(dir, "cni.sock"), OVSDB: "unix:" + filepath.Join(dir, "db.sock"), CRI: "unix://" + filepath.Join(dir, "cri.sock"),

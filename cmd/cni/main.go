@@ -5,12 +5,16 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"time"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 	"github.com/containernetworking/cni/pkg/version"
 
 	"l2sm.io/l2sm/internal/cni"
+	"l2sm.io/l2sm/internal/link"
 )
 
 const about = "CNI plugin l2sm: attaches pods to L2Networks. Multus runs it; it asks the l2sm-agent of its node on " + cni.Socket
@@ -18,7 +22,7 @@ const about = "CNI plugin l2sm: attaches pods to L2Networks. Multus runs it; it 
 func main() {
 	skel.PluginMainFuncs(skel.CNIFuncs{
 		Add:    add,
-		Del:    forwards(cni.Del),
+		Del:    del,
 		Check:  forwards(cni.Check),
 		GC:     forwards(cni.GC),
 		Status: status,
@@ -36,6 +40,27 @@ func add(args *skel.CmdArgs) error {
 		return orTryAgain(err)
 	}
 	return types.PrintResult(result, wanted)
+}
+
+// delTimeout is how long a DEL waits for the agent: an ADD of the pod that is under
+// way has up to 40 s.
+const delTimeout = time.Minute
+
+// del must not keep a pod from ending, neither where the agent is away nor where
+// l2sm was uninstalled and left its configuration: then it removes the container's
+// interfaces itself. The ports in Open vSwitch are left to the agent's sweep.
+func del(args *skel.CmdArgs) error {
+	ctx, cancel := context.WithTimeout(context.Background(), delTimeout)
+	defer cancel()
+	_, err := cni.Do(ctx, cni.Socket, request(cni.Del, args))
+	if !errors.Is(err, cni.ErrUnreachable) {
+		return err
+	}
+	if err := link.New("/proc/sys").Release(args.ContainerID, args.IfName); err != nil {
+		// The network namespace's end takes them along.
+		fmt.Fprintln(os.Stderr, "l2sm: remove interfaces without an agent:", err)
+	}
+	return nil
 }
 
 func forwards(command cni.Command) func(*skel.CmdArgs) error {

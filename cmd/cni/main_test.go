@@ -7,8 +7,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,8 +18,10 @@ import (
 	types100 "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/google/go-cmp/cmp"
 	"github.com/onsi/gomega"
+	"github.com/vishvananda/netlink"
 
 	"l2sm.io/l2sm/internal/cni"
+	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/link/nstest"
 )
 
@@ -156,11 +160,70 @@ func TestAgentRefuses(t *testing.T) {
 }
 
 func TestDeadAgent(t *testing.T) {
-	for command, code := range map[string]uint{"ADD": 11, "DEL": 11, "CHECK": 11, "GC": 11, "STATUS": 50} {
+	for command, code := range map[string]uint{"ADD": 11, "CHECK": 11, "GC": 11, "STATUS": 50} {
 		e := fails(t, command, config)
 		if e.Code != code || !strings.Contains(e.Msg, cni.Socket) || !strings.Contains(e.Msg, "kubectl") {
 			t.Errorf("%s without an agent failed with code %d %q, want code %d, the socket and what to look at", command, e.Code, e.Msg, code)
 		}
+	}
+}
+
+// Without an agent DEL removes what is the container's, and of the DEL's ADD.
+func TestDelWithoutAgent(t *testing.T) {
+	const container = "4f2a9c1e6f0b"
+	l, pod := link.New("/proc/sys"), nstest.NewNS(t)
+	for name, owner := range map[string]link.Owner{
+		"net1": {Container: container, IfName: "net1", Config: "l2sm"},
+		"net2": {Container: container, IfName: "net1", Config: "l2sm"}, // one ADD wires several
+		"net3": {Container: container, IfName: "net3", Config: link.HotConfig},
+		"net4": {Container: container, IfName: "net4", Config: "other"},
+		"net5": {Container: "another", IfName: "net1", Config: "l2sm"},
+	} {
+		end := link.HostEnd{Name: link.HostName(owner.Container, name), Owner: owner}
+		if err := l.Create(end, pod, link.Interface{Name: name, MAC: net.HardwareAddr{2, 0, 0, 0, 0, name[3]}, MTU: 1400}, link.Userspace); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foreign := netlink.NewVeth(netlink.LinkAttrs{Name: "veth-other", TxQLen: -1})
+	foreign.PeerName = "veth-peer"
+	if err := netlink.LinkAdd(foreign); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the runtime may repeat itself
+		if out, failed := run(t, "DEL", config); failed || out != "" {
+			t.Fatalf("DEL printed %q (failed: %v)", out, failed)
+		}
+		var left []string
+		for _, name := range []string{"net1", "net2", "net3", "net4", "net5"} {
+			if _, err := link.Inspect(pod, name); err == nil {
+				left = append(left, name)
+			}
+		}
+		if diff := cmp.Diff([]string{"net4", "net5"}, left); diff != "" {
+			t.Errorf("interfaces after the DEL of net1 (-want +got):\n%s", diff)
+		}
+	}
+	if err := netlink.LinkDel(foreign); err != nil {
+		t.Errorf("a link of another's: %v", err)
+	}
+}
+
+// The socket of an agent that was killed is still there, and refuses.
+func TestDelWithDeadSocket(t *testing.T) {
+	if err := os.MkdirAll(filepath.Dir(cni.Socket), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: cni.Socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.SetUnlinkOnClose(false)
+	t.Cleanup(func() { os.Remove(cni.Socket) })
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if out, failed := run(t, "DEL", config); failed || out != "" {
+		t.Errorf("DEL printed %q (failed: %v)", out, failed)
 	}
 }
 

@@ -22,10 +22,14 @@ import (
 
 // The Secrets that manifests/ovn-central and its clients know.
 const (
-	authoritySecret = "ovn-ca"
-	centralSecret   = "ovn-central-tls"
-	clientSecret    = "ovn-client-tls"
+	// The authority of the databases and of the controller, their client.
+	controlAuthority = "ovn-control-ca"
+	centralSecret    = "ovn-central-tls"
+	controlSecret    = "ovn-control-tls"
 
+	// The authority of what agents and controllers serve themselves. Every node
+	// has agents' key: what it signs, no database and no node takes.
+	metricsAuthority = "l2sm-metrics-ca"
 	agentSecret      = "l2sm-agent-tls"
 	controllerSecret = "l2sm-controller-tls"
 )
@@ -34,20 +38,23 @@ const (
 // learn of a new one within minutes, and ovn-central is not restarted often.
 const renewBefore = 365 * 24 * time.Hour
 
-const pkiLong = `pki makes certificates for OVN's databases and their clients.
+const pkiLong = `pki makes certificates for OVN's databases and the controller.
 
-It keeps them in the Secrets ovn-ca (an authority of our own), ovn-central-tls
-and ovn-client-tls, and in l2sm-agent-tls and l2sm-controller-tls what agents
-and controllers serve their metrics with. It replaces those that are missing or
-will expire within a year, and writes ovn-central's into a folder. It is
-ovn-central's init container.`
+It keeps them in the Secrets ovn-control-ca (an authority of our own),
+ovn-central-tls and ovn-control-tls, and in l2sm-metrics-ca (another one),
+l2sm-agent-tls and l2sm-controller-tls what agents and controllers serve their
+metrics with. It replaces those that are missing or will expire within a year,
+and writes ovn-central's into a folder. It is ovn-central's init container.
+
+Nodes' certificates are not among them: see the flag
+--node-certificate-lifetime of the controller.`
 
 // newPKI is the subcommand pki.
 func newPKI() *cobra.Command {
 	var namespace, dir string
 	command := &cobra.Command{
 		Use:   "pki",
-		Short: "Make the certificates of OVN's databases and their clients",
+		Short: "Make the certificates of OVN's databases and the controller",
 		Long:  pkiLong,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -95,32 +102,44 @@ type keeper struct {
 // ensure makes the Secrets hold certificates that will do, and returns
 // the content of ovn-central's. What will do is left as it is.
 func (k keeper) ensure(ctx context.Context, hosts []string) (map[string][]byte, error) {
-	authority, err := k.authority(ctx)
+	if err := k.metrics(ctx); err != nil {
+		return nil, err
+	}
+	control, err := k.authority(ctx, controlAuthority, "l2sm control")
 	if err != nil {
 		return nil, err
 	}
-	_, err = k.leaf(ctx, authority, clientSecret, nil, func() (pki.Pair, error) {
-		return authority.Client("l2sm", k.now)
+	_, err = k.leaf(ctx, control, controlSecret, nil, func() (pki.Pair, error) {
+		return control.Client("l2sm-controller", k.now)
 	})
 	if err != nil {
 		return nil, err
+	}
+	return k.leaf(ctx, control, centralSecret, hosts, func() (pki.Pair, error) {
+		return control.Server("ovn-central", hosts, k.now)
+	})
+}
+
+// metrics ensures what agents and controllers serve with.
+func (k keeper) metrics(ctx context.Context) error {
+	authority, err := k.authority(ctx, metricsAuthority, "l2sm metrics")
+	if err != nil {
+		return err
 	}
 	for name, host := range map[string]string{agentSecret: inventory.AgentName, controllerSecret: inventory.ControllerName} {
 		_, err := k.leaf(ctx, authority, name, []string{host}, func() (pki.Pair, error) {
 			return authority.Endpoint(host, k.now)
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return k.leaf(ctx, authority, centralSecret, hosts, func() (pki.Pair, error) {
-		return authority.Server("ovn-central", hosts, k.now)
-	})
+	return nil
 }
 
-// authority returns the one that is kept, or a new one.
-func (k keeper) authority(ctx context.Context) (*pki.Authority, error) {
-	s, err := k.get(ctx, authoritySecret)
+// authority returns the one that is kept in a Secret, or a new one.
+func (k keeper) authority(ctx context.Context, secret, name string) (*pki.Authority, error) {
+	s, err := k.get(ctx, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +148,7 @@ func (k keeper) authority(ctx context.Context) (*pki.Authority, error) {
 		return kept, nil
 	}
 
-	made, err := pki.NewAuthority("l2sm", k.now)
+	made, err := pki.NewAuthority(name, k.now)
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func changed(before, after map[string]string) []string {
 func sorted(names ...string) []string { return slices.Sorted(slices.Values(names)) }
 
 func everySecret() []string {
-	return sorted(agentSecret, authoritySecret, centralSecret, clientSecret, controllerSecret)
+	return sorted(agentSecret, centralSecret, controlAuthority, controlSecret, controllerSecret, metricsAuthority)
 }
 
 // Each step runs the keeper on what the step before has left on a real
@@ -67,7 +67,8 @@ func TestEnsureCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now, hosts := time.Now(), centralHosts("default", "10.96.0.20")
+	now, hosts, moved := time.Now(), centralHosts("default", "10.96.0.20"), centralHosts("default", "10.96.0.21")
+	late := now.Add(pki.LeafLifetime - renewBefore + time.Hour)
 	nothing := func() error { return nil }
 	remove := func(name string) func() error {
 		return func() error {
@@ -86,10 +87,11 @@ func TestEnsureCertificates(t *testing.T) {
 	}{
 		{"First", "There is nothing yet.", nothing, hosts, now, everySecret()},
 		{"Again", "What will do is kept, or running daemons would lose each other.", nothing, hosts, now, []string{}},
-		{"NewAddress", "The Service was re-created.", nothing, centralHosts("default", "10.96.0.21"), now, []string{centralSecret}},
-		{"ClientGone", "The authority is still there to sign another.", remove(clientSecret), centralHosts("default", "10.96.0.21"), now, []string{clientSecret}},
-		{"Old", "Leaves are renewed in their last year, the authority lives on.", nothing, centralHosts("default", "10.96.0.21"), now.Add(pki.LeafLifetime - renewBefore + time.Hour), sorted(agentSecret, centralSecret, clientSecret, controllerSecret)},
-		{"AuthorityGone", "Nothing that it signed can be renewed, so all is made again.", remove(authoritySecret), hosts, now, everySecret()},
+		{"NewAddress", "The Service was re-created.", nothing, moved, now, []string{centralSecret}},
+		{"ClientGone", "The authority is still there to sign another.", remove(controlSecret), moved, now, []string{controlSecret}},
+		{"Old", "Leaves are renewed in their last year, the authority lives on.", nothing, moved, late, sorted(agentSecret, centralSecret, controlSecret, controllerSecret)},
+		{"ControlGone", "What it signed can't be renewed, so it is made again, and nothing else.", remove(controlAuthority), moved, late, sorted(centralSecret, controlAuthority, controlSecret)},
+		{"MetricsGone", "The databases have nothing to do with it.", remove(metricsAuthority), moved, late, sorted(agentSecret, controllerSecret, metricsAuthority)},
 	}
 	for _, step := range steps {
 		t.Run(step.name, func(t *testing.T) {

@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/identity"
 )
 
 const long = `l2sm-controller is the control plane of l2sm.
@@ -26,10 +28,13 @@ Run two of it for a quick takeover; one is elected to work. Outside of a
 cluster, KUBECONFIG says which one to serve.`
 
 const example = `  # as the Deployment runs it: what is not given comes from the environment
-  l2sm-controller --nb=ssl:10.96.0.20:6641 --sb=ssl:10.96.0.20:6642 --tls-dir=/tls
+  l2sm-controller --nb=ssl:10.96.0.20:6641 --sb=ssl:10.96.0.20:6643 --tls-dir=/tls
 
   # on a developer's machine, with databases of its own
   l2sm-controller --nb=unix:/tmp/nb.sock --sb=unix:/tmp/sb.sock --leader-elect=false`
+
+// minNodeCertificateLifetime leaves time to renew a certificate, and to try again.
+const minNodeCertificateLifetime = 30 * time.Second
 
 // options are what the flags say.
 type options struct {
@@ -37,12 +42,14 @@ type options struct {
 	tlsDir                 string
 	underlayMTU            int32
 	refuseOverlaps         bool
-	namespace              string
-	leaderElect            bool
-	metricsAddress         string
-	metricsTLSDir          string
-	probeAddress           string
-	verbose                bool
+	// nodeCertificateLifetime bounds nodes' certificates.
+	nodeCertificateLifetime time.Duration
+	namespace               string
+	leaderElect             bool
+	metricsAddress          string
+	metricsTLSDir           string
+	probeAddress            string
+	verbose                 bool
 	// wrong is what can't be read in the environment.
 	wrong error
 }
@@ -69,6 +76,8 @@ func newRoot() *cobra.Command {
 	o.addClusterFlags(flags)
 	flags.BoolVar(&o.refuseOverlaps, "refuse-overlaps", o.choice("REFUSE_OVERLAPS"),
 		"refuse new networks whose subnets are Services', pods' or nodes' too, instead of a warning (environment: REFUSE_OVERLAPS)")
+	flags.DurationVar(&o.nodeCertificateLifetime, "node-certificate-lifetime", identity.MaxLifetime,
+		"longest lifetime of a node's certificate for the southbound database; agents renew it at half to three quarters of that")
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "work only when elected; needed where more than one runs")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address of Prometheus metrics and of /inventory, by TLS; 0 for none")
 	flags.StringVar(&o.metricsTLSDir, "metrics-tls-dir", os.Getenv("METRICS_TLS_DIR"),
@@ -101,6 +110,9 @@ func (o options) check() error {
 		if len(endpoints) == 0 {
 			return fmt.Errorf("%s is missing: say where the database is, such as %s=tcp:10.96.0.20:6641", flag, flag)
 		}
+	}
+	if l := o.nodeCertificateLifetime; l < minNodeCertificateLifetime || l > identity.MaxLifetime {
+		return fmt.Errorf("--node-certificate-lifetime=%s: want %s to %s", l, minNodeCertificateLifetime, identity.MaxLifetime)
 	}
 	if most := v1alpha1.MaxMTU(o.underlayMTU); most < 68 {
 		return fmt.Errorf("--underlay-mtu=%d leaves pods %d bytes; IPv4 needs 68 (RFC 791)", o.underlayMTU, most)

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	"go.uber.org/zap/zapcore"
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -47,14 +49,32 @@ func run(ctx context.Context, o options) error {
 	if err := addChecks(mgr, northbound); err != nil {
 		return err
 	}
+	control, err := o.controlAuthority()
+	if err != nil {
+		return err
+	}
 	err = controllers.Setup(mgr, controllers.Config{
 		Northbound: northbound, Southbound: southbound,
 		UnderlayMTU: o.underlayMTU, RefuseOverlaps: o.refuseOverlaps,
+		ControlAuthority: control, NodeCertificateLifetime: o.nodeCertificateLifetime,
 	})
 	if err != nil {
 		return err
 	}
 	return manage.Run(ctx, mgr)
+}
+
+// controlAuthority is that of the databases' certificates, in PEM; empty where
+// they are reached without TLS.
+func (o options) controlAuthority() (string, error) {
+	if !o.usesTLS() {
+		return "", nil
+	}
+	text, err := os.ReadFile(filepath.Join(o.tlsDir, pki.AuthorityFile))
+	if err != nil {
+		return "", fmt.Errorf("read the databases' authority: %w", err)
+	}
+	return string(text), nil
 }
 
 // dial starts to connect to both databases; it does not wait for them.
@@ -109,7 +129,7 @@ func newManager(o options) (ctrl.Manager, error) {
 // newScheme has the kinds that the controllers read and write.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, networkingv1.AddToScheme, v1alpha1.AddToScheme, nadv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, certificatesv1.AddToScheme, networkingv1.AddToScheme, v1alpha1.AddToScheme, nadv1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("register API kinds: %w", err)
 		}

@@ -174,3 +174,31 @@ func (s *stream) lost(from, to time.Time) (lost int, gap time.Duration) {
 	}
 	return lost, gap
 }
+
+// answers are what became of the requests of some spans of time: how many, how
+// many without an answer, and how long the others took, in ms.
+type answers struct {
+	sent, lost int
+	trips      []float64
+}
+
+// tripsAfter looks at the requests of the spans that begin at those times.
+func (s *stream) tripsAfter(at []time.Time) answers {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var a answers
+	for _, from := range at {
+		for i, sent := range s.sent {
+			if sent.Before(from.Add(stormSettles)) || sent.After(from.Add(stormSpan-stormSettles)) {
+				continue
+			}
+			a.sent++
+			if s.answered[i].IsZero() {
+				a.lost++
+				continue
+			}
+			a.trips = append(a.trips, ms(s.answered[i].Sub(sent)))
+		}
+	}
+	return a
+}

@@ -41,7 +41,7 @@ func startFloor(ctx context.Context, l *lab.Lab) (*floorProcess, error) {
 }
 
 func (f *floorProcess) start(ctx context.Context, l *lab.Lab) error {
-	out, err := l.Kubectl(ctx, "-n", systemNS, "get", "secret", "ovn-client-tls", "-o", "json")
+	out, err := l.Kubectl(ctx, "-n", systemNS, "get", "secret", "ovn-control-tls", "-o", "json")
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}

@@ -28,7 +28,7 @@ func run() error {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(attachCommand(), hotCommand(), moveCommand(), floorCommand())
+	root.AddCommand(attachCommand(), hotCommand(), moveCommand(), stormCommand(), floorCommand())
 	return root.ExecuteContext(ctx)
 }
 

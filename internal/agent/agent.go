@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -15,6 +16,7 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/cri"
+	"l2sm.io/l2sm/internal/firewall"
 	"l2sm.io/l2sm/internal/kube"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
@@ -48,6 +50,13 @@ type Config struct {
 	// zero values stand for the defaults.
 	AttachTimeout, InstallTimeout time.Duration
 
+	// RefusalFile is where ovn-node's checks say why it does not start.
+	RefusalFile string
+	// Version is the agent's.
+	Version string
+
+	// bootID stands for the machine's, for tests.
+	bootID string
 	// step is plugger's, for tests.
 	step func(done string)
 }
@@ -66,6 +75,8 @@ type Agent struct {
 	settler  *settler
 	sweeper  *sweeper
 	underlay *underlay
+	firewall *firewall.Keeper
+	reporter *reporter
 
 	// pods holds one lock for each life of a pod: see life. Calls for one come one
 	// by one.
@@ -107,7 +118,9 @@ func New(api *rest.Config, c Config, log logr.Logger) (*Agent, error) {
 		return nil, err
 	}
 	a.plugger = plugger{links: link.New(c.SysctlRoot), ovs: vswitch, step: c.step}
-	a.underlay = &underlay{log: log.WithName("underlay"), complain: a.complain, ovs: vswitch, want: int(c.UnderlayMTU)}
+	a.reporter = newReporter(a)
+	a.firewall = firewall.New(log.WithName("firewall"), func(err error) { a.reporter.tell(func(v *nodeView) { v.open = err }) }, firewall.GenevePort)
+	a.underlay = &underlay{log: log.WithName("underlay"), complain: a.complain, ovs: vswitch, want: int(c.UnderlayMTU), seen: a.tunnelsAt}
 	return a, a.follow()
 }
 
@@ -119,6 +132,7 @@ func (a *Agent) follow() error {
 			a.watcher.podChanged(cmp.Or(after, before))
 			a.sweeper.podChanged(before, after)
 		}),
+		a.node.OnSelf(func(_, _ *v1alpha1.L2Node) { a.reporter.wake() }),
 		a.node.OnAttachment(func(before, after *v1alpha1.L2Attachment) {
 			a.changed.Raise()
 			a.watcher.wake(keyOf(cmp.Or(after, before)))
@@ -133,6 +147,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	filled := make(chan struct{})
 	all.Go(func() error { return a.serveProbes(ctx) })
 	all.Go(func() error { return a.serveMetrics(ctx) })
+	all.Go(func() error { return a.firewall.Run(ctx) }) // whether the API server answers or not
 	all.Go(func() error {
 		a.node.Run(ctx, func() { close(filled) })
 		return nil
@@ -152,11 +167,19 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) work(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{
-		a.serve, a.settler.run, a.watcher.run, a.watcher.followLinks, a.sweeper.run, a.underlay.run,
+		a.serve, a.reporter.run, a.settler.run, a.watcher.run, a.watcher.followLinks, a.sweeper.run, a.underlay.run,
 	} {
 		all.Go(func() error { return part(ctx) })
 	}
 	return all.Wait()
+}
+
+// tunnelsAt takes the tunnels' addresses and the interfaces that hold them.
+func (a *Agent) tunnelsAt(ips []netip.Addr, holders []link.Holder) {
+	a.reporter.tunnels(ips, holders)
+	if interfaces, known := arrivals(holders); known {
+		a.firewall.SetTunnels(interfaces...)
+	}
 }
 
 // serve answers calls until ctx ends. The connection to OVS outlives it: calls

@@ -59,7 +59,7 @@ func TestComparePort(t *testing.T) {
 		"Gone":         {"a user removed the port", nil, "has no port"},
 		"NotInstalled": {"ovn-controller lost it", changed(func(p *ovs.Port) { p.State.Installed = false }), "not installed"},
 		"Refused":      {"the device is gone", changed(func(p *ovs.Port) { p.State.Error = "No such device" }), "No such device"},
-		"Hot":          {"it was plugged in by the watch", changed(func(p *ovs.Port) { p.Sandbox.IfName, p.Sandbox.Config = "net1", hotConfig }), ""},
+		"Hot":          {"it was plugged in by the watch", changed(func(p *ovs.Port) { p.Sandbox.IfName, p.Sandbox.Config = "net1", link.HotConfig }), ""},
 		"Settled":      {"the watch's notes are not the attachment's", changed(func(p *ovs.Port) { p.Noted = ovs.Noted{Network: "default/b", InstalledAt: 7, MTU: 1} }), ""},
 		"Other":        {"a user pointed it elsewhere", changed(func(p *ovs.Port) { p.LogicalPort = "l2sm/x/y" }), "l2sm/x/y"},
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	cnitypes "github.com/containernetworking/cni/pkg/types"
@@ -13,16 +14,20 @@ import (
 )
 
 // del removes what the ADD of this container and CNI_IFNAME made, and what was
-// plugged into the container since: nothing else tells that it is torn down.
+// plugged into the container since: nothing else tells that it is torn down. Without
+// Open vSwitch it removes the links, and the sweep the ports.
 func (a *Agent) del(ctx context.Context, call *cni.Call) error {
 	a.torn.add(call.Container)
 	life := ""
 	if call.Pod.Name != "" {
 		life = a.life(types.NamespacedName{Namespace: call.Pod.Namespace, Name: call.Pod.Name}, call.Pod.UID)
 	}
-	return a.release(ctx, life, call.Container, func(made link.Owner) bool {
-		return made.IfName == call.IfName || made.Config == hotConfig
-	})
+	err := a.release(ctx, life, call.Container, func(made link.Owner) bool { return made.EndsWith(call.IfName) })
+	if errors.Is(err, ovs.ErrNotConnected) || errors.Is(err, ovs.ErrNoBridge) {
+		// The sandbox must go all the same, also where Open vSwitch never comes back.
+		return a.links.Release(call.Container, call.IfName)
+	}
+	return err
 }
 
 // release removes from a container of one life of a pod, or of one that OVS knows

@@ -83,6 +83,9 @@ func (v *view) wantsSandbox() bool {
 	return port == nil || port.State.Error != "" || !v.device
 }
 
+// lost says whether the attachment's port has lost its device.
+func (v *view) lost() bool { return v.port() != nil && !v.device }
+
 // port is the attachment's in the life of the pod that it is bound to.
 func (v *view) port() *ovs.Port {
 	for i, p := range v.ports {

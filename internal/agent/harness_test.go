@@ -49,9 +49,12 @@ import (
 const (
 	nodeName    = "node-a"
 	underlayMTU = 1500
-	// patience is how long a test waits for what must happen.
-	patience = 20 * time.Second
+	// refusalFile is where ovn-node says why it does not start.
+	refusalFile = "/run/refusal"
 )
+
+// patience is how long a test waits for what must happen.
+var patience = nstest.Patience(20 * time.Second)
 
 var (
 	scheme = runtime.NewScheme()
@@ -65,12 +68,6 @@ var (
 
 func TestMain(m *testing.M) { nstest.Main(m, buildPlugin, startAPI) }
 
-func buildPlugin() error {
-	build := exec.Command("go", "build", "-o", plugin, "l2sm.io/l2sm/cmd/cni")
-	build.Stderr = os.Stderr
-	return build.Run()
-}
-
 // startAPI leaves the server to the end of the process, which takes it along.
 func startAPI() error {
 	ctrl.SetLogger(logr.Discard())
@@ -78,6 +75,9 @@ func startAPI() error {
 		if err := add(scheme); err != nil {
 			return err
 		}
+	}
+	if folder := os.Getenv(apiVariable); folder != "" {
+		return joinAPI(folder)
 	}
 	env := &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "manifests", "crd")},
@@ -90,7 +90,11 @@ func startAPI() error {
 		return fmt.Errorf("start kube-apiserver and etcd: %w; KUBEBUILDER_ASSETS must name the folder of their binaries, and `make test` sets it", err)
 	}
 	api, kubeconfig = started, env.KubeConfig
-	return nil
+	c, err := client.New(api, client.Options{Scheme: scheme})
+	if err != nil {
+		return err
+	}
+	return c.Create(context.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}})
 }
 
 // world is a node with a real Open vSwitch and OVN, and an agent on it. The
@@ -142,7 +146,8 @@ func startNode(t testing.TB) *world {
 
 func (w *world) startAgent(change ...func(*agent.Config)) {
 	w.t.Helper()
-	c := agent.Config{Node: nodeName, CNISocket: cni.Socket, CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys", MetricsAddress: "0", ProbeAddress: "0"}
+	c := agent.Config{Node: nodeName, CNISocket: cni.Socket, CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys", MetricsAddress: "0", ProbeAddress: "0",
+		RefusalFile: refusalFile, Version: "test"}
 	for _, f := range change {
 		f(&c)
 	}

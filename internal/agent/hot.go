@@ -15,11 +15,6 @@ import (
 	"l2sm.io/l2sm/internal/ovs"
 )
 
-// hotConfig stands where ADDs write the name of their network configuration,
-// on what is plugged into a running pod. No configuration can be called so
-// (CNI specification, "Configuration format": name), so GC leaves it alone.
-const hotConfig = "@hot"
-
 // errTaken says that the pod has an interface of the name that is not ours.
 var errTaken = errors.New("the pod has an interface of this name already, which l2sm did not make")
 
@@ -36,8 +31,14 @@ func (w *watcher) reconcile(ctx context.Context, key types.NamespacedName) (time
 	if err := w.detach(ctx, key, decide(v).strays, stages); err != nil {
 		return 0, err
 	}
+	if v.attachment == nil {
+		w.losses.forget(key)
+	}
 	if v.attachment == nil || !v.attachment.Bound() {
 		return 0, nil
+	}
+	if left := w.losses.left(key, time.Now()); left > 0 && v.wantsSandbox() {
+		return left, w.report(ctx, v, nil)
 	}
 	err = w.bring(ctx, key, v, stages)
 	again, pressed := w.press(ctx, key, v)
@@ -130,13 +131,16 @@ func (w *watcher) bring(ctx context.Context, key types.NamespacedName, v view, s
 		return err
 	}
 	stages.reach(stageSandbox)
+	if v.lost() || w.losses.known(key) { // one that goes while it is plugged in leaves no port
+		w.losses.mend(key, time.Now())
+	}
 	return w.plugHot(ctx, v, stages)
 }
 
 // plugHot is called with the pod's lock held.
 func (w *watcher) plugHot(ctx context.Context, v view, stages *stages) error {
 	s := ovs.Sandbox{
-		Container: v.sandbox.container, IfName: v.attachment.Spec.Interface, Config: hotConfig, Netns: v.sandbox.netns,
+		Container: v.sandbox.container, IfName: v.attachment.Spec.Interface, Config: link.HotConfig, Netns: v.sandbox.netns,
 		PodNamespace: v.pod.Namespace, PodName: v.pod.Name, PodUID: string(v.pod.UID),
 	}
 	if end := v.sandbox.end; end != nil && end.Owner != (link.Owner{}) {

@@ -134,7 +134,7 @@ func (s *settler) networkOf(ctx context.Context, p ovs.Port) (string, error) {
 // second (ovs-vswitchd.conf.db(5), max-revalidator), and the pod ask for its
 // neighbours again after a second only. An ADD has its pod wait.
 func (s *settler) show(ctx context.Context, p ovs.Port, first bool) error {
-	hot := p.Sandbox.Config == hotConfig
+	hot := p.Sandbox.Config == link.HotConfig
 	if first && !hot {
 		return nil
 	}

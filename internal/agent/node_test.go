@@ -4,6 +4,7 @@ package agent_test
 
 import (
 	"net"
+	"os/exec"
 	"testing"
 
 	"github.com/containernetworking/cni/pkg/types"
@@ -14,6 +15,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/agent"
+	"l2sm.io/l2sm/internal/firewall"
 	"l2sm.io/l2sm/internal/link/nstest"
 )
 
@@ -154,7 +156,6 @@ func TestStatus(t *testing.T) {
 		return e.Code
 	}, patience, "20ms").Should(Equal(uint(50)), "without Open vSwitch no ADD can be served")
 	s.fails("ADD", types.ErrTryAgainLater, "not connected to Open vSwitch")
-	s.fails("DEL", types.ErrTryAgainLater, "not connected to Open vSwitch")
 	w.StartServer()
 	NewWithT(t).Eventually(func() bool { _, e := s.run("STATUS"); return e == nil }, patience, "20ms").Should(BeTrue())
 	s.ok("DEL")
@@ -213,6 +214,10 @@ func TestUnderlay(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.Eventually(w.complaints, patience, "50ms").Should(ConsistOf(ContainSubstring("eth1 has MTU 1500 but UNDERLAY_MTU is 1600")))
+	g.Eventually(func() string {
+		out, _ := exec.Command("nft", "list", "table", "inet", firewall.TableName).CombinedOutput()
+		return string(out)
+	}, patience, "50ms").Should(And(ContainSubstring(`iifname != "eth1"`), ContainSubstring("udp dport 6081")), "tunnels' packets come in by their interface only")
 }
 
 // complaints are the events on the node about the underlay.

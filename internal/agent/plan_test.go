@@ -88,7 +88,7 @@ func TestPlanPlug(t *testing.T) {
 		return ovs.Port{Name: container + "-" + attachment, Attachment: attachment, Sandbox: sandbox(container, ifname)}
 	}
 	hot := func(p ovs.Port) ovs.Port {
-		p.Sandbox.Config = hotConfig
+		p.Sandbox.Config = link.HotConfig
 		return p
 	}
 	named := func(p ovs.Port) ovs.Port {

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/link"
 )
 
 // readiness is what is to be said on a bound attachment, if anything. failed
@@ -27,7 +28,7 @@ func readiness(v view, failed error) (metav1.Condition, bool) {
 		return v1alpha1.AttachmentNotReady(v1alpha1.ReasonFailed, "the interface is gone, as when the pod's sandbox is"), true
 	case port.State.Error != "":
 		return v1alpha1.AttachmentNotReady(v1alpha1.ReasonFailed, "ovs-vswitchd: "+port.State.Error), true
-	case !port.State.Installed || port.Sandbox.Config == hotConfig && port.Noted.InstalledAt == 0:
+	case !port.State.Installed || port.Sandbox.Config == link.HotConfig && port.Noted.InstalledAt == 0:
 		return v1alpha1.AttachmentNotReady(v1alpha1.ReasonWiring, "OVN's flows are not installed"), outdated(stands)
 	case moving(a, noted):
 		return v1alpha1.AttachmentNotReady(v1alpha1.ReasonWiring,

@@ -23,9 +23,13 @@ import (
 // runtime none for what it has forgotten. It looks at start, when a pod goes,
 // and when Open vSwitch's database is there again. Where the runtime can't be
 // asked it tries again until it can.
+//
+// Of a pod that changes it looks at that pod's ports alone: its sandbox may be
+// another one, and the old network namespace may live on.
 type sweeper struct {
 	*Agent
-	loop *loop[string]
+	loop  *loop[string]
+	byPod *loop[types.NamespacedName]
 }
 
 // theNode is the only key: there is one node to sweep.
@@ -34,13 +38,20 @@ const theNode = "node"
 func newSweeper(a *Agent) *sweeper {
 	s := &sweeper{Agent: a}
 	s.loop = newLoop(a.log.WithName("sweep"), func(ctx context.Context, _ string) (time.Duration, error) { return 0, s.sweep(ctx) })
+	s.byPod = newLoop(a.log.WithName("sandboxes"), func(ctx context.Context, pod types.NamespacedName) (time.Duration, error) {
+		return 0, s.sweepPod(ctx, pod)
+	})
 	return s
 }
 
-// podChanged has the node swept when a pod goes or ends.
+// podChanged has the node swept when a pod goes or ends, and the pod's ports
+// looked at when it changes.
 func (s *sweeper) podChanged(before, after *corev1.Pod) {
-	if after == nil || before != nil && !attach.Ended(before) && attach.Ended(after) {
+	switch {
+	case after == nil || before != nil && !attach.Ended(before) && attach.Ended(after):
 		s.loop.add(theNode)
+	case before != nil:
+		s.byPod.add(keyOf(after))
 	}
 }
 
@@ -48,8 +59,36 @@ func (s *sweeper) podChanged(before, after *corev1.Pod) {
 // database.
 func (s *sweeper) run(ctx context.Context) error {
 	go s.eachSession(ctx, func(context.Context) { s.loop.add(theNode) })
+	go s.byPod.run(ctx, 1)
 	s.loop.run(ctx, 1)
 	return nil
+}
+
+// sweepPod asks the runtime about a pod only that has ports.
+func (s *sweeper) sweepPod(ctx context.Context, key types.NamespacedName) error {
+	pod := s.node.Pod(key)
+	ports, err := s.ovs.Ports(ctx)
+	if pod == nil || errors.Is(err, ovs.ErrNotConnected) {
+		return nil // the whole node is swept then
+	}
+	if err != nil {
+		return err
+	}
+	ports = slices.DeleteFunc(ports, func(p ovs.Port) bool { return p.Sandbox.PodUID != string(pod.UID) })
+	if len(ports) == 0 {
+		return nil
+	}
+	sandboxes, err := s.cri.SandboxesOf(ctx, sandboxUID(pod))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, p := range ports {
+		if isLeft(p, pod, sandboxes) {
+			errs = append(errs, s.sweepPort(ctx, p))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (s *sweeper) sweep(ctx context.Context) error {

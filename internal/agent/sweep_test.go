@@ -125,8 +125,8 @@ var empty = cmp.Transformer("EmptyIsNil", func(ends []link.HostEnd) []link.HostE
 })
 
 func TestOrphans(t *testing.T) {
-	end := link.HostEnd{Name: link.HostName("c1", "net1"), Owner: link.Owner{Container: "c1", IfName: "net1", Config: hotConfig}}
-	other := link.HostEnd{Name: link.HostName("c2", "net1"), Owner: link.Owner{Container: "c2", IfName: "net1", Config: hotConfig}}
+	end := link.HostEnd{Name: link.HostName("c1", "net1"), Owner: link.Owner{Container: "c1", IfName: "net1", Config: link.HotConfig}}
+	other := link.HostEnd{Name: link.HostName("c2", "net1"), Owner: link.Owner{Container: "c2", IfName: "net1", Config: link.HotConfig}}
 	older := attachment(func(a *v1alpha1.L2Attachment) { a.Spec.PodUID = "older" })
 	cases := map[string]struct {
 		reason      string

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/go-logr/logr"
 	"github.com/vishvananda/netlink"
@@ -24,8 +25,11 @@ type underlay struct {
 	// want is UNDERLAY_MTU, in bytes.
 	want int
 
-	// told is what was last complained of.
-	told link.Holder
+	// seen is called with the tunnels' addresses and the interfaces that hold them.
+	seen func([]netip.Addr, []link.Holder)
+
+	// told are those that were last complained of.
+	told []link.Holder
 }
 
 // run looks at start, when the tunnels' address changes, and when the
@@ -52,28 +56,28 @@ func (u *underlay) follow(ctx context.Context) error {
 	if err := netlink.AddrSubscribe(addrs, ctx.Done()); err != nil {
 		return fmt.Errorf("subscribe to addresses: %w", err)
 	}
-	var ip netip.Addr
-	var found link.Holder
+	var ips []netip.Addr
+	var found []link.Holder
 	for {
 		changed := u.ovs.Changed()
-		if encap, err := u.ovs.EncapIP(ctx); err == nil && encap != ip {
-			ip = encap
-			found = u.look(ctx, ip)
+		if encap, err := u.ovs.EncapIPs(ctx); err == nil && !slices.Equal(encap, ips) {
+			ips = encap
+			found = u.look(ctx, ips)
 		}
 		select {
 		case update, open := <-links:
 			if !open {
 				return nil
 			}
-			if int(update.Index) == found.Index {
-				found = u.look(ctx, ip)
+			if slices.ContainsFunc(found, func(h link.Holder) bool { return h.Index == int(update.Index) }) {
+				found = u.look(ctx, ips)
 			}
 		case update, open := <-addrs:
 			if !open {
 				return nil
 			}
-			if addressOf(update.LinkAddress) == ip {
-				found = u.look(ctx, ip)
+			if slices.Contains(ips, addressOf(update.LinkAddress)) {
+				found = u.look(ctx, ips)
 			}
 		case <-changed:
 		case <-ctx.Done():
@@ -82,25 +86,46 @@ func (u *underlay) follow(ctx context.Context) error {
 	}
 }
 
-// look finds the interface and complains of it, once for each state.
-func (u *underlay) look(ctx context.Context, ip netip.Addr) link.Holder {
-	found, err := link.HolderOf(ip)
-	if err != nil {
-		u.log.Info("Could not look at the tunnel interface", "address", ip.String(), "error", err.Error())
-		return link.Holder{}
+// look finds the interfaces and complains of them, once for each state.
+func (u *underlay) look(ctx context.Context, ips []netip.Addr) []link.Holder {
+	var found, narrow []link.Holder
+	for _, ip := range ips {
+		holder, err := link.HolderOf(ip)
+		if err != nil {
+			u.log.Info("Could not look at the tunnel interface", "address", ip.String(), "error", err.Error())
+			return found
+		}
+		if holder.Index == 0 {
+			continue
+		}
+		found = append(found, holder)
+		if holder.MTU >= u.want {
+			continue
+		}
+		narrow = append(narrow, holder)
+		if !slices.Contains(u.told, holder) {
+			complaint := v1alpha1.UnderlayMTUEvent(holder.Name, holder.MTU, u.want)
+			u.log.Info(complaint.Message, "interface", holder.Name)
+			u.complain(ctx, complaint)
+		}
 	}
-	if found.Index == 0 || found.MTU >= u.want {
-		u.told = link.Holder{}
-		return found
-	}
-	if found == u.told {
-		return found
-	}
-	u.told = found
-	complaint := v1alpha1.UnderlayMTUEvent(found.Name, found.MTU, u.want)
-	u.log.Info(complaint.Message, "interface", found.Name)
-	u.complain(ctx, complaint)
+	u.told = narrow
+	u.seen(ips, found)
 	return found
+}
+
+// arrivals are the interfaces by which tunnels' packets come in, for a firewall:
+// none where any may be one, since an address that is held by no interface that
+// receives is reached by others. It says nothing while there is no address.
+func arrivals(found []link.Holder) (interfaces []string, known bool) {
+	for _, h := range found {
+		if h.Local {
+			return nil, true
+		}
+		interfaces = append(interfaces, h.Arrivals()...)
+	}
+	slices.Sort(interfaces)
+	return slices.Compact(interfaces), len(interfaces) > 0
 }
 
 func addressOf(n net.IPNet) netip.Addr {

@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/link"
 )
 
 // Each state of the interface is complained of once.
@@ -29,7 +30,7 @@ func TestUnderlayLook(t *testing.T) {
 	}
 	told := 0
 	complain := func(context.Context, v1alpha1.Event) { told++ }
-	u := &underlay{log: logr.Discard(), complain: complain, want: 1600}
+	u := &underlay{log: logr.Discard(), complain: complain, seen: func([]netip.Addr, []link.Holder) {}, want: 1600}
 
 	steps := []struct {
 		reason   string
@@ -49,7 +50,7 @@ func TestUnderlayLook(t *testing.T) {
 			t.Fatal(err)
 		}
 		told = 0
-		u.look(t.Context(), netip.MustParseAddr(step.ip))
+		u.look(t.Context(), []netip.Addr{netip.MustParseAddr(step.ip)})
 		if diff := cmp.Diff(step.complain, told > 0); diff != "" {
 			t.Errorf("MTU %d, which is %s (-want +got complaint):\n%s", step.mtu, step.reason, diff)
 		}

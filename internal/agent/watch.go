@@ -25,6 +25,8 @@ type watcher struct {
 	// moves are the times since when ports have awaited the flows of the network
 	// that they were moved to, by the port's name.
 	moves sync.Map
+	// losses slow down what plugs a lost interface in again.
+	losses losses
 }
 
 // workers is how many attachments are worked on at a time: one that waits for

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,7 +26,7 @@ import (
 // Client reaches the API server. Its methods may be called from any goroutine.
 type Client struct {
 	*Reviews
-	core, l2sm, events rest.Interface
+	core, l2sm, events, certificates rest.Interface
 }
 
 // New returns a client. It connects with the first request.
@@ -56,6 +57,7 @@ func New(config *rest.Config) (*Client, error) {
 	}{
 		{&c.core, builtin, corev1.SchemeGroupVersion},
 		{&c.events, builtin, eventsv1.SchemeGroupVersion},
+		{&c.certificates, builtin, certificatesv1.SchemeGroupVersion},
 		{&c.l2sm, own, v1alpha1.GroupVersion},
 	} {
 		if *group.into, err = newREST(group.config, shared, group.version); err != nil {
@@ -78,8 +80,9 @@ func newREST(base *rest.Config, shared *http.Client, version schema.GroupVersion
 func newCodecs() (serializer.CodecFactory, error) {
 	scheme := runtime.NewScheme()
 	for version, kinds := range map[schema.GroupVersion][]runtime.Object{
-		corev1.SchemeGroupVersion:   {&corev1.Pod{}, &corev1.PodList{}},
-		eventsv1.SchemeGroupVersion: {&eventsv1.Event{}},
+		corev1.SchemeGroupVersion:         {&corev1.Pod{}, &corev1.PodList{}, &corev1.Node{}, &corev1.ConfigMap{}, &corev1.ConfigMapList{}},
+		eventsv1.SchemeGroupVersion:       {&eventsv1.Event{}},
+		certificatesv1.SchemeGroupVersion: {&certificatesv1.CertificateSigningRequest{}, &certificatesv1.CertificateSigningRequestList{}},
 	} {
 		scheme.AddKnownTypes(version, kinds...)
 		metav1.AddToGroupVersion(scheme, version)

@@ -20,6 +20,9 @@ import (
 // it must not be changed.
 type Node struct {
 	pods, attachments cache.SharedIndexInformer
+	// self holds the node's own L2Node.
+	self cache.SharedIndexInformer
+	name string
 }
 
 // podIndex finds L2Attachments by the namespace and name of their pod.
@@ -27,19 +30,25 @@ const podIndex = "pod"
 
 // Node makes the caches of a node. They fill once Run runs.
 func (c *Client) Node(name string) (*Node, error) {
-	pods, err := ofNode(c.core, "pods", &corev1.Pod{}, name, stripPod, cache.Indexers{})
+	pods, err := ofNode(c.core, "pods", &corev1.Pod{}, onNode(name), stripPod, cache.Indexers{})
 	if err != nil {
 		return nil, err
 	}
-	attachments, err := ofNode(c.l2sm, "l2attachments", &v1alpha1.L2Attachment{}, name, stripAttachment, cache.Indexers{podIndex: podOf})
+	attachments, err := ofNode(c.l2sm, "l2attachments", &v1alpha1.L2Attachment{}, onNode(name), stripAttachment, cache.Indexers{podIndex: podOf})
 	if err != nil {
 		return nil, err
 	}
-	return &Node{pods: pods, attachments: attachments}, nil
+	self, err := ofNode(c.l2sm, "l2nodes", &v1alpha1.L2Node{}, fields.OneTermEqualSelector("metadata.name", name), stripL2Node, cache.Indexers{})
+	if err != nil {
+		return nil, err
+	}
+	return &Node{pods: pods, attachments: attachments, self: self, name: name}, nil
 }
 
-func ofNode(from rest.Interface, resource string, kind runtime.Object, node string, strip cache.TransformFunc, by cache.Indexers) (cache.SharedIndexInformer, error) {
-	list := cache.NewListWatchFromClient(from, resource, "", fields.OneTermEqualSelector("spec.nodeName", node))
+func onNode(name string) fields.Selector { return fields.OneTermEqualSelector("spec.nodeName", name) }
+
+func ofNode(from rest.Interface, resource string, kind runtime.Object, of fields.Selector, strip cache.TransformFunc, by cache.Indexers) (cache.SharedIndexInformer, error) {
+	list := cache.NewListWatchFromClient(from, resource, "", of)
 	informer := cache.NewSharedIndexInformer(list, kind, 0, by)
 	if err := informer.SetTransform(strip); err != nil {
 		return nil, fmt.Errorf("strip %s: %w", resource, err)
@@ -100,6 +109,27 @@ func (n *Node) Run(ctx context.Context, filled func()) {
 	}
 	<-done
 	<-done
+}
+
+// RunSelf keeps the node's L2Node until ctx ends, apart from the rest, which works
+// without. It calls filled once it is known whether there is one.
+func (n *Node) RunSelf(ctx context.Context, filled func()) {
+	go n.self.RunWithContext(ctx)
+	if cache.WaitFor(ctx, "", n.self.HasSyncedChecker()) {
+		filled()
+	}
+}
+
+// OnSelf is OnPod for the node's L2Node.
+func (n *Node) OnSelf(f func(before, after *v1alpha1.L2Node)) error { return follow(n.self, f) }
+
+// SelfKnown says whether it is known if the node has an L2Node.
+func (n *Node) SelfKnown() bool { return n.self.HasSynced() }
+
+// Self is the node's L2Node, and nil where there is none.
+func (n *Node) Self() *v1alpha1.L2Node {
+	object, _, _ := n.self.GetStore().GetByKey(n.name)
+	return as[v1alpha1.L2Node](object)
 }
 
 // Pod is nil where the node has none of the name.

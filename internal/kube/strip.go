@@ -44,6 +44,14 @@ func stripAttachment(object any) (any, error) {
 	return a, nil
 }
 
+// stripL2Node keeps of an L2Node its status.
+func stripL2Node(object any) (any, error) {
+	if n, ok := object.(*v1alpha1.L2Node); ok {
+		n.ManagedFields, n.Labels, n.Annotations = nil, nil, nil
+	}
+	return object, nil
+}
+
 func only(annotations map[string]string, keys []string) map[string]string {
 	var kept map[string]string
 	for _, key := range keys {

@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
@@ -13,6 +14,13 @@ type Holder struct {
 	Index int
 	// MTU in bytes.
 	MTU int
+	// VRF is the device of the virtual routing domain that the link is in: what
+	// comes in by the link is seen to come by it (networking/vrf of the kernel's
+	// documentation). Empty for none.
+	VRF string
+	// Local says that nothing comes in by the link, as by lo or a dummy: packets to
+	// its address come by others.
+	Local bool
 }
 
 // HolderOf returns the link that holds the address, and the zero Holder where
@@ -30,7 +38,34 @@ func HolderOf(ip netip.Addr) (Holder, error) {
 		if err != nil {
 			return Holder{}, fmt.Errorf("get link %d: %w", a.LinkIndex, err)
 		}
-		return Holder{Name: link.Attrs().Name, Index: a.LinkIndex, MTU: link.Attrs().MTU}, nil
+		vrf, err := vrfOf(link)
+		return Holder{
+			Name: link.Attrs().Name, Index: a.LinkIndex, MTU: link.Attrs().MTU, VRF: vrf,
+			Local: link.Attrs().Flags&net.FlagLoopback != 0 || link.Type() == "dummy",
+		}, err
 	}
 	return Holder{}, nil
+}
+
+func vrfOf(link netlink.Link) (string, error) {
+	if link.Attrs().MasterIndex == 0 {
+		return "", nil
+	}
+	master, err := netlink.LinkByIndex(link.Attrs().MasterIndex)
+	if err != nil {
+		return "", fmt.Errorf("get link %d: %w", link.Attrs().MasterIndex, err)
+	}
+	if master.Type() != "vrf" {
+		return "", nil
+	}
+	return master.Attrs().Name, nil
+}
+
+// Arrivals are the names of the interfaces by which packets to the address come
+// in.
+func (h Holder) Arrivals() []string {
+	if h.VRF != "" {
+		return []string{h.Name, h.VRF}
+	}
+	return []string{h.Name}
 }

@@ -3,6 +3,7 @@ package manage
 import (
 	"net/http"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -31,9 +32,13 @@ func NewMapper(config *rest.Config, client *http.Client) (meta.RESTMapper, error
 		meta.RESTScopeRoot: {
 			corev1.SchemeGroupVersion.WithKind("Namespace"),
 			corev1.SchemeGroupVersion.WithKind("Node"),
+			v1alpha1.GroupVersion.WithKind("L2Node"),
+			certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequest"),
 		},
 		meta.RESTScopeNamespace: {
 			corev1.SchemeGroupVersion.WithKind("Pod"),
+			corev1.SchemeGroupVersion.WithKind("Secret"),
+			corev1.SchemeGroupVersion.WithKind("ConfigMap"),
 			v1alpha1.GroupVersion.WithKind("L2Network"),
 			v1alpha1.GroupVersion.WithKind("L2Attachment"),
 		},

@@ -50,6 +50,7 @@ type Client struct {
 	session  atomic.Pointer[session]
 	sessions atomic.Int64
 	changed  wake.Signal
+	broken   brokenTunnels
 }
 
 // session is one connection, monitored: its cache is complete.
@@ -119,6 +120,7 @@ func (c *Client) serve(ctx context.Context, s *session) {
 		c.log.Info("lost the connection to Open vSwitch", "endpoint", c.endpoint)
 	}
 	c.session.Store(nil)
+	c.changed.Raise()
 	s.db.Close()
 }
 
@@ -160,10 +162,11 @@ func (c *Client) open(ctx context.Context, db client.Client) error {
 	if err := db.Connect(ctx); err != nil {
 		return fmt.Errorf("connect to %q: %w", c.endpoint, err)
 	}
+	c.broken.clear()
 	db.Cache().AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc:    func(_ string, row model.Model) { c.rowChanged(row) },
-		UpdateFunc: func(_ string, _, row model.Model) { c.rowChanged(row) },
-		DeleteFunc: func(_ string, row model.Model) { c.rowChanged(row) },
+		AddFunc:    func(_ string, row model.Model) { c.broken.is(row); c.rowChanged(row) },
+		UpdateFunc: func(_ string, _, row model.Model) { c.broken.is(row); c.rowChanged(row) },
+		DeleteFunc: func(_ string, row model.Model) { c.broken.gone(row); c.rowChanged(row) },
 	})
 	if err := monitor(ctx, db); err != nil {
 		return fmt.Errorf("monitor %q: %w", c.endpoint, err)
@@ -181,10 +184,10 @@ func monitor(ctx context.Context, db client.Client) error {
 		iface  vs.Interface
 	)
 	_, err := db.Monitor(ctx, db.NewMonitor(
-		client.WithTable(&root, &root.ExternalIDs, &root.CurCfg),
+		client.WithTable(&root, &root.ExternalIDs, &root.CurCfg, &root.OVSVersion),
 		client.WithTable(&bridge, &bridge.Name, &bridge.DatapathType),
 		client.WithTable(&port, &port.Name),
-		client.WithTable(&iface, &iface.Name, &iface.ExternalIDs, &iface.Ofport, &iface.Error),
+		client.WithTable(&iface, &iface.Name, &iface.ExternalIDs, &iface.Ofport, &iface.Error, &iface.Type, &iface.Options),
 	))
 	return err
 }
@@ -229,22 +232,22 @@ func (c *Client) bridge(ctx context.Context) (*vs.Bridge, error) {
 	return nil, ErrNoBridge
 }
 
-// EncapIP is the address that the node's tunnels start from: ovn-encap-ip,
-// ovn-controller(8). It is the zero Addr where that is not set.
-func (c *Client) EncapIP(ctx context.Context) (netip.Addr, error) {
+// EncapIPs are the addresses that the node's tunnels start from: ovn-encap-ip,
+// ovn-controller(8). They are none where that is not set.
+func (c *Client) EncapIPs(ctx context.Context) ([]netip.Addr, error) {
 	roots, err := list[vs.OpenvSwitch](ctx, c)
-	if err != nil || len(roots) == 0 {
-		return netip.Addr{}, err
+	if err != nil || len(roots) == 0 || roots[0].ExternalIDs["ovn-encap-ip"] == "" {
+		return nil, err
 	}
-	first, _, _ := strings.Cut(roots[0].ExternalIDs["ovn-encap-ip"], ",")
-	if first == "" {
-		return netip.Addr{}, nil
+	var all []netip.Addr
+	for text := range strings.SplitSeq(roots[0].ExternalIDs["ovn-encap-ip"], ",") {
+		addr, err := netip.ParseAddr(strings.TrimSpace(text))
+		if err != nil {
+			return nil, fmt.Errorf("parse ovn-encap-ip: %w", err)
+		}
+		all = append(all, addr)
 	}
-	addr, err := netip.ParseAddr(first)
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("parse ovn-encap-ip: %w", err)
-	}
-	return addr, nil
+	return all, nil
 }
 
 // Sessions counts the connections so far. When it grows, anything may have

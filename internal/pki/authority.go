@@ -1,24 +1,21 @@
 // Package pki makes the certificates that the OVN databases and their clients
-// show each other, and loads them: one private authority signs all of them.
+// show each other, and loads them. Each of three private authorities is trusted
+// for one thing:
 //
-//	Authority ──signs──> server certificate (the databases' addresses as SANs)
-//	          ├─signs──> client certificates (controller, northd, each chassis)
-//	          └─signs──> endpoint certificates (agents and controllers, for their metrics)
+//	control ──signs──> server certificate of the databases (their addresses as SANs)
+//	        └─signs──> client certificate of the controller
+//	node    ──signs──> client certificate of each node, for the southbound database alone
+//	metrics ──signs──> endpoint certificates (agents and controllers, for their metrics)
 //
 // Everything is PEM in and PEM out. Keys are ECDSA P-256.
 package pki
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"time"
 )
@@ -47,7 +44,8 @@ type Authority struct {
 }
 
 // NewAuthority makes an authority with a key of its own. The name is its common
-// name, for people to read.
+// name, for people to read. Two of one name are told apart by their key's
+// identifier, which every certificate that they sign carries.
 func NewAuthority(name string, now time.Time) (*Authority, error) {
 	template := &x509.Certificate{
 		// The unit sets it apart from a leaf of the same name, which OpenSSL
@@ -84,6 +82,9 @@ func ParseAuthority(pair Pair) (*Authority, error) {
 func (a *Authority) Pair() Pair {
 	return a.pair
 }
+
+// Until is when the authority's own certificate expires.
+func (a *Authority) Until() time.Time { return a.certificate.NotAfter }
 
 // Server makes a certificate for a server that is reached by the given names
 // and IP addresses. It serves as a client's too: the members of a raft cluster
@@ -125,45 +126,4 @@ func (a *Authority) Client(name string, now time.Time) (Pair, error) {
 		return Pair{}, fmt.Errorf("sign client certificate %q: %w", name, err)
 	}
 	return pair, nil
-}
-
-func leaf(name string, now time.Time, usage ...x509.ExtKeyUsage) *x509.Certificate {
-	return &x509.Certificate{
-		Subject:               pkix.Name{CommonName: name},
-		NotBefore:             now.Add(-backdate),
-		NotAfter:              now.Add(LeafLifetime),
-		KeyUsage:              x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           usage,
-		BasicConstraintsValid: true,
-	}
-}
-
-// sign makes a key and signs the template with it or, unless it is nil, by the
-// authority. It gives the certificate a random serial number.
-func sign(template *x509.Certificate, authority *Authority) (Pair, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return Pair{}, err
-	}
-	template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
-	if err != nil {
-		return Pair{}, err
-	}
-
-	parent, signer := template, crypto.Signer(key)
-	if authority != nil {
-		parent, signer = authority.certificate, authority.key
-	}
-	certificate, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		return Pair{}, err
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return Pair{}, err
-	}
-	return Pair{
-		Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}),
-		Key:         pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
-	}, nil
 }

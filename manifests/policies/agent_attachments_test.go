@@ -163,7 +163,6 @@ func TestAgentsTokenNamesItsNode(t *testing.T) {
 	here, there := wired(t, namespace, "node-a"), wired(t, namespace, "node-b")
 	ready := conditions(v1alpha1.AttachmentReady("net1"))
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: agentAccount}}
-	create(t, account)
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, GenerateName: "agent-"},
 		Spec:       corev1.PodSpec{NodeName: "node-a", ServiceAccountName: agentAccount, Containers: []corev1.Container{{Name: "c", Image: "i"}}},

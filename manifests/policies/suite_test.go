@@ -15,7 +15,6 @@ import (
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -83,9 +82,8 @@ func start(env *envtest.Environment) (err error) {
 	}
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}},
-		mayAct(controllerAccount), mayAct(agentAccount),
 	}
-	for _, pattern := range []string{"*/*.yaml", "../controller/role.yaml", "../agent/role.yaml"} {
+	for _, pattern := range []string{"*/*.yaml", "../controller/r*.yaml", "../agent/r*.yaml"} {
 		more, err := read(pattern)
 		if err != nil {
 			return err
@@ -98,15 +96,6 @@ func start(env *envtest.Environment) (err error) {
 		}
 	}
 	return nil
-}
-
-// mayAct gives a service account the ClusterRole of its name, as rbac.yaml does.
-func mayAct(account string) client.Object {
-	return &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: account},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: account},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: v1alpha1.SystemNamespace, Name: account}},
-	}
 }
 
 // read returns the objects of the files that match.

@@ -1,7 +1,15 @@
 #!/bin/bash
-# ovsdb.sh nb|sb: the northbound or southbound database, on a Unix socket for
-# this pod and on TLS for other clients, which must show a certificate of the same
-# authority. Socket names are the defaults of ovn-nbctl and ovn-sbctl.
+# ovsdb.sh nb|sb|relay: the northbound or the southbound database, or a relay of
+# the latter, on a Unix socket for this pod and on TLS for others. Socket names
+# are the defaults of ovn-nbctl and ovn-sbctl.
+#
+#   nb     6641  the controller                  trusts the authority `control`
+#   sb     6642  nodes, role ovn-controller      trusts the authority `node`
+#   relay  6643  the controller, all rights      trusts the authority `control`
+#
+# One ovsdb-server trusts one set of authorities, so the controller reaches the
+# southbound database by another. What a node may write there follows from its
+# certificate's common name: northd writes the rules (ovn-sb(5), RBAC_Role).
 #
 # An empty database would make northd and ovn-controller remove everything, so
 # they connect to a filled one only: northd by a socket of its own, which opens
@@ -9,40 +17,95 @@
 # when northd has translated that. Until then they keep what they have.
 set -euo pipefail
 
+run=/run/ovn nodes=/run/ovn/node-authorities.crt
+# A connection is checked when it is made, and not when its certificate expires:
+# none lives longer than this many seconds.
+session=${SESSION_SECONDS:-43200}
+
+authorities=/tls/ca.crt
 case ${1:-} in
 nb)
-  socket=/run/ovn/ovnnb_db.sock ctl=ovn-nbctl table=NB_Global
-  now=("punix:$socket" "pssl:6641:[$POD_IP]") filled=punix:/run/ovn/northd.sock
+  socket=$run/ovnnb_db.sock
+  remotes=("punix:$socket" "pssl:6641:[$POD_IP]")
   ;;
 sb)
-  socket=/run/ovn/ovnsb_db.sock ctl=ovn-sbctl table=SB_Global
-  now=("punix:$socket") filled="pssl:6642:[$POD_IP]"
+  socket=$run/ovnsb_db.sock authorities=$nodes
+  remotes=("punix:$socket")
+  ;;
+relay)
+  socket=$run/ovnsb_relay.sock
+  remotes=("punix:$socket" "pssl:6643:[$POD_IP]")
   ;;
 *)
-  echo "usage: ovsdb.sh nb|sb" >&2
+  echo "usage: ovsdb.sh nb|sb|relay" >&2
   exit 2
   ;;
 esac
 database=/var/lib/ovn/ovn$1_db.db
-control=/run/ovn/ovn$1_db.ctl
+control=$run/ovn$1_db.ctl
+
+nbctl() { ovn-nbctl "--db=unix:$run/ovnnb_db.sock" "$@" 2> /dev/null; }
+sbctl() { ovn-sbctl "--db=unix:$run/ovnsb_db.sock" "$@" 2> /dev/null; }
+server() { ovs-appctl -t "$control" "ovsdb-server/$1" "$2"; }
+
+# again COMMAND...: until it succeeds, as when a server listens.
+again() { until "$@"; do sleep 0.1; done; }
 
 # The controller's mark is nb_cfg of NB_Global; northd copies it to SB_Global in
 # the transaction that writes what follows from the networks.
-open_when_filled() {
-  until "$ctl" "--db=unix:$socket" wait-until "$table" . 'nb_cfg>0' 2> /dev/null &&
-    ovs-appctl -t "$control" ovsdb-server/add-remote "$filled"; do
-    sleep 0.1 # until the server listens
-  done
-  echo "filled: open on $filled" >&2
+open_to_northd() {
+  again nbctl wait-until NB_Global . 'nb_cfg>0'
+  again server add-remote punix:$run/northd.sock
+  echo "filled: open on $run/northd.sock" >&2
 }
 
-[ -f "$database" ] || ovsdb-tool create "$database" "/usr/share/ovn/ovn-$1.ovsschema"
+open_to_nodes() {
+  local port="pssl:6642:[$POD_IP]" connections=db:OVN_Southbound,SB_Global,connections
+  local trusted='""' next status
+  again sbctl wait-until SB_Global . 'nb_cfg>0'
+  again sbctl set-connection role=ovn-controller "$port"
+  while :; do
+    status=0
+    nbctl --timeout="$session" wait-until NB_Global . "external_ids:l2sm-node-trust!=$trusted" || status=$?
+    case $status in
+    0)
+      next=$(nbctl --if-exists get NB_Global . external_ids:l2sm-node-trust) || continue
+      [ -n "$next" ] || continue
+      # It is in quotes, with \n for each end of a line. The server reads the file
+      # again when it changes, before it takes the next connection.
+      printf %b "${next//\"/}" > "$nodes.next"
+      mv "$nodes.next" "$nodes"
+      ;;
+    142) next=$trusted ;; # SIGALRM: the session is over
+    *)
+      sleep 1 # the northbound database is away, and all stays as it is
+      continue
+      ;;
+    esac
+    # One more that is trusted ends no connection.
+    if [ "$trusted" = '""' ] || [[ ${next//\"/} != *?"${trusted//\"/}"* ]]; then
+      [ "$trusted" = '""' ] || server remove-remote "$connections" || true # a server that died has none
+      again server add-remote "$connections"
+      echo "filled: open on $port, to certificates of $(grep -c BEGIN "$nodes") authorities" >&2
+    fi
+    trusted=$next
+  done
+}
 
-# Its parent ends at once, so that the pod's first process reaps it.
-(open_when_filled &)
+if [ "$1" = relay ]; then
+  database=relay:OVN_Southbound:unix:$run/ovnsb_db.sock
+elif [ ! -f "$database" ]; then
+  ovsdb-tool create "$database" "/usr/share/ovn/ovn-$1.ovsschema"
+fi
 
-exec ovsdb-server "${now[@]/#/--remote=}" \
-  --private-key=/tls/tls.key --certificate=/tls/tls.crt --ca-cert=/tls/ca.crt \
+# Their parents end at once, so that the pod's first process reaps them.
+case $1 in
+nb) (open_to_northd &) ;;
+sb) (open_to_nodes &) ;;
+esac
+
+exec ovsdb-server "${remotes[@]/#/--remote=}" \
+  --private-key=/tls/tls.key --certificate=/tls/tls.crt --ca-cert="$authorities" \
   --unixctl="$control" \
   -vconsole:info -vsyslog:off -vfile:off \
   "$database"

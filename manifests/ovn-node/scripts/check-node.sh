@@ -1,40 +1,77 @@
 #!/bin/bash
 # Refuses a node on which the other containers would do harm or could do
-# nothing, before any of them has touched it.
+# nothing, before any of them has touched it. l2sm-agent shows the refusal as a
+# condition of the node's L2Node.
 set -euo pipefail
+# shellcheck source=underlay.sh source-path=SCRIPTDIR
+. "$(dirname "$0")/underlay.sh"
 
-die() {
+refusal=/run/openvswitch/refusal
+
+# refuse REASON MESSAGE...
+refuse() {
+  local reason=$1
+  shift
+  echo "$reason $*" >"$refusal"
   echo "node $NODE_NAME: $*" >&2
   exit 1
 }
 
-# Two Open vSwitches would both change the node's datapath and claim this socket.
-# To use the node's own would mean to share its system-id and ovn-remote with
-# whatever installed it.
-if ovsdb-client --timeout=2 list-dbs unix:/run/openvswitch/db.sock >/dev/null 2>&1; then
-  die "another Open vSwitch answers on /run/openvswitch/db.sock." \
-    "Stop it (systemctl disable --now openvswitch-switch), or keep l2sm off this node"
-fi
-
-if [ -n "$TUNNEL_INTERFACE" ] && [ ! -d "/sys/class/net/$TUNNEL_INTERFACE" ]; then
-  die "no interface $TUNNEL_INTERFACE, which TUNNEL_INTERFACE names"
-fi
-
-case $DATAPATH in
-system)
-  # Asking for the datapath also makes the kernel load its module, which a
-  # container may not do by itself.
-  ovs-dpctl dump-dps ||
-    die "the kernel has no module openvswitch. Install it (modprobe openvswitch must succeed), or set DATAPATH=netdev"
-  ;;
-netdev)
-  [ -n "$TUNNEL_INTERFACE" ] || die "DATAPATH=netdev needs TUNNEL_INTERFACE, an interface for tunnels alone"
-  if ip -oneline address show dev "$TUNNEL_INTERFACE" | grep -qF " $NODE_IP/"; then
-    die "interface $TUNNEL_INTERFACE holds the node's InternalIP $NODE_IP, and the node would be cut off." \
-      "TUNNEL_INTERFACE must name another"
+# Two Open vSwitches would both change the node's datapath. To use the node's own
+# would mean to share its system-id and ovn-remote with whatever installed it.
+# The kernel lists the sockets of this network namespace, whichever folders those
+# who bound them see (unix(7)).
+check_switches() {
+  local other
+  if ovsdb-client --timeout=2 list-dbs unix:/run/openvswitch/db.sock >/dev/null 2>&1; then
+    other=/run/openvswitch/db.sock
+  else
+    other=$(awk '/\/ovs-vswitchd\.[0-9]+\.ctl$/ {print $NF; exit}' /proc/net/unix)
   fi
-  ;;
-*)
-  die "DATAPATH is \"$DATAPATH\": want system or netdev"
-  ;;
+  [ -z "$other" ] || refuse OtherOpenVSwitch "another Open vSwitch runs here: it listens on $other." \
+    "Stop it (systemctl disable --now openvswitch-switch, or remove the network plugin that brought it), or keep l2sm off this node"
+}
+
+check_underlay() {
+  family >/dev/null || refuse BadSetting "UNDERLAY_FAMILY is \"$UNDERLAY_FAMILY\": want IPv4 or IPv6"
+  if [ -n "$TUNNEL_INTERFACE" ] && [ ! -d "/sys/class/net/$TUNNEL_INTERFACE" ]; then
+    refuse NoTunnelInterface "no interface $TUNNEL_INTERFACE, which TUNNEL_INTERFACE names"
+  fi
+  local ip
+  ip=$(tunnel_ip)
+  if [ -z "$ip" ] && [ -n "$TUNNEL_INTERFACE" ]; then
+    refuse NoTunnelAddress "interface $TUNNEL_INTERFACE, which TUNNEL_INTERFACE names, has no $UNDERLAY_FAMILY address"
+  fi
+  [ -n "$ip" ] || refuse NoTunnelAddress "the node has no $UNDERLAY_FAMILY InternalIP, only $NODE_IPS." \
+    "Set UNDERLAY_FAMILY to the family that all nodes have, or TUNNEL_INTERFACE"
+  [ -n "$(ip -oneline address show to "$ip")" ] || refuse NoTunnelAddress "no interface holds $ip, the node's InternalIP." \
+    "Name the interface that tunnels shall leave by in TUNNEL_INTERFACE"
+}
+
+check_system() {
+  # shellcheck source=kernel.sh source-path=SCRIPTDIR
+  . "$(dirname "$0")/kernel.sh"
+  check_datapaths
+  check_geneve
+}
+
+check_netdev() {
+  [ -c /dev/net/tun ] || refuse NoTUN "DATAPATH=netdev needs /dev/net/tun." \
+    "Apply manifests/ovn-node/netdev, which mounts it, and see that the kernel has it (modprobe tun)"
+  [ -n "$TUNNEL_INTERFACE" ] || refuse NoTunnelInterface "DATAPATH=netdev needs TUNNEL_INTERFACE, an interface for tunnels alone"
+  local ip
+  for ip in ${NODE_IPS//,/ }; do
+    [ -n "$(ip -oneline address show dev "$TUNNEL_INTERFACE" to "$ip")" ] || continue
+    refuse NoTunnelInterface "interface $TUNNEL_INTERFACE holds the node's InternalIP $ip, and the node would be cut off." \
+      "TUNNEL_INTERFACE must name another"
+  done
+}
+
+check_switches
+check_underlay
+case $DATAPATH in
+system) check_system ;;
+netdev) check_netdev ;;
+*) refuse BadSetting "DATAPATH is \"$DATAPATH\": want system or netdev" ;;
 esac
+rm -f "$refusal"

@@ -1,13 +1,36 @@
 #!/bin/bash
-# The node's switch.
+# The node's switch. It is started again at once when it dies, without the
+# kubelet's back-off, and with its flows kept as flows.sh says: the node's pods
+# depend on it.
 set -euo pipefail
+# shellcheck source=flows.sh source-path=SCRIPTDIR
+. "$(dirname "$0")/flows.sh"
 
-[ "$DATAPATH" = system ] || bash /scripts/br-ext.sh
+[ "$DATAPATH" = system ] || bash "$(dirname "$0")/br-ext.sh"
 
-rm -f /run/openvswitch/ovs-vswitchd.*.ctl # of those that were killed
+stop() {
+  stopping=yes
+  save_flows || true
+  kill -TERM "$daemon" 2>/dev/null || true
+}
+stopping='' daemon='' status=0
+trap stop TERM INT
 
-# --monitor: restarts it at once after a crash, without the kubelet's back-off. The
-# node's pods are cut off until then.
-exec ovs-vswitchd unix:/run/openvswitch/db.sock --monitor \
-  --pidfile=/run/openvswitch/ovs-vswitchd.pid \
-  -vconsole:info -vsyslog:off -vfile:off
+while [ -z "$stopping" ]; do
+  rm -f /run/openvswitch/ovs-vswitchd.*.ctl # of those that were killed
+  hold_flows
+  started=$SECONDS
+  ovs-vswitchd unix:/run/openvswitch/db.sock \
+    --pidfile=/run/openvswitch/ovs-vswitchd.pid \
+    -vconsole:info -vsyslog:off -vfile:off &
+  daemon=$!
+  release_flows &
+  release=$!
+  # A signal's trap ends a wait early, with more than 128 as status.
+  while kill -0 "$daemon" 2>/dev/null; do wait "$daemon" || status=$?; done
+  kill "$release" 2>/dev/null || true
+  [ -z "$stopping" ] || break
+  echo "node $NODE_NAME: ovs-vswitchd ended (status $status) after $((SECONDS - started)) s" >&2
+  # One that does not stay up is the kubelet's to try again, later and later.
+  [ $((SECONDS - started)) -ge 5 ] || exit 1
+done

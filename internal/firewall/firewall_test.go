@@ -1,0 +1,291 @@
+//go:build integration
+
+package firewall_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	. "github.com/onsi/gomega"
+	"github.com/vishvananda/netlink"
+
+	"l2sm.io/l2sm/internal/firewall"
+	"l2sm.io/l2sm/internal/link/nstest"
+)
+
+const patience = 20 * time.Second
+
+func TestMain(m *testing.M) { nstest.Main(m) }
+
+// site is a node, the test's own network namespace, between a pod, which its
+// cluster's network masquerades, and a peer on the underlay.
+type site struct {
+	t         *testing.T
+	pod, peer string
+}
+
+// Addresses of the two networks, of both families.
+var (
+	nodeOnUnderlay = []string{"192.0.2.1/24", "2001:db8::1/64"}
+	peerOnUnderlay = []string{"192.0.2.2/24", "2001:db8::2/64"}
+	nodeForPod     = []string{"10.244.0.1/24", "fd44::1/64"}
+	podOnCluster   = []string{"10.244.0.2/24", "fd44::2/64"}
+)
+
+// masquerade is what a cluster's network has on every node.
+const masquerade = `table inet cluster {
+	chain postrouting {
+		type nat hook postrouting priority srcnat;
+		oifname "under" masquerade
+	}
+}`
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{t: t, pod: nstest.NewNS(t), peer: nstest.NewNS(t)}
+	s.join("under", nodeOnUnderlay, s.peer, "eth0", peerOnUnderlay, nil)
+	s.join("veth", nodeForPod, s.pod, "eth0", podOnCluster, nodeForPod)
+	for _, family := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
+		if err := os.WriteFile("/proc/sys/net/"+family, []byte("1"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.nft(masquerade)
+	t.Cleanup(func() { s.nft("flush ruleset") })
+	return s
+}
+
+// join makes a veth pair between the node and a namespace, with addresses, and
+// default routes there.
+func (s *site) join(name string, own []string, namespace, theirs string, addresses, gateways []string) {
+	s.t.Helper()
+	pair := netlink.NewVeth(netlink.LinkAttrs{Name: name, TxQLen: -1})
+	pair.PeerName = theirs + name
+	if err := netlink.LinkAdd(pair); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = netlink.LinkDel(pair) })
+	s.configure(name, own, nil)
+	peer, err := netlink.LinkByName(theirs + name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	file, err := os.Open(namespace)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer file.Close()
+	if err := netlink.LinkSetNsFd(peer, int(file.Fd())); err != nil {
+		s.t.Fatal(err)
+	}
+	nstest.Do(s.t, namespace, func() error { s.configure(theirs+name, addresses, gateways); return nil })
+}
+
+func (s *site) configure(name string, addresses, gateways []string) {
+	s.t.Helper()
+	link, err := netlink.LinkByName(name)
+	errs := []error{err, netlink.LinkSetUp(link)}
+	for _, a := range addresses {
+		addr, err := netlink.ParseAddr(a)
+		errs = append(errs, err)
+		addr.Flags = 2 // IFA_F_NODAD
+		errs = append(errs, netlink.AddrAdd(link, addr))
+	}
+	for _, g := range gateways {
+		errs = append(errs, netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: net.ParseIP(host(g))}))
+	}
+	if err := errors.Join(errs...); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func host(address string) string { return netip.MustParsePrefix(address).Addr().String() }
+
+// nft is another program that writes nftables.
+func (s *site) nft(script string) {
+	s.t.Helper()
+	cmd := exec.Command("nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(script)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("nft: %v: %s", err, out)
+	}
+}
+
+// passes says whether a packet from one namespace (none is the node) to the port
+// at an address arrives in the other: one to a port that is nobody's follows it,
+// and arrives in any case.
+func (s *site) passes(from, to, address string, port int) bool {
+	s.t.Helper()
+	const follows = 7777
+	first, second := s.listen(to, address, port), s.listen(to, address, follows)
+	defer first.Close()
+	defer second.Close()
+	s.send(from, address, port)
+	s.send(from, address, follows)
+	_ = second.SetReadDeadline(time.Now().Add(patience))
+	if _, _, err := second.ReadFrom(make([]byte, 100)); err != nil {
+		s.t.Fatalf("the packet to port %d of %s did not arrive: %v", follows, address, err)
+	}
+	_ = first.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	_, _, err := first.ReadFrom(make([]byte, 100))
+	return err == nil
+}
+
+func (s *site) in(namespace string, f func() error) {
+	s.t.Helper()
+	if namespace == "" {
+		if err := f(); err != nil {
+			s.t.Fatal(err)
+		}
+		return
+	}
+	nstest.Do(s.t, namespace, f)
+}
+
+func (s *site) listen(namespace, address string, port int) (c net.PacketConn) {
+	s.t.Helper()
+	s.in(namespace, func() (err error) {
+		c, err = net.ListenPacket("udp", net.JoinHostPort(address, fmt.Sprint(port)))
+		return err
+	})
+	return c
+}
+
+func (s *site) send(namespace, address string, port int) {
+	s.t.Helper()
+	s.in(namespace, func() error {
+		c, err := net.Dial("udp", net.JoinHostPort(address, fmt.Sprint(port)))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_, err = c.Write([]byte("geneve"))
+		return err
+	})
+}
+
+// keep runs a keeper until the test ends, or stop is called.
+func keep(t *testing.T, tunnels ...string) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	working := make(chan struct{}, 100)
+	k := firewall.New(logr.Discard(), func(err error) {
+		if err == nil {
+			working <- struct{}{}
+		}
+	}, firewall.GenevePort, 4789)
+	k.SetTunnels(tunnels...)
+	done := make(chan error)
+	go func() { done <- k.Run(ctx) }()
+	<-working
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			if err := <-done; err != nil {
+				t.Errorf("the keeper ended with %v", err)
+			}
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// check sends what must pass and what must not.
+func (s *site) check(reason string, open bool) {
+	s.t.Helper()
+	for i := range peerOnUnderlay {
+		node, peer := host(nodeOnUnderlay[i]), host(peerOnUnderlay[i])
+		for name, tc := range map[string]struct {
+			from, to, address string
+			port              int
+			want              bool
+		}{
+			"a pod to another node":            {s.pod, s.peer, peer, 6081, open},
+			"a pod to another node, VXLAN":     {s.pod, s.peer, peer, 4789, open},
+			"a pod to its own node":            {s.pod, "", node, 6081, open},
+			"a pod to its gateway":             {s.pod, "", host(nodeForPod[i]), 6081, open},
+			"a pod to another node, elsewhere": {s.pod, s.peer, peer, 6082, true},
+			"the node's own":                   {"", s.peer, peer, 6081, true},
+			"another node's":                   {s.peer, "", node, 6081, true},
+			"the node to itself":               {"", "", node, 6081, true},
+		} {
+			if got := s.passes(tc.from, tc.to, tc.address, tc.port); got != tc.want {
+				s.t.Errorf("%s: %s at %s port %d passes: %v, want %v", reason, name, tc.address, tc.port, got, tc.want)
+			}
+		}
+	}
+}
+
+func TestForwardedTunnelPackets(t *testing.T) {
+	s := newSite(t)
+	s.check("without the table a pod reaches the tunnels", true)
+	stop := keep(t, "under")
+	s.check("with it only nodes do", false)
+
+	others := map[string]string{
+		"everything is flushed":       "flush ruleset",
+		"the table is deleted":        "delete table inet " + firewall.TableName,
+		"a chain is flushed":          "flush chain inet " + firewall.TableName + " forward",
+		"a rule comes before":         "insert rule inet " + firewall.TableName + " forward udp dport 6081 accept",
+		"the other chain is flushed":  "flush chain inet " + firewall.TableName + " input",
+		"the table sleeps":            "add table inet " + firewall.TableName + " { flags dormant; }",
+		"everything is flushed again": "flush ruleset",
+	}
+	for what, script := range others {
+		before := listing(t)
+		s.nft(script)
+		NewWithT(t).Eventually(func() string { return listing(t) }, patience, "5ms").Should(Equal(before), what)
+		s.nft("table inet cluster\ndelete table inet cluster\n" + masquerade)
+	}
+	s.check("it is restored", false)
+
+	stop()
+	s.check("it stays when the agent is gone", false)
+	keep(t)
+	s.check("and when the next one does not know the tunnels yet", false)
+}
+
+// listing is the table without what counts.
+func listing(t *testing.T) string {
+	t.Helper()
+	out, _ := exec.Command("nft", "--stateless", "list", "table", "inet", firewall.TableName).Output()
+	return string(out)
+}
+
+// A tunnel's interface may come later, and be another one.
+func TestTunnelInterface(t *testing.T) {
+	s := newSite(t)
+	working := make(chan struct{}, 10)
+	k := firewall.New(logr.Discard(), func(error) { working <- struct{}{} }, firewall.GenevePort)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- k.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	<-working
+	peer, node := host(peerOnUnderlay[0]), host(nodeOnUnderlay[0])
+	if s.passes(s.pod, s.peer, peer, 6081) {
+		t.Error("what is forwarded passes while the tunnels' interface is not known")
+	}
+	if !s.passes(s.peer, "", node, 6081) {
+		t.Error("what comes in does not, while the interface is not known")
+	}
+	k.SetTunnels("under")
+	g := NewWithT(t)
+	g.Eventually(func() bool { return s.passes(s.pod, "", node, 6081) }, patience, "10ms").Should(BeFalse())
+	if !s.passes(s.peer, "", node, 6081) {
+		t.Error("another node's packets do not pass")
+	}
+	k.SetTunnels("eth9")
+	g.Eventually(func() bool { return s.passes(s.peer, "", node, 6081) }, patience, "10ms").Should(BeFalse())
+}

@@ -1,0 +1,88 @@
+#!/bin/bash
+# Takes from one node what l2sm has left there, once its pods are gone. It may run
+# any number of times, and leaves alone what is not l2sm's.
+#
+# HOST: where the node's /run, /var/lib and /opt/cni/bin are mounted.
+# TUNNEL_INTERFACE: the installation's setting. KEEP_PLUGIN: true leaves the CNI
+# plugin, which pods that still have interfaces need to end.
+set -euo pipefail
+
+run=$HOST/run lib=$HOST/var/lib bin=$HOST/opt/cni/bin
+database=$lib/l2sm/openvswitch/conf.db
+record=$run/openvswitch/br-ext.ip
+
+say() { echo "node $NODE_NAME: $*"; }
+die() { say "$@" >&2; exit 1; }
+
+there() { ip link show dev "$1" > /dev/null 2>&1; }
+
+# Ours is an Open vSwitch whose database is where ovn-node has it. Another's, for
+# which ovn-node never started, has nothing of ours in its folders and datapath.
+ours() { [ -e "$database" ]; }
+
+if ours && ovsdb-client --timeout=2 list-dbs "unix:$run/openvswitch/db.sock" > /dev/null 2>&1; then
+  die "Open vSwitch still runs; remove DaemonSet ovn-node first"
+fi
+
+# The NIC gets back what br-ext.sh moved: the bridge outlives Open vSwitch.
+return_nic() {
+  [ -n "${TUNNEL_INTERFACE:-}" ] && [ -s "$record" ] || return 0
+  nft delete table netdev l2sm 2> /dev/null || true
+  sed "s/ dev br-ext/ dev $TUNNEL_INTERFACE/" "$record" > "$record.back"
+  if there br-ext; then
+    ip address flush dev br-ext scope global
+    ip link set dev br-ext down
+  fi
+  ip link set dev "$TUNNEL_INTERFACE" up
+  ip -batch "$record.back"
+  ethtool -K "$TUNNEL_INTERFACE" tx on gro on > /dev/null 2>&1 || true # where it has them
+  say "gave $TUNNEL_INTERFACE back its addresses and routes"
+}
+
+# The kernel's datapath holds its ports after ovs-vswitchd has ended. One that holds
+# another's ports stays.
+remove_datapath() {
+  local port foreign=
+  there ovs-system || return 0
+  for port in $(ovs-dpctl show ovs-system | awk '$1 == "port" {print $3}'); do
+    case $port in
+    ovs-system | br-int | genev_sys_* | l2p*) ;;
+    *) foreign="$foreign $port" ;;
+    esac
+  done
+  [ -z "$foreign" ] || die "datapath ovs-system has ports that are not l2sm's:$foreign"
+  ovs-dpctl del-dp ovs-system
+  say "removed datapath ovs-system"
+}
+
+# Host ends of pods' interfaces: their alias begins with l2sm.
+remove_links() {
+  local name
+  for name in $(ip -oneline link show type veth | awk '/alias l2sm / {sub("[:@].*", "", $2); print $2}'); do
+    ip link delete dev "$name"
+    say "removed link $name"
+  done
+}
+
+if ours; then
+  return_nic
+  remove_datapath
+  for name in br-ext br-int genev_sys_6081; do
+    if there "$name"; then
+      ip link delete dev "$name"
+    fi
+  done
+fi
+remove_links
+for table in "inet l2sm-underlay" "netdev l2sm-pods" "netdev l2sm"; do
+  # shellcheck disable=SC2086 # two words
+  nft delete table $table 2> /dev/null || true # where it is not there
+done
+if ours; then
+  rm -rf "$run/openvswitch"
+fi
+rm -rf "$run/l2sm" "$lib/l2sm"
+if [ "${KEEP_PLUGIN:-false}" != true ]; then
+  rm -f "$bin/l2sm" "$bin/l2sm.new"
+fi
+say "clean"
