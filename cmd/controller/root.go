@@ -95,7 +95,7 @@ func (o *options) addClusterFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.northbound, "nb", split(os.Getenv("NB_ENDPOINTS")),
 		"northbound database: ssl:HOST:PORT, tcp:HOST:PORT or unix:/PATH, any number, tried in turn (environment: NB_ENDPOINTS)")
 	flags.StringSliceVar(&o.southbound, "sb", split(os.Getenv("SB_ENDPOINTS")),
-		"southbound database, in which the chassis of removed nodes are deleted (environment: SB_ENDPOINTS)")
+		"southbound database, in which the chassis of removed nodes and floods of learned MAC addresses are deleted (environment: SB_ENDPOINTS)")
 	flags.StringVar(&o.tlsDir, "tls-dir", os.Getenv("TLS_DIR"),
 		"folder with ca.crt, tls.crt and tls.key, for ssl: endpoints (environment: TLS_DIR)")
 	flags.Int32Var(&o.underlayMTU, "underlay-mtu", number(os.Getenv("UNDERLAY_MTU"), 1500),
