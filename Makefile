@@ -52,6 +52,8 @@ build: ## Build every program into bin/.
 	go build -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm-agent ./cmd/agent
 	go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm ./cmd/cni
 	go build -o bin/lab ./e2e/lab/cmd/lab
+	go build -o bin/kernel-vm ./e2e/kernel/cmd/kernel-vm
+	go build -o bin/kernel-init ./e2e/kernel/cmd/kernel-init
 	go build -o bin/bench ./e2e/bench
 	go build -o bin/soak ./e2e/soak
 	go build -o bin/scale ./e2e/scale
@@ -83,7 +85,7 @@ fuzz: ## Fuzz the annotation parser, the ipam parser and the CNI request decoder
 
 .PHONY: test
 test: ## Everything, as CI does, with the time of each part.
-	@e2e/parts.sh deps build check-generate lint test-unit test-integration test-scale test-e2e
+	@e2e/parts.sh deps build check-generate lint test-unit test-integration test-kernel test-scale test-e2e
 
 .PHONY: test-unit
 test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
@@ -92,6 +94,10 @@ test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
 	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -count=1 -tags integration ./apis/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/...
+
+.PHONY: test-kernel
+test-kernel: build ## Integration tests and a chain of nodes on the kernel's datapath, in a virtual machine.
+	@e2e/kernel/test.sh
 
 .PHONY: test-scale
 test-scale: build ## A small scale run: fails where something is left behind or an idle system writes.

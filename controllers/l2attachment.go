@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,6 +34,7 @@ type L2AttachmentReconciler struct {
 	stages    *stages
 	settling  settling
 	waiting   waiting
+	floods    floods
 }
 
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
@@ -58,7 +60,11 @@ func (r *L2AttachmentReconciler) Reconcile(ctx context.Context, req ctrl.Request
 	case s.rewritten():
 		return r.settling.result(req, r.write(ctx, s)) // its event brings the attachment here again
 	default:
-		return r.settling.result(req, r.report(ctx, s))
+		result, err := r.settling.result(req, r.report(ctx, s))
+		if err == nil && result.RequeueAfter == 0 {
+			result.RequeueAfter = s.again(time.Now())
+		}
+		return result, err
 	}
 }
 
@@ -76,6 +82,8 @@ type settlement struct {
 	committed bool
 	// node is what is to be said of a node that is not Ready, nil for nothing.
 	node *metav1.Condition
+	// learning is condition Learning, nil for none.
+	learning *metav1.Condition
 }
 
 // settle finds the attachment's place and says what its port is.
@@ -102,6 +110,9 @@ func (r *L2AttachmentReconciler) settle(ctx context.Context, key types.Namespace
 	if s.place, s.granted, err = r.place(ctx, a, s.pod, unbound); err != nil {
 		return settlement{}, err
 	}
+	if s.on() && a.Bound() {
+		s.learning = r.flooding(a)
+	}
 	if !s.rewritten() {
 		s.committed = r.setPort(s)
 	}
@@ -116,6 +127,7 @@ func (r *L2AttachmentReconciler) gone(key types.NamespacedName, a *v1alpha1.L2At
 		r.placement.ledger.Withdraw(a)
 	}
 	r.placement.ledger.Gone(key)
+	r.floods.forget(key)
 }
 
 // rebind binds a user's attachment to its pod, in memory, and looks whether one
@@ -162,6 +174,6 @@ func (r *L2AttachmentReconciler) place(ctx context.Context, a *v1alpha1.L2Attach
 // that is new, and says whether the port is in the database, and its node was told
 // the MTU before.
 func (r *L2AttachmentReconciler) setPort(s settlement) bool {
-	r.networks.wake(r.ports.follow(s.place, s.attachment)...)
+	r.networks.wake(r.ports.follow(s.place, s.ported())...)
 	return s.on() && s.attachment.Status.MTU != 0 && r.ports.has(client.ObjectKeyFromObject(s.Network), s.attachment)
 }

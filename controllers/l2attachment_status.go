@@ -35,11 +35,17 @@ func (r *L2AttachmentReconciler) report(ctx context.Context, s settlement) error
 	tells := s.node != nil && meta.FindStatusCondition(s.attachment.Status.Conditions, v1alpha1.ConditionNodeReady) == nil
 	status := attachmentStatus(s, r.placement.underlayMTU)
 	changed, err := r.applyStatus(ctx, s.attachment, status)
-	if err == nil && changed && tells && s.pod != nil {
+	if err != nil || !changed {
+		return err
+	}
+	if tells && s.pod != nil {
 		emit(r.Recorder, s.pod, v1alpha1.NodeNotReadyEvent(s.attachment.NetworkKey(), *s.node))
 	}
-	if err != nil || !changed || s.refused == nil {
-		return err
+	if s.learning != nil && s.learning.LastTransitionTime.IsZero() && s.pod != nil {
+		emit(r.Recorder, s.pod, v1alpha1.LearningStoppedEvent(s.Network.Key(), s.learning.Message))
+	}
+	if s.refused == nil {
+		return nil
 	}
 	refusals.WithLabelValues(s.refused.Reason).Inc()
 	event := v1alpha1.RefusedEvent(s.attachment.NetworkKey(), s.refused.Reason, status.Conditions[0].Message)
@@ -56,8 +62,10 @@ func (r *L2AttachmentReconciler) report(ctx context.Context, s settlement) error
 // to have. It is pure.
 func attachmentStatus(s settlement, underlayMTU int32) v1alpha1.L2AttachmentStatus {
 	status := placeStatus(s, underlayMTU)
-	if s.node != nil {
-		status.Conditions = append(status.Conditions, *s.node)
+	for _, said := range []*metav1.Condition{s.node, s.learning} {
+		if said != nil {
+			status.Conditions = append(status.Conditions, *said)
+		}
 	}
 	return status
 }
@@ -135,7 +143,7 @@ func (r *L2AttachmentReconciler) applyStatus(ctx context.Context, a *v1alpha1.L2
 			want.Conditions[i] = dated(a.Status.Conditions, c, a.Generation)
 		}
 	}
-	own := []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionNodeReady}
+	own := []string{v1alpha1.ConditionAccepted, v1alpha1.ConditionNodeReady, v1alpha1.ConditionLearning}
 	if len(ready) > 0 {
 		own = append(own, v1alpha1.ConditionReady)
 	}

@@ -199,6 +199,10 @@ func (s *setup) attachment() error {
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(s.placement.guestsOf), builder.WithPredicates(relabelled)).
 		Watches(&v1alpha1.L2Node{}, handler.EnqueueRequestsFromMapFunc(r.waiting.requests), builder.WithPredicates(nodeReadyChanges)).
 		WatchesRawSource(s.attachments).
+		WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
+			go r.floods.follow(ctx, s.config.Southbound, q)
+			return nil
+		})).
 		WithOptions(s.options("l2attachment", 16)).
 		Complete(s.memory.watch(r))
 	if err != nil {

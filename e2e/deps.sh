@@ -11,6 +11,8 @@ packages=(
   mmdebstrap debian-archive-keyring
   # tests against real OVSDB, OVS and OVN
   openvswitch-switch ovn-central ovn-host
+  # the virtual machine with the kernel's datapath
+  qemu-system-x86 xz-utils
   # what tests look with
   iputils-ping tcpdump strace shellcheck
 )

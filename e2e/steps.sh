@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 
 command=$1 name=$2 nodes=${3:-3}
 began=$SECONDS
+patience=${L2SM_LAB_PATIENCE:-1} # see e2e/lab/patience
 
 lab() { bin/lab --name "$name" "$@"; }
 kubectl() { lab kubectl "$@"; }
@@ -34,7 +35,7 @@ install_l2sm() {
   quietly kubectl apply -k manifests/overlays/lab
   say "waiting for OVN, the controller and the agents"
   for workload in deploy/ovn-central ds/ovn-node deploy/l2sm-controller ds/l2sm-agent; do
-    quietly kubectl -n l2sm-system rollout status "$workload" --timeout=180s
+    quietly kubectl -n l2sm-system rollout status "$workload" --timeout=$((180 * patience))s
   done
 }
 
@@ -44,7 +45,7 @@ demo() {
   install_l2sm
   say "two pods on two nodes, on one network: kubectl apply -f examples/ping-pong/..."
   quietly kubectl apply -f examples/ping-pong/network.yaml -f examples/ping-pong/pods.yaml -f examples/ping-pong/outsider.yaml
-  quietly kubectl wait --for=condition=Ready --timeout=90s pod/ping pod/pong pod/outsider
+  quietly kubectl wait --for=condition=Ready --timeout=$((90 * patience))s pod/ping pod/pong pod/outsider
   say "ping to pong and back, IPv4 and IPv6"
   local from to address
   for from in ping pong; do

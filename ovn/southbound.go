@@ -14,12 +14,14 @@ import (
 	"l2sm.io/l2sm/ovn/sb"
 )
 
-// Southbound removes the chassis of nodes that are gone from one southbound
-// database. An ovn-controller registers its chassis by itself; it removes it
+// Southbound removes what stays behind in one southbound database: the chassis
+// of nodes that are gone, and what OVN learned of pods that flood it with MAC
+// addresses. An ovn-controller registers its chassis by itself; it removes it
 // only when it is stopped gracefully, and a node that dies never is.
 type Southbound struct {
 	conn    *connection
 	changes chan struct{}
+	learned *learned
 }
 
 // DialSouthbound is [Dial] for a southbound database.
@@ -29,7 +31,7 @@ func DialSouthbound(ctx context.Context, cfg Config) (*Southbound, error) {
 		return nil, fmt.Errorf("build southbound model: %w", err)
 	}
 
-	s := &Southbound{changes: make(chan struct{}, 1)}
+	s := &Southbound{changes: make(chan struct{}, 1), learned: newLearned()}
 	s.conn, err = dial(ctx, cfg, db, s.watch)
 	if err != nil {
 		return nil, fmt.Errorf("dial southbound database: %w", err)
@@ -38,10 +40,11 @@ func DialSouthbound(ctx context.Context, cfg Config) (*Southbound, error) {
 }
 
 func southboundDatabase() (database, error) {
-	chassis := &sb.Chassis{}
-	db, err := model.NewClientDBModel("OVN_Southbound", map[string]model.Model{sb.ChassisTable: chassis})
+	chassis, fdb := &sb.Chassis{}, &sb.FDB{}
+	db, err := model.NewClientDBModel("OVN_Southbound", map[string]model.Model{sb.ChassisTable: chassis, sb.FDBTable: fdb})
 	return database{model: db, tables: []client.MonitorOption{
 		client.WithTable(chassis, &chassis.Name, &chassis.OtherConfig),
+		client.WithTable(fdb, &fdb.DpKey, &fdb.PortKey),
 	}}, err
 }
 
@@ -64,14 +67,22 @@ func (s *Southbound) Changes() <-chan struct{} {
 }
 
 func (s *Southbound) watch(session *session) {
+	s.learned.reset()
 	session.cache.AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc:    func(string, model.Model) { s.signal() },
-		UpdateFunc: func(string, model.Model, model.Model) { s.signal() },
+		AddFunc:    func(table string, row model.Model) { s.signal(table); s.learned.add(row) },
+		UpdateFunc: func(table string, _, _ model.Model) { s.signal(table) },
+		DeleteFunc: func(_ string, row model.Model) { s.learned.remove(row) },
 	})
-	s.signal()
+	for _, row := range session.cache.Table(sb.FDBTable).RowsShallow() {
+		s.learned.add(row)
+	}
+	s.signal(sb.ChassisTable)
 }
 
-func (s *Southbound) signal() {
+func (s *Southbound) signal(table string) {
+	if table != sb.ChassisTable {
+		return
+	}
 	select {
 	case s.changes <- struct{}{}:
 	default:

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -26,6 +27,9 @@ const (
 	// ConditionNodeReady: the node of an L2Attachment that is not wired. It is there
 	// only as long as the node is not Ready.
 	ConditionNodeReady = "NodeReady"
+	// ConditionLearning, while it is False: OVN learns no MAC addresses from an
+	// L2Attachment's port. It is there only as long as it is so.
+	ConditionLearning = "Learning"
 )
 
 // Condition reasons.
@@ -44,6 +48,7 @@ const (
 	ReasonRoleNotAllowed  = "RoleNotAllowed"
 	ReasonLinkFull        = "LinkFull"
 	ReasonTooMany         = "TooManyAttachments"
+	ReasonTooManyMACs     = "TooManyMACs"
 	ReasonAddressTaken    = "AddressTaken"
 	ReasonMACTaken        = "MACTaken"
 	ReasonOutOfRange      = "AddressOutOfRange"
@@ -227,6 +232,13 @@ func LinkFull(network types.NamespacedName, endpoints []string) metav1.Condition
 func TooManyAttachments(network types.NamespacedName, namespace string, most int) metav1.Condition {
 	return AttachmentRefused(ReasonTooMany,
 		fmt.Sprintf("namespace %q has %s on L2Network %q, the most that its spec.allowedNamespaces.maxAttachments lets a guest namespace have; the pod is attached when one of them is gone", namespace, count(most, "attachment"), network))
+}
+
+// LearningStopped says that the pod was seen with more MAC addresses than a port
+// may have, and what follows for so long.
+func LearningStopped(most int, pause time.Duration) metav1.Condition {
+	return condition(ConditionLearning, metav1.ConditionFalse, ReasonTooManyMACs,
+		fmt.Sprintf("the pod has sent from more than %d MAC addresses: for %s OVN learns none of them, and the pod gets no frames for addresses that OVN does not know", most, pause))
 }
 
 // PortUnchanged says that the port stays as it is, since a change of it is

@@ -85,6 +85,11 @@ func OtherPluginEvent(definition types.NamespacedName, iface string) Event {
 		iface, definition))
 }
 
+// LearningStoppedEvent tells on a pod what condition Learning says.
+func LearningStoppedEvent(network types.NamespacedName, message string) Event {
+	return warning(ReasonTooManyMACs, "Learn", fmt.Sprintf("network %q: %s", network, message))
+}
+
 // InUseEvent is for an L2Network that is deleted while attachments exist.
 func InUseEvent(attachments []string) Event {
 	return warning(ReasonInUse, "Delete", InUseMessage(attachments))

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"l2sm.io/l2sm/e2e/lab/patience"
 )
 
 //go:embed addons/coredns.yaml
@@ -27,15 +30,15 @@ func (l *Lab) applyAddons(ctx context.Context, repository string) error {
 func (l *Lab) waitForNodes(ctx context.Context) error {
 	// The nodes register when their kubelets start: until then there is nothing that could be waited on.
 	for _, n := range l.plan.Nodes {
-		if _, err := l.Kubectl(ctx, "wait", "--for=create", "node/"+n.Name, "--timeout=60s"); err != nil {
+		if _, err := l.Kubectl(ctx, "wait", "--for=create", "node/"+n.Name, patience.Timeout(time.Minute)); err != nil {
 			return err
 		}
 	}
-	_, err := l.Kubectl(ctx, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s")
+	_, err := l.Kubectl(ctx, "wait", "--for=condition=Ready", "nodes", "--all", patience.Timeout(time.Minute))
 	return err
 }
 
 func (l *Lab) waitForDNS(ctx context.Context) error {
-	_, err := l.Kubectl(ctx, "rollout", "status", "--namespace=kube-system", "deployment/coredns", "--timeout=60s")
+	_, err := l.Kubectl(ctx, "rollout", "status", "--namespace=kube-system", "deployment/coredns", patience.Timeout(time.Minute))
 	return err
 }

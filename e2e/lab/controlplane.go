@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"l2sm.io/l2sm/e2e/lab/cgroup"
+	"l2sm.io/l2sm/e2e/lab/patience"
 )
 
 // readyWithin bounds the wait for the API server, in particular on a machine whose disk has to read it first.
@@ -34,7 +35,7 @@ func (l *Lab) startAPI(ctx context.Context) error {
 	if err := l.startForwarder(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	ctx, cancel := context.WithTimeout(ctx, patience.Of(readyWithin))
 	defer cancel()
 	return l.waitForAPI(ctx)
 }
@@ -119,7 +120,7 @@ func (l *Lab) waitForAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config.Timeout = time.Second
+	config.Timeout = patience.Of(time.Second)
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return fmt.Errorf("make client of the API server: %w", err)

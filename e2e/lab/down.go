@@ -10,6 +10,7 @@ import (
 
 	"l2sm.io/l2sm/e2e/lab/cgroup"
 	"l2sm.io/l2sm/e2e/lab/netns"
+	"l2sm.io/l2sm/e2e/lab/patience"
 )
 
 // endWithin bounds the wait for killed processes to be gone.
@@ -64,7 +65,7 @@ func remove(cache Cache, name string) error {
 // killAll ends every process in the namespace. A node's PID 1 is one of them, and with it the kernel ends all that it
 // ever started, pods included, and takes its mounts away.
 func killAll(namespace string) error {
-	deadline := time.Now().Add(endWithin)
+	deadline := time.Now().Add(patience.Of(endWithin))
 	for {
 		pids, err := netns.Processes(namespace)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && len(pids) == 0 {

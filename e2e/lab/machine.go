@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"l2sm.io/l2sm/e2e/lab/patience"
 )
 
 // requirements are the programs that a lab calls, with the Debian packages that bring them.
@@ -64,7 +66,7 @@ func checkMachine() error {
 
 // waitForContainerd waits until a node that was started takes commands.
 func (l *Lab) waitForContainerd(ctx context.Context, n nodePlan) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience.Of(time.Minute))
 	defer cancel()
 	for {
 		_, err := l.Node(ctx, n.Name, "ctr", "version")

@@ -9,6 +9,7 @@ import (
 
 	"l2sm.io/l2sm/e2e/lab/cgroup"
 	"l2sm.io/l2sm/e2e/lab/netns"
+	"l2sm.io/l2sm/e2e/lab/patience"
 )
 
 // StopNode cuts a node's power: all of its processes end at once, its links and its memory are gone. Its disk stays.
@@ -53,7 +54,7 @@ func (l *Lab) StartNode(ctx context.Context, name string) error {
 
 // StopAPI kills the API server. etcd, controllers, scheduler and nodes live on and find it away.
 func (l *Lab) StopAPI() error {
-	deadline := time.Now().Add(endWithin)
+	deadline := time.Now().Add(patience.Of(endWithin))
 	for {
 		pid, alive := l.running(l.plan.namespace(controlPlane), apiServer)
 		if !alive {

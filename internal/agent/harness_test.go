@@ -51,9 +51,10 @@ const (
 	underlayMTU = 1500
 	// refusalFile is where ovn-node says why it does not start.
 	refusalFile = "/run/refusal"
-	// patience is how long a test waits for what must happen.
-	patience = 20 * time.Second
 )
+
+// patience is how long a test waits for what must happen.
+var patience = nstest.Patience(20 * time.Second)
 
 var (
 	scheme = runtime.NewScheme()
@@ -67,12 +68,6 @@ var (
 
 func TestMain(m *testing.M) { nstest.Main(m, buildPlugin, startAPI) }
 
-func buildPlugin() error {
-	build := exec.Command("go", "build", "-o", plugin, "l2sm.io/l2sm/cmd/cni")
-	build.Stderr = os.Stderr
-	return build.Run()
-}
-
 // startAPI leaves the server to the end of the process, which takes it along.
 func startAPI() error {
 	ctrl.SetLogger(logr.Discard())
@@ -80,6 +75,9 @@ func startAPI() error {
 		if err := add(scheme); err != nil {
 			return err
 		}
+	}
+	if folder := os.Getenv(apiVariable); folder != "" {
+		return joinAPI(folder)
 	}
 	env := &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "manifests", "crd")},

@@ -42,6 +42,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		key := types.NamespacedName{Namespace: v1alpha1.SystemNamespace, Name: TrustName}
 		ended <- k.API.FollowConfigMap(ctx, key, func(data map[string]string) { k.hear(trusts, data) })
 	}()
+	k.Log.Info("Following which authorities to trust", "ConfigMap", TrustName)
 	var trust Trust
 	select {
 	case trust = <-trusts:

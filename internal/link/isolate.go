@@ -15,19 +15,33 @@ import (
 // isolate keeps the node's network stack out of a host end that is down.
 //
 // Without IPv6 the node takes no link-local address there and joins no
-// multicast groups, so it never sends. What it would answer (ARP for the
-// node's own addresses, for one) is never heard on a kernel datapath. On a
-// userspace one the frames are dropped between OVS' packet tap and the stack;
-// on a kernel datapath the same hook runs before OVS and would cut the pod
-// off.
+// multicast groups, so it never sends. On a userspace datapath, what it receives
+// is dropped between OVS' packet tap and the stack. On a kernel datapath the same
+// hook runs before OVS and would cut the pod off; there the stack receives only
+// while OVS does not hold the host end, and is made deaf on it.
 func (l *Links) isolate(host string, datapath Datapath) error {
 	if err := l.silenceIPv6(host); err != nil {
 		return err
 	}
 	if datapath == Kernel {
-		return nil
+		return l.deafen(host)
 	}
 	return shutOutHost(host)
+}
+
+// deafen has the stack ignore what it receives by IPv4 on an interface, whatever
+// the node's defaults are (kernel documentation, networking/ip-sysctl).
+func (l *Links) deafen(name string) error {
+	for _, s := range []struct{ key, value string }{
+		{"arp_ignore", "8"}, // answers no ARP
+		{"forwarding", "0"}, // nor for others (proxy_arp)
+		{"rp_filter", "1"},  // no route leads there, so no source is valid
+	} {
+		if err := l.setSysctl("ipv4", name, s.key, s.value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *Links) setDisableIPv6(name string, disable bool) error {
@@ -38,10 +52,11 @@ func (l *Links) setDisableIPv6(name string, disable bool) error {
 	return l.setIPv6(name, "disable_ipv6", value)
 }
 
-// setIPv6 sets an interface's sysctl (kernel documentation,
-// networking/ip-sysctl).
-func (l *Links) setIPv6(name, key, value string) error {
-	file := filepath.Join(l.sysctls, "net/ipv6/conf", name, key)
+func (l *Links) setIPv6(name, key, value string) error { return l.setSysctl("ipv6", name, key, value) }
+
+// setSysctl sets one of an interface's.
+func (l *Links) setSysctl(family, name, key, value string) error {
+	file := filepath.Join(l.sysctls, "net", family, "conf", name, key)
 	if err := os.WriteFile(file, []byte(value), 0); err != nil {
 		return fmt.Errorf("set %s=%s on interface %q: %w", key, value, name, err)
 	}

@@ -5,8 +5,8 @@
 // A host end belongs to OVS alone: the node's own network stack must neither
 // hear nor speak on it, or the node would be a member of every virtual network
 // of its pods. On kernel datapaths OVS takes every frame before the stack sees
-// it. On userspace datapaths OVS reads a packet tap, the stack sees each frame
-// as well, and isolate.go keeps it out.
+// it, once the host end is a port. On userspace datapaths OVS reads a packet tap
+// and the stack sees each frame as well. isolate.go keeps it out of both.
 package link
 
 import (

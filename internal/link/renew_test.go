@@ -177,13 +177,13 @@ func TestEachGone(t *testing.T) {
 		case <-time.After(100 * time.Millisecond):
 			return ""
 		}
-	}, "10s").Should(gomega.Equal(host.Name))
+	}, nstest.Patience(10*time.Second)).Should(gomega.Equal(host.Name))
 	for len(gone) > 0 {
 		<-gone
 	}
 	create(t, l, netns, Kernel)
 	nstest.RemoveNS(t, netns)
-	g.Eventually(gone, "10s").Should(gomega.Receive(gomega.Equal(host.Name)), "a network namespace takes it along")
+	g.Eventually(gone, nstest.Patience(10*time.Second)).Should(gomega.Receive(gomega.Equal(host.Name)), "a network namespace takes it along")
 	cancel()
-	g.Eventually(ended, "10s").Should(gomega.Receive(gomega.BeNil()))
+	g.Eventually(ended, nstest.Patience(10*time.Second)).Should(gomega.Receive(gomega.BeNil()))
 }

@@ -5,9 +5,11 @@ package ovs_test
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/onsi/gomega"
 
+	"l2sm.io/l2sm/internal/link/nstest"
 	"l2sm.io/l2sm/internal/ovs"
 	"l2sm.io/l2sm/internal/ovs/ovstest"
 )
@@ -24,7 +26,7 @@ func TestInstalledAtGrowsWithAMove(t *testing.T) {
 		seen = append(seen, p.State)
 	})
 	g := gomega.NewWithT(t)
-	g.Eventually(func() error { return c.Ready(t.Context()) }, "10s", "10ms").Should(gomega.Succeed())
+	g.Eventually(func() error { return c.Ready(t.Context()) }, nstest.Patience(10*time.Second), "10ms").Should(gomega.Succeed())
 	p := port(t, "c1", 1)
 	o.AddPort("a", p.LogicalPort, p.MAC, "10.0.0.1")
 	o.NB("ls-add", "b")
@@ -38,12 +40,12 @@ func TestInstalledAtGrowsWithAMove(t *testing.T) {
 		}
 		return ports[0].State.InstalledAt
 	}
-	g.Eventually(installedAt, "10s", "5ms").Should(gomega.BeNumerically(">", 0))
+	g.Eventually(installedAt, nstest.Patience(10*time.Second), "5ms").Should(gomega.BeNumerically(">", 0))
 	last := installedAt()
 	from, to := "a", "b"
 	for range 6 {
 		o.Move(p.LogicalPort, from, to)
-		g.Eventually(installedAt, "10s", "5ms").Should(gomega.BeNumerically(">", last), "the port was moved")
+		g.Eventually(installedAt, nstest.Patience(10*time.Second), "5ms").Should(gomega.BeNumerically(">", last), "the port was moved")
 		last = installedAt()
 		from, to = to, from
 	}

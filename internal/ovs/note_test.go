@@ -4,10 +4,12 @@ package ovs_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/onsi/gomega"
 
+	"l2sm.io/l2sm/internal/link/nstest"
 	"l2sm.io/l2sm/internal/ovs"
 	"l2sm.io/l2sm/internal/ovs/ovstest"
 )
@@ -43,7 +45,7 @@ func TestNote(t *testing.T) {
 	note(was, ovs.Noted{Network: "default/a", MTU: 1300})
 	want := p
 	want.Noted = ovs.Noted{Network: "default/b", InstalledAt: 7, MTU: 1300}
-	gomega.NewWithT(t).Eventually(only, "5s", "10ms").Should(gomega.Equal(want), "neither undoes what the other wrote, or what else is there")
+	gomega.NewWithT(t).Eventually(only, nstest.Patience(5*time.Second), "10ms").Should(gomega.Equal(want), "neither undoes what the other wrote, or what else is there")
 
 	another := only()
 	another.Sandbox.Container = "c2"

@@ -47,7 +47,7 @@ func start(t *testing.T, endpoint string, onChange func(ovs.Port)) *ovs.Client {
 func connect(t *testing.T, endpoint string) *ovs.Client {
 	t.Helper()
 	c := start(t, endpoint, func(ovs.Port) {})
-	gomega.NewWithT(t).Eventually(func() error { return c.Ready(t.Context()) }, "10s", "10ms").Should(gomega.Succeed())
+	gomega.NewWithT(t).Eventually(func() error { return c.Ready(t.Context()) }, nstest.Patience(10*time.Second), "10ms").Should(gomega.Succeed())
 	return c
 }
 
@@ -74,6 +74,14 @@ func describe(container string, n int) ovs.Port {
 	}
 }
 
+// datapath is the bridge's.
+func datapath() link.Datapath {
+	if ovstest.Datapath() == ovstest.Kernel {
+		return link.Kernel
+	}
+	return link.Userspace
+}
+
 func makeDevice(t *testing.T, p ovs.Port) {
 	t.Helper()
 	links := link.New("/proc/sys")
@@ -82,7 +90,7 @@ func makeDevice(t *testing.T, p ovs.Port) {
 		t.Fatal(err)
 	}
 	host := link.HostEnd{Name: p.Name, Owner: link.Owner{Container: p.Sandbox.Container, IfName: "net1", Config: "l2sm"}}
-	if err := links.Create(host, nstest.NewNS(t), link.Interface{Name: p.Interface, MAC: mac, MTU: 1400}, link.Userspace); err != nil {
+	if err := links.Create(host, nstest.NewNS(t), link.Interface{Name: p.Interface, MAC: mac, MTU: 1400}, datapath()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -164,20 +172,22 @@ func TestChangeWithoutBridge(t *testing.T) {
 	if !errors.Is(err, ovs.ErrNoBridge) {
 		t.Errorf("Change = %v, want ErrNoBridge: nothing may be left that only looks plugged", err)
 	}
-	gomega.NewWithT(t).Eventually(func() error { return c.Ready(t.Context()) }, "5s", "10ms").Should(gomega.MatchError(ovs.ErrNoBridge))
+	gomega.NewWithT(t).Eventually(func() error { return c.Ready(t.Context()) }, nstest.Patience(5*time.Second), "10ms").Should(gomega.MatchError(ovs.ErrNoBridge))
 }
 
 func TestUserspaceAndEncapIPs(t *testing.T) {
 	o := ovstest.Start(t)
 	c := connect(t, o.Endpoint())
-	if userspace, err := c.Userspace(t.Context()); err != nil || !userspace {
-		t.Errorf("Userspace() = %v, %v: the bridge's datapath_type is netdev", userspace, err)
+	is := ovstest.Datapath() == ovstest.Userspace
+	if userspace, err := c.Userspace(t.Context()); err != nil || userspace != is {
+		t.Errorf("Userspace() = %v, %v: the bridge's datapath_type is %s", userspace, err, ovstest.Datapath())
 	}
 	if ips, err := c.EncapIPs(t.Context()); err != nil || len(ips) > 0 {
 		t.Errorf("EncapIPs() = %v, %v before it is set, want none", ips, err)
 	}
-	o.Ctl("--no-wait", "set", "Open_vSwitch", ".", "external_ids:ovn-encap-ip=\"192.0.2.1,2001:db8::1\"", "--", "set", "bridge", "br-int", "datapath_type=system")
-	gomega.NewWithT(t).Eventually(func() (bool, error) { return c.Userspace(t.Context()) }, "5s", "10ms").Should(gomega.BeFalse())
+	other := map[bool]string{true: ovstest.Kernel, false: ovstest.Userspace}[is]
+	o.Ctl("--no-wait", "set", "Open_vSwitch", ".", "external_ids:ovn-encap-ip=\"192.0.2.1,2001:db8::1\"", "--", "set", "bridge", "br-int", "datapath_type="+other)
+	gomega.NewWithT(t).Eventually(func() (bool, error) { return c.Userspace(t.Context()) }, nstest.Patience(5*time.Second), "10ms").ShouldNot(gomega.Equal(is))
 	if ips, err := c.EncapIPs(t.Context()); err != nil || !slices.Equal(ips, []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}) {
 		t.Errorf("EncapIPs() = %v, %v, want 192.0.2.1 and 2001:db8::1", ips, err)
 	}
@@ -268,13 +278,13 @@ func TestReconnect(t *testing.T) {
 		defer mu.Unlock()
 		return slices.Clone(told)
 	}
-	g.Eventually(func() error { return c.Ready(t.Context()) }, "10s", "10ms").Should(gomega.Succeed())
+	g.Eventually(func() error { return c.Ready(t.Context()) }, nstest.Patience(10*time.Second), "10ms").Should(gomega.Succeed())
 	p := port(t, "c1", 1)
 	change(t, c, []ovs.Port{p})
-	g.Eventually(tell, "5s", "10ms").Should(gomega.ContainElement(p.Name))
+	g.Eventually(tell, nstest.Patience(5*time.Second), "10ms").Should(gomega.ContainElement(p.Name))
 
 	o.StopServer()
-	g.Eventually(func() error { return c.Ready(t.Context()) }, "5s", "10ms").Should(gomega.MatchError(ovs.ErrNotConnected))
+	g.Eventually(func() error { return c.Ready(t.Context()) }, nstest.Patience(5*time.Second), "10ms").Should(gomega.MatchError(ovs.ErrNotConnected))
 	if _, err := c.Ports(t.Context()); !errors.Is(err, ovs.ErrNotConnected) {
 		t.Errorf("Ports without a connection = %v: it must not say that there are none", err)
 	}
@@ -288,8 +298,8 @@ func TestReconnect(t *testing.T) {
 	told = nil
 	mu.Unlock()
 	o.StartServer()
-	g.Eventually(func() error { return c.Ready(t.Context()) }, "10s", "10ms").Should(gomega.Succeed())
-	g.Eventually(tell, "5s", "10ms").Should(gomega.ContainElement(p.Name), "after a reconnect every port is told of")
+	g.Eventually(func() error { return c.Ready(t.Context()) }, nstest.Patience(10*time.Second), "10ms").Should(gomega.Succeed())
+	g.Eventually(tell, nstest.Patience(5*time.Second), "10ms").Should(gomega.ContainElement(p.Name), "after a reconnect every port is told of")
 	if diff := cmp.Diff([]ovs.Port{p}, ports(t, c)); diff != "" {
 		t.Errorf("ports after a reconnect (-want +got):\n%s", diff)
 	}

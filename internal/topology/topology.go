@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/ipam"
 	"l2sm.io/l2sm/ovn"
@@ -83,8 +85,12 @@ func Security(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) v1alpha1.Po
 
 // portAddresses is the port's column addresses: where OVN knows all that the
 // port answers to, one element, from which it also answers ARP and neighbour
-// solicitations; else the MAC address and unknown.
+// solicitations; else the MAC address and unknown. Without unknown OVN learns
+// nothing from a port that floods it with MAC addresses.
 func portAddresses(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, security v1alpha1.PortSecurity) []string {
+	if security == v1alpha1.PortSecurityDisabled && meta.IsStatusConditionFalse(a.Status.Conditions, v1alpha1.ConditionLearning) {
+		return []string{element(a.Spec.MACAddress, hosts(a.Spec.Addresses))}
+	}
 	if network.Spec.IPAM != nil && network.Spec.IPAM.DHCP && security == v1alpha1.PortSecurityDisabled {
 		return []string{element(a.Spec.MACAddress, hosts(a.Spec.Addresses)), unknown} // DHCP offers what is here
 	}

@@ -3,6 +3,7 @@ package topology
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,6 +30,7 @@ func TestTopology(t *testing.T) {
 		addresses []string
 		override  v1alpha1.PortSecurity
 		roles     []v1alpha1.Role
+		flooded   bool
 		want      ovn.Port
 	}{
 		"Strict": {
@@ -65,6 +67,15 @@ func TestTopology(t *testing.T) {
 			reason: "a bridge sends and receives for MACs that nobody knows", addresses: dual,
 			spec: with(func(s *v1alpha1.L2NetworkSpec) { s.PortSecurity = v1alpha1.PortSecurityDisabled }),
 			want: ovn.Port{Addresses: []string{mac, "unknown"}},
+		},
+		"DisabledFlooded": {
+			reason: "OVN learns nothing of a pod that floods it", addresses: v4, flooded: true,
+			spec: with(func(s *v1alpha1.L2NetworkSpec) { s.PortSecurity = v1alpha1.PortSecurityDisabled }),
+			want: ovn.Port{Addresses: []string{mac + " 10.101.2.10"}},
+		},
+		"Held": {
+			reason: "where it learns nothing anyway, nothing changes", flooded: true, spec: v1alpha1.L2NetworkSpec{},
+			want: ovn.Port{Addresses: []string{mac, "unknown"}, PortSecurity: []string{mac}},
 		},
 		"DisabledWithDHCP": {
 			reason: "DHCP offers the addresses of the column, also to a bridge", addresses: dual,
@@ -113,6 +124,9 @@ func TestTopology(t *testing.T) {
 			attachment := &v1alpha1.L2Attachment{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "ping-net1-4f2a9c1e", UID: "a-uid"},
 				Spec:       v1alpha1.L2AttachmentSpec{PodUID: "p-uid", NodeName: "node-a", MACAddress: mac, Addresses: tc.addresses, PortSecurity: tc.override, Roles: tc.roles},
+			}
+			if tc.flooded {
+				attachment.Status.Conditions = []metav1.Condition{v1alpha1.LearningStopped(256, time.Minute)}
 			}
 			tc.want.Name, tc.want.Owner = "l2sm/default/ping-net1-4f2a9c1e", "a-uid"
 			tc.want.Options = map[string]string{"requested-chassis": "node-a", "iface-id-ver": "p-uid"}

@@ -3,8 +3,13 @@
 package central_test
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	. "github.com/onsi/gomega"
 )
 
 const southbound = "OVN_Southbound"
@@ -30,9 +35,9 @@ func TestDoorsOfTheDatabases(t *testing.T) {
 	}
 	c.eventually(func() bool { return c.connects(clients["Controller"], northboundPort) }, "the controller reaches the northbound database")
 	c.eventually(func() bool { return c.connects(clients["Controller"], relayPort) }, "the controller reaches the southbound database")
-	if c.connects(clients["Node"], nodesPort) {
-		t.Error("a node gets in before the database is filled")
-	}
+	c.trust(c.nodes)
+	NewWithT(t).Consistently(func() bool { return c.connects(clients["Node"], nodesPort) }, time.Second, 50*time.Millisecond).
+		Should(BeFalse(), "a node gets in before the database is filled")
 	c.fill(c.nodes)
 	c.eventually(func() bool { return c.connects(clients["Node"], nodesPort) }, "a node reaches the southbound database")
 
@@ -72,7 +77,7 @@ func TestRotatedNodeAuthority(t *testing.T) {
 	}
 	// The server is killed: it starts with what was trusted last.
 	c.kill("sb")
-	c.launch("sb", "/bin/bash", "/scripts/ovsdb.sh", "sb")
+	c.launchDatabase("sb")
 	c.eventually(func() bool { return in(after) && in(before) }, "both are trusted by a server that was killed")
 	session = c.stay(before)
 
@@ -80,4 +85,58 @@ func TestRotatedNodeAuthority(t *testing.T) {
 	c.eventually(func() bool { return !in(before) }, "the first authority is no longer trusted")
 	c.eventually(session.ended, "who came with the first one's certificate is cut off")
 	c.eventually(func() bool { return in(after) }, "the second stays")
+}
+
+// The northbound database loses its file: nodes are trusted as before until the
+// controller says otherwise.
+func TestTrustOutlivesNorthbound(t *testing.T) {
+	c := start(t)
+	node := c.identity("node-a", c.nodes)
+	c.fill(c.nodes)
+	c.eventually(func() bool { return c.connects(node, nodesPort) }, "a node is let in")
+	session := c.stay(node)
+
+	c.kill("nb")
+	if err := os.Remove(filepath.Join(c.root, "var/lib/ovn/ovnnb_db.db")); err != nil {
+		t.Fatal(err)
+	}
+	c.launchDatabase("nb")
+	next := authority(t, "node")
+	c.eventually(func() bool { return c.nb.Connected() }, "the controller is connected to an empty database")
+	if session.ended() || !c.connects(node, nodesPort) {
+		t.Error("an empty northbound database shuts nodes out")
+	}
+	c.fill(next)
+	c.eventually(func() bool { return !c.connects(node, nodesPort) && session.ended() }, "what the controller says then is followed")
+}
+
+// A connection does not outlive its time, whatever its certificate was.
+func TestConnectionsOfNodesEnd(t *testing.T) {
+	c := start(t)
+	node := c.identity("node-a", c.nodes)
+	c.fill(c.nodes)
+	c.eventually(func() bool { return c.connects(node, nodesPort) }, "a node is let in")
+	c.kill("sb")
+	c.session = 2 * time.Second
+	c.launchDatabase("sb")
+	c.eventually(func() bool { return c.connects(node, nodesPort) }, "a node is let in again")
+	session := c.stay(node)
+	c.eventually(session.ended, "its connection is ended")
+	c.eventually(func() bool { return c.connects(node, nodesPort) }, "it may come back")
+}
+
+// The longest name that a node may have is its chassis', too, though X.509 has
+// names of 64 letters.
+func TestLongestNodeName(t *testing.T) {
+	c := start(t)
+	name := strings.Repeat(strings.Repeat("n", 62)+".", 4) + "n"
+	c.fill(c.nodes)
+	node := c.identity(name, c.nodes)
+	c.eventually(func() bool { return c.connects(node, nodesPort) }, "it is let in")
+	c.eventually(func() bool { return len(c.rows("RBAC_Role")) > 0 }, "northd has written the role")
+	client, err := c.dial(node, nodesPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.succeed(client, chassis(name, "192.0.2.11")...)
 }

@@ -3,9 +3,7 @@
 package central_test
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +39,8 @@ type central struct {
 	control, nodes *pki.Authority
 	running        map[string]*exec.Cmd
 	nb             *ovn.Client
+	// session is how long a node's connection may last, from the next start of sb on.
+	session time.Duration
 }
 
 // addresses counts those that are in use.
@@ -56,7 +56,7 @@ func start(t *testing.T) *central {
 	addresses++
 	c := &central{
 		t: t, root: root, address: fmt.Sprintf("127.77.%d.%d", os.Getpid()%250, addresses),
-		control: authority(t, "control"), nodes: authority(t, "node"), running: map[string]*exec.Cmd{},
+		control: authority(t, "control"), nodes: authority(t, "node"), running: map[string]*exec.Cmd{}, session: time.Hour,
 	}
 	t.Cleanup(c.end)
 	for _, dir := range []string{"run/ovn", "tls", "var/lib/ovn", "tmp", "scripts"} {
@@ -80,7 +80,7 @@ func start(t *testing.T) *central {
 	c.write("tls/tls.crt", server.Certificate)
 	c.write("tls/tls.key", server.Key)
 	for _, part := range []string{"nb", "sb", "relay"} {
-		c.launch(part, "/bin/bash", "/scripts/ovsdb.sh", part)
+		c.launchDatabase(part)
 	}
 	c.launch("northd", "/usr/bin/ovn-northd", "--ovnnb-db=unix:/run/ovn/northd.sock", "--ovnsb-db=unix:/run/ovn/ovnsb_db.sock", "--pidfile=/run/ovn/ovn-northd.pid", "-vsyslog:off")
 	c.nb = c.controller()
@@ -113,7 +113,7 @@ func (c *central) launch(name string, command ...string) {
 	c.t.Helper()
 	args := append([]string{"--mount", "--pid", "--fork", "--kill-child", "bash", "-c", pod, c.root}, command...)
 	cmd := exec.Command("unshare", args...)
-	cmd.Env = append(os.Environ(), "POD_IP="+c.address, "SESSION_SECONDS=3600")
+	cmd.Env = append(os.Environ(), "POD_IP="+c.address, fmt.Sprintf("SESSION_SECONDS=%.0f", c.session.Seconds()))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	log, err := os.Create(filepath.Join(c.root, name+".log"))
 	if err != nil {
@@ -125,6 +125,11 @@ func (c *central) launch(name string, command ...string) {
 		c.t.Fatal(err)
 	}
 	c.running[name] = cmd
+}
+
+func (c *central) launchDatabase(part string) {
+	c.t.Helper()
+	c.launch(part, "/bin/bash", "/scripts/ovsdb.sh", part)
 }
 
 func (c *central) kill(name string) {
@@ -221,21 +226,36 @@ func (c *central) eventually(check func() bool, what string) {
 	NewWithT(c.t).Eventually(check, patience, 50*time.Millisecond).Should(BeTrue(), what)
 }
 
-// ended says, at once, whether a client's connection was ended.
-func (c *client) ended() bool {
-	_ = c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-	_, err := c.Read(make([]byte, 4096)) // what comes is the server asking whether it is alive
-	var late net.Error
-	alive := err == nil || errors.As(err, &late) && late.Timeout()
-	return !alive
+// session is a client that stays, and answers when it is asked whether it lives.
+type session struct {
+	*client
+	done chan struct{}
 }
 
 // stay connects as a node.
-func (c *central) stay(as identity) *client {
+func (c *central) stay(as identity) *session {
 	c.t.Helper()
 	client, err := c.dial(as, nodesPort)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return client
+	s := &session{client: client, done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		for {
+			if _, err := s.next(time.Time{}); err != nil {
+				return
+			}
+		}
+	}()
+	return s
+}
+
+func (s *session) ended() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
 }

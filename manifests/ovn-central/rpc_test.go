@@ -66,27 +66,32 @@ func (c *central) socket(name string) *client {
 }
 
 func (c *client) call(method string, params ...any) (json.RawMessage, error) {
-	_ = c.SetDeadline(time.Now().Add(patience))
 	if params == nil {
 		params = []any{}
 	}
 	if err := json.NewEncoder(c).Encode(message{ID: 1, Method: method, Params: params}); err != nil {
 		return nil, err
 	}
+	m, err := c.next(time.Now().Add(patience))
+	if err == nil && m.Error != nil {
+		err = fmt.Errorf("%s: %v", method, m.Error)
+	}
+	return m.Result, err
+}
+
+// next returns the next answer. It says that the client lives when it is asked.
+func (c *client) next(deadline time.Time) (message, error) {
+	_ = c.SetReadDeadline(deadline)
 	for {
 		var m message
 		if err := c.answers.Decode(&m); err != nil {
-			return nil, err
+			return m, err
 		}
-		switch {
-		case m.Method == "echo":
-			if err := json.NewEncoder(c).Encode(map[string]any{"id": m.ID, "result": m.Params, "error": nil}); err != nil {
-				return nil, err
-			}
-		case m.Method == "" && m.Error != nil:
-			return nil, fmt.Errorf("%s: %v", method, m.Error)
-		case m.Method == "":
-			return m.Result, nil
+		if m.Method != "echo" {
+			return m, nil
+		}
+		if err := json.NewEncoder(c).Encode(map[string]any{"id": m.ID, "result": m.Params, "error": nil}); err != nil {
+			return m, err
 		}
 	}
 }

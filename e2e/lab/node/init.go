@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"l2sm.io/l2sm/e2e/lab/patience"
 )
 
 // probeEvery is how often a starting node looks for what it waits for.
@@ -71,7 +73,7 @@ func waitForAPI(ctx context.Context, c Config) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(c.CA)
 	client := &http.Client{
-		Timeout:   time.Second,
+		Timeout:   patience.Of(time.Second),
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true},
 	}
 	waitUntil(ctx, func() bool {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -114,6 +116,23 @@ func (o *OVN) StartDatabase(ctx context.Context, name, schema string) (*process,
 		return nil, errors.Join(err, p.stop())
 	}
 	return p, nil
+}
+
+// Listen has a database listen on a free port of 127.0.0.1 as well, and returns the port.
+func (o *OVN) Listen(ctx context.Context, database string) (int, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return 0, err
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return 0, err
+	}
+	control := filepath.Join(o.dir, database+".ctl")
+	if _, err := o.Run(ctx, "ovs-appctl", "-t", control, "ovsdb-server/add-remote", "ptcp:"+port+":"+host); err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(port)
 }
 
 // Wipe loses the northbound database and starts an empty one. northd is paused and would obey it only after resume, as

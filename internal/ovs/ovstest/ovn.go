@@ -5,8 +5,11 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onsi/gomega"
+
+	"l2sm.io/l2sm/internal/link/nstest"
 )
 
 // OVN is a whole OVN of one chassis: its databases, ovn-northd and
@@ -27,7 +30,7 @@ func StartOVN(t testing.TB) *OVN {
 	daemon(t, o.dir, "ovn-northd", "--ovnnb-db="+nb, "--ovnsb-db="+sb, "--unixctl="+o.dir+"/northd.ctl")
 	o.configure()
 	o.controller = daemon(t, o.dir, "ovn-controller", o.Endpoint())
-	gomega.NewWithT(t).Eventually(func() string { return o.Ctl("list-br") }, "20s", "50ms").Should(gomega.Equal("br-int"))
+	gomega.NewWithT(t).Eventually(func() string { return o.Ctl("list-br") }, nstest.Patience(20*time.Second), "50ms").Should(gomega.Equal("br-int"))
 	return o
 }
 
@@ -65,6 +68,12 @@ func (o *OVN) NB(args ...string) string {
 	return run(o.t, "ovn-nbctl", append([]string{"--timeout=20", "--db=" + o.Northbound()}, args...)...)
 }
 
+// SB runs ovn-sbctl and returns what it prints.
+func (o *OVN) SB(args ...string) string {
+	o.t.Helper()
+	return run(o.t, "ovn-sbctl", append([]string{"--timeout=20", "--db=" + o.Southbound()}, args...)...)
+}
+
 // AddPort makes a logical switch port with one MAC and any addresses, on a
 // switch that is made where it is missing.
 func (o *OVN) AddPort(logicalSwitch, port, mac string, addresses ...string) {
@@ -98,5 +107,5 @@ func (o *OVN) LoseDatabase() {
 func (o *OVN) configure() {
 	o.t.Helper()
 	o.Ctl("--no-wait", "set", "Open_vSwitch", ".", "external_ids:system-id=test", "external_ids:ovn-remote=unix:"+o.dir+"/sb.sock",
-		"external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip=127.0.0.1", "external_ids:ovn-bridge-datapath-type=netdev")
+		"external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip=127.0.0.1", "external_ids:ovn-bridge-datapath-type="+Datapath())
 }

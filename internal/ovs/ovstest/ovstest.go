@@ -16,9 +16,11 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
+
+	"l2sm.io/l2sm/internal/link/nstest"
 )
 
-// OVS is an ovsdb-server and an ovs-vswitchd with the userspace datapath.
+// OVS is an ovsdb-server and an ovs-vswitchd with Datapath.
 type OVS struct {
 	t        testing.TB
 	dir      string
@@ -38,6 +40,7 @@ func Start(t testing.TB) *OVS {
 func startEmpty(t testing.TB) *OVS {
 	t.Helper()
 	need(t, "openvswitch-switch", "/usr/sbin/ovsdb-server", "/usr/sbin/ovs-vswitchd", "/usr/bin/ovs-vsctl")
+	tellDatapath()
 	o := &OVS{t: t, dir: socketDir(t)}
 	run(t, "ovsdb-tool", "create", o.dir+"/conf.db", "/usr/share/openvswitch/vswitch.ovsschema")
 	o.StartServer()
@@ -81,7 +84,7 @@ func (o *OVS) Ctl(args ...string) string {
 // AddBridge makes the integration bridge, as ovn-controller would.
 func (o *OVS) AddBridge() {
 	o.t.Helper()
-	o.Ctl("--may-exist", "add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev", "fail_mode=secure")
+	o.Ctl("--may-exist", "add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type="+Datapath(), "fail_mode=secure")
 }
 
 // Ports lists the ports on the integration bridge.
@@ -114,7 +117,7 @@ func (o *OVS) StopServer() { kill(o.t, o.server) }
 // StartVswitchd starts ovs-vswitchd.
 func (o *OVS) StartVswitchd() {
 	o.t.Helper()
-	o.vswitchd = daemon(o.t, o.dir, "ovs-vswitchd", o.Endpoint(), "--unixctl="+o.dir+"/vswitchd.ctl", "--disable-system")
+	o.vswitchd = daemon(o.t, o.dir, "ovs-vswitchd", append(vswitchdArgs(), o.Endpoint(), "--unixctl="+o.dir+"/vswitchd.ctl")...)
 }
 
 // StopVswitchd kills ovs-vswitchd.
@@ -178,7 +181,7 @@ func await(t testing.TB, socket string) {
 			_ = conn.Close()
 		}
 		return err
-	}, 10*time.Second, 10*time.Millisecond).Should(gomega.Succeed(), "nothing listens on %s", socket)
+	}, nstest.Patience(10*time.Second), 10*time.Millisecond).Should(gomega.Succeed(), "nothing listens on %s", socket)
 }
 
 func run(t testing.TB, name string, args ...string) string {

@@ -16,16 +16,22 @@ case $SB_ENDPOINTS in
 *OVN_CENTRAL_SERVICE_HOST*) die "Service ovn-central did not exist yet, trying again" ;;
 esac
 
-# l2sm-agent on this node writes them, the certificate last. It needs the API
-# server and l2sm-controller, and nothing of this pod. ovn-controller reads them
-# again when they change.
-for ((waited = 0; ; waited++)); do
-  [ ! -s /tls/tls.crt ] || break
-  ((waited % 30)) || echo "node $NODE_NAME: waiting for l2sm-agent to write /run/l2sm/ovn/tls.crt" >&2
-  ((waited < 300)) ||
-    die "no certificate in /run/l2sm/ovn after 5 minutes: see the log of l2sm-agent on this node, and kubectl get csr"
-  sleep 1
-done
+# l2sm-agent on this node writes the files, the certificate last. For that it needs
+# the API server and l2sm-controller, and nothing of this pod. ovn-controller reads
+# them again when they change.
+await_certificate() {
+  local waited
+  for ((waited = 0; waited < 300; waited++)); do
+    [ ! -s /tls/tls.crt ] || return 0
+    ((waited % 30)) || echo "node $NODE_NAME: waiting for l2sm-agent to write /run/l2sm/ovn/tls.crt" >&2
+    sleep 1
+  done
+  die "no certificate in /run/l2sm/ovn after 5 minutes: see the log of l2sm-agent on this node, and kubectl get csr"
+}
+
+case $SB_ENDPOINTS in
+*ssl:*) await_certificate ;;
+esac
 
 # check-node.sh has seen it; it may have gone since.
 encap_ip=$(tunnel_ip)

@@ -1,0 +1,80 @@
+//go:build kernel
+
+package kernel_test
+
+import (
+	"strconv"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"l2sm.io/l2sm/e2e/traffic"
+)
+
+// ovs-vswitchd dies: the flows that are in use go on, and stay when it is back.
+func (c *chain) switchKilled() {
+	n := c.nodes[first]
+	f := c.during(func() {
+		former := n.switchPID()
+		pid, err := strconv.Atoi(former)
+		if err != nil {
+			c.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			c.Fatal(err)
+		}
+		c.awaitSwitch(n, former)
+	})
+	c.report("ovs-vswitchd killed (-9)", "flows in use", f)
+	c.atMost(traffic.Late, f)
+}
+
+// longestReplaced is what replacing ovn-node's pod may cost.
+const longestReplaced = 200 * time.Millisecond
+
+// ovn-node's pod is replaced, as a rolling update does.
+func (c *chain) podReplaced() {
+	n := c.nodes[first]
+	f := c.during(func() {
+		former := n.switchPID()
+		if err := n.ovn.Stop(c.Context()); err != nil {
+			c.Fatal(err)
+		}
+		c.startOVN(first)
+		c.awaitSwitch(n, former)
+	})
+	c.report("ovn-node's pod replaced", "flows in use", f)
+	c.atMost(longestReplaced, f)
+	c.ping.answers(c.pong.ips[0])
+}
+
+// A node loses all that a reboot takes: processes, /run, links, the datapath. Its pods get new sandboxes. A boot of the
+// virtual machine would add nothing but its kernel's start, which is each run's.
+func (c *chain) nodeRebooted() {
+	n := c.nodes[second]
+	before := c.pong.attachment()
+	f := c.during(func() {
+		for _, p := range []interface{ Kill() error }{n.agent, n.ovn} {
+			if err := p.Kill(); err != nil {
+				c.Fatal(err)
+			}
+		}
+		c.pong.loseSandbox()
+		if err := n.LoseRuntime(c.Context()); err != nil {
+			c.Fatal(err)
+		}
+		c.start(second)
+		c.pong.startSandbox(true)
+		c.pong.awaitReady("net")
+		c.ping.answers(c.pong.ips[0])
+	})
+	c.report("a node rebooted", "traffic on the other node; its pod came back with its addresses", f)
+	for _, s := range f {
+		if s.name == oneNode {
+			c.atMost(traffic.Late, []figures{s})
+		}
+	}
+	NewWithT(c).Expect(c.pong.attachment().UID).To(Equal(before.UID))
+	c.ping.answers(c.pong.ips[1])
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Builds the tests that need a kernel with openvswitch and geneve, and runs them
+# in a virtual machine that has one; the API server, OVN's central programs and
+# l2sm-controller run outside. `make build` comes first.
+#
+#   test.sh [integration|chain]... [-- TEST FLAGS]    both without arguments
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+parts=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+  parts+=("$1")
+  shift
+done
+[ $# -eq 0 ] || shift
+[ ${#parts[@]} -gt 0 ] || parts=(integration chain)
+
+guest() { bin/kernel-vm run --stack --timeout 8m "$@"; }
+
+# build PACKAGE TAG PATH
+build() { go test -c -tags "$2" -o "bin/kernel/$1.test" "$3"; }
+
+mkdir -p bin/kernel
+for part in "${parts[@]}"; do
+  case $part in
+  integration)
+    # These tests do the controller's part themselves.
+    for package in link ovs agent; do build $package integration ./internal/$package; done
+    build node integration,kernel ./manifests/ovn-node
+    guest -- e2e/kernel/guest.sh integration "$@"
+    ;;
+  chain)
+    build chain kernel ./e2e/kernel
+    guest --controller -- e2e/kernel/guest.sh chain "$@"
+    ;;
+  *)
+    echo "usage: $0 [integration|chain]... [-- TEST FLAGS]" >&2
+    exit 2
+    ;;
+  esac
+done

@@ -1,0 +1,36 @@
+package ovstest
+
+import (
+	"fmt"
+	"os"
+	"sync"
+)
+
+// The datapaths, as a bridge's datapath_type.
+const (
+	Kernel    = "system"
+	Userspace = "netdev"
+)
+
+// variable names the datapath that tests run on. The kernel's needs its module openvswitch: `make test-kernel` runs the
+// tests in a virtual machine that has it.
+const variable = "L2SM_TEST_DATAPATH"
+
+// Datapath is the one that the integration bridge has.
+func Datapath() string {
+	if d := os.Getenv(variable); d != "" {
+		return d
+	}
+	return Userspace
+}
+
+// tellDatapath prints it once: a result is worth nothing to readers who don't know.
+var tellDatapath = sync.OnceFunc(func() { fmt.Printf("ovstest: datapath_type %s\n", Datapath()) })
+
+// vswitchdArgs keeps a userspace datapath from looking for the kernel's, which belongs to whatever runs on this machine.
+func vswitchdArgs() []string {
+	if Datapath() == Kernel {
+		return nil
+	}
+	return []string{"--disable-system"}
+}

@@ -1,0 +1,156 @@
+package ovn
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+
+	"l2sm.io/l2sm/ovn/sb"
+)
+
+// MaxLearned is how many MAC addresses a port may be seen with. OVN remembers
+// each in a row of FDB, which goes to every node that has the network.
+const MaxLearned = 256
+
+// portKeys tell a port of the southbound database as rows of FDB do: the tunnel
+// keys of its switch and its own.
+type portKeys struct{ datapath, port int }
+
+// learned counts the rows of FDB by port. What an event costs does not depend on
+// how many there are.
+type learned struct {
+	mu    sync.Mutex
+	rows  map[portKeys]map[rowID]struct{}
+	above map[portKeys]struct{} // ports with more than MaxLearned
+	wake  chan struct{}         // has room for one
+}
+
+func newLearned() *learned {
+	l := &learned{wake: make(chan struct{}, 1)}
+	l.reset()
+	return l
+}
+
+// reset forgets what another connection told.
+func (l *learned) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rows, l.above = map[portKeys]map[rowID]struct{}{}, map[portKeys]struct{}{}
+}
+
+// add counts a row, once however often it is told of.
+func (l *learned) add(m model.Model) {
+	row, is := m.(*sb.FDB)
+	if !is {
+		return
+	}
+	id, _ := parseUUID(row.UUID)
+	at := portKeys{row.DpKey, row.PortKey}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.rows[at] == nil {
+		l.rows[at] = map[rowID]struct{}{}
+	}
+	l.rows[at][id] = struct{}{}
+	if len(l.rows[at]) <= MaxLearned {
+		return
+	}
+	l.above[at] = struct{}{}
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *learned) remove(m model.Model) {
+	row, is := m.(*sb.FDB)
+	if !is {
+		return
+	}
+	id, _ := parseUUID(row.UUID)
+	at := portKeys{row.DpKey, row.PortKey}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.rows[at], id)
+	if len(l.rows[at]) == 0 {
+		delete(l.rows, at)
+	}
+}
+
+// take returns the ports that have had more than MaxLearned since the last time.
+func (l *learned) take() []portKeys {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []portKeys
+	for at := range l.above {
+		all = append(all, at)
+	}
+	l.above = map[portKeys]struct{}{}
+	return all
+}
+
+// Floods receives a value when a port has been seen with more than [MaxLearned]
+// MAC addresses: it is time to call [Southbound.Unlearn]. Values that are not
+// taken are kept as one.
+func (s *Southbound) Floods() <-chan struct{} {
+	return s.learned.wake
+}
+
+// Unlearn deletes what OVN has learned from ports that were seen with more than
+// [MaxLearned] MAC addresses, and returns their names, in order. As long as such
+// a port has "unknown" among its addresses and no port security, OVN learns
+// anew.
+func (s *Southbound) Unlearn(ctx context.Context) ([]string, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	session, err := s.conn.wait(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("unlearn MAC addresses: %w", err)
+	}
+	var names []string
+	for _, at := range s.learned.take() {
+		ports, err := session.unlearn(ctx, at)
+		if err != nil {
+			return names, fmt.Errorf("unlearn MAC addresses of port %d of datapath %d: %w", at.port, at.datapath, err)
+		}
+		names = append(names, ports...)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// unlearn deletes what was learned from a port, and returns its name: none where
+// it has gone.
+func (s *session) unlearn(ctx context.Context, at portKeys) ([]string, error) {
+	has := func(column string, key int) ovsdb.Condition {
+		return ovsdb.NewCondition(column, ovsdb.ConditionEqual, key)
+	}
+	results, err := s.client.Transact(ctx,
+		ovsdb.Operation{Op: ovsdb.OperationDelete, Table: sb.FDBTable, Where: []ovsdb.Condition{has("dp_key", at.datapath), has("port_key", at.port)}},
+		ovsdb.Operation{Op: ovsdb.OperationSelect, Table: sb.DatapathBindingTable, Where: []ovsdb.Condition{has("tunnel_key", at.datapath)}, Columns: []string{"_uuid"}},
+	)
+	if err != nil {
+		return nil, err
+	}
+	if len(results) < 2 || len(results[1].Rows) == 0 {
+		return nil, nil
+	}
+	results, err = s.client.Transact(ctx, ovsdb.Operation{
+		Op: ovsdb.OperationSelect, Table: sb.PortBindingTable, Columns: []string{"logical_port"},
+		Where: []ovsdb.Condition{ovsdb.NewCondition("datapath", ovsdb.ConditionEqual, results[1].Rows[0]["_uuid"]), has("tunnel_key", at.port)},
+	})
+	if err != nil || len(results) == 0 {
+		return nil, err
+	}
+	var names []string
+	for _, row := range results[0].Rows {
+		if name, is := row["logical_port"].(string); is {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
