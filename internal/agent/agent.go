@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -147,7 +148,6 @@ func (a *Agent) Run(ctx context.Context) error {
 	filled := make(chan struct{})
 	all.Go(func() error { return a.serveProbes(ctx) })
 	all.Go(func() error { return a.serveMetrics(ctx) })
-	all.Go(func() error { return a.firewall.Run(ctx) }) // whether the API server answers or not
 	all.Go(func() error {
 		a.node.Run(ctx, func() { close(filled) })
 		return nil
@@ -163,11 +163,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	return all.Wait()
 }
 
-// work needs the caches to be filled.
+// work needs the caches to be filled. So does the firewall, although it reads none:
+// its table outlives agents, and after a reboot no pod starts before the API server
+// has told of it.
 func (a *Agent) work(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{
-		a.serve, a.reporter.run, a.settler.run, a.watcher.run, a.watcher.followLinks, a.sweeper.run, a.underlay.run,
+		a.serve, a.firewall.Run, a.reporter.run, a.settler.run, a.watcher.run, a.watcher.followLinks, a.sweeper.run, a.underlay.run,
 	} {
 		all.Go(func() error { return part(ctx) })
 	}
@@ -178,7 +180,8 @@ func (a *Agent) work(ctx context.Context) error {
 func (a *Agent) tunnelsAt(ips []netip.Addr, holders []link.Holder) {
 	a.reporter.tunnels(ips, holders)
 	if interfaces, known := arrivals(holders); known {
-		a.firewall.SetTunnels(interfaces...)
+		vrf := slices.ContainsFunc(holders, func(h link.Holder) bool { return h.VRF != "" })
+		a.firewall.SetTunnels(!vrf, interfaces...)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"l2sm.io/l2sm/internal/firewall"
 	"l2sm.io/l2sm/internal/link/nstest"
@@ -183,7 +184,9 @@ func keep(t *testing.T, tunnels ...string) (stop func()) {
 			working <- struct{}{}
 		}
 	}, firewall.GenevePort, 4789)
-	k.SetTunnels(tunnels...)
+	if len(tunnels) > 0 {
+		k.SetTunnels(true, tunnels...)
+	}
 	done := make(chan error)
 	go func() { done <- k.Run(ctx) }()
 	<-working
@@ -256,6 +259,58 @@ func TestForwardedTunnelPackets(t *testing.T) {
 	s.check("and when the next one does not know the tunnels yet", false)
 }
 
+// What a node forwards by itself, as IPVS does, is output with a pod's address.
+func TestOutputFromForeignAddresses(t *testing.T) {
+	s := newSite(t)
+	arrives := func(source string) bool {
+		t.Helper()
+		c := s.listen(s.peer, host(peerOnUnderlay[0]), 6081)
+		defer c.Close()
+		marker := s.listen(s.peer, host(peerOnUnderlay[0]), 7777)
+		defer marker.Close()
+		raw(t, source, host(peerOnUnderlay[0]), 6081)
+		raw(t, source, host(peerOnUnderlay[0]), 7777)
+		_ = marker.SetReadDeadline(time.Now().Add(patience))
+		if _, _, err := marker.ReadFrom(make([]byte, 100)); err != nil {
+			t.Fatalf("the packet to another port did not arrive: %v", err)
+		}
+		_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		_, _, err := c.ReadFrom(make([]byte, 100))
+		return err == nil
+	}
+	pod, node := host(podOnCluster[0]), host(nodeOnUnderlay[0])
+	if !arrives(pod) {
+		t.Error("without the table, what a pod's address is the source of arrives")
+	}
+	keep(t, "under")
+	if arrives(pod) {
+		t.Error("what a pod's address is the source of leaves as the node's own")
+	}
+	if !arrives(node) {
+		t.Error("the node's own packets do not arrive")
+	}
+}
+
+// raw has the node's own stack send a UDP packet with a source of the test's choice.
+func raw(t *testing.T, source, to string, port uint16) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	payload := []byte("geneve")
+	length := 20 + 8 + len(payload)
+	packet := []byte{0x45, 0, 0, byte(length), 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0}
+	packet = append(packet, netip.MustParseAddr(source).AsSlice()...)
+	packet = append(packet, netip.MustParseAddr(to).AsSlice()...)
+	packet = append(packet, 0x30, 0x39, byte(port>>8), byte(port), 0, byte(8+len(payload)), 0, 0) // no checksum
+	packet = append(packet, payload...)
+	if err := unix.Sendto(fd, packet, 0, &unix.SockaddrInet4{Addr: netip.MustParseAddr(to).As4()}); err != nil && !errors.Is(err, unix.EPERM) {
+		t.Fatal(err) // EPERM is what a dropped packet gives its sender
+	}
+}
+
 // listing is the table without what counts.
 func listing(t *testing.T) string {
 	t.Helper()
@@ -280,12 +335,12 @@ func TestTunnelInterface(t *testing.T) {
 	if !s.passes(s.peer, "", node, 6081) {
 		t.Error("what comes in does not, while the interface is not known")
 	}
-	k.SetTunnels("under")
+	k.SetTunnels(true, "under")
 	g := NewWithT(t)
 	g.Eventually(func() bool { return s.passes(s.pod, "", node, 6081) }, patience, "10ms").Should(BeFalse())
 	if !s.passes(s.peer, "", node, 6081) {
 		t.Error("another node's packets do not pass")
 	}
-	k.SetTunnels("eth9")
+	k.SetTunnels(true, "eth9")
 	g.Eventually(func() bool { return s.passes(s.peer, "", node, 6081) }, patience, "10ms").Should(BeFalse())
 }

@@ -31,15 +31,16 @@ func New(log logr.Logger, told func(error), ports ...uint16) *Keeper {
 	return &Keeper{log: log, told: told, changed: make(chan struct{}, 1), rules: Rules{Ports: ports}}
 }
 
-// SetTunnels says by which interfaces other nodes' packets come in. It never
-// blocks.
-func (k *Keeper) SetTunnels(interfaces ...string) {
+// SetTunnels says by which interfaces other nodes' packets come in, and whether
+// the node's own leave with addresses that are known to be its own. It never blocks.
+func (k *Keeper) SetTunnels(ownOnly bool, interfaces ...string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if slices.Equal(k.rules.Tunnels, interfaces) {
+	known := Rules{Ports: k.rules.Ports, Tunnels: interfaces, OwnOnly: ownOnly}
+	if k.rules.equal(known) {
 		return
 	}
-	k.rules.Tunnels = interfaces
+	k.rules = known
 	k.wake()
 }
 
@@ -121,7 +122,7 @@ type holding struct {
 // interfaces tunnels come in: it says what this one could not.
 func (k *Keeper) begin() (holding, error) {
 	want := k.wanted()
-	if len(want.Tunnels) == 0 {
+	if len(want.Tunnels) == 0 && !want.OwnOnly {
 		if is, err := read(); err != nil || is.exists() {
 			return holding{want, is}, err
 		}
@@ -145,7 +146,7 @@ func (k *Keeper) look(ctx context.Context, stands holding, fight *pace) (holding
 }
 
 func (r Rules) equal(other Rules) bool {
-	return slices.Equal(r.Ports, other.Ports) && slices.Equal(r.Tunnels, other.Tunnels)
+	return slices.Equal(r.Ports, other.Ports) && slices.Equal(r.Tunnels, other.Tunnels) && r.OwnOnly == other.OwnOnly
 }
 
 func apply(r Rules) (holding, error) {

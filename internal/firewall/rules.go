@@ -3,19 +3,22 @@
 // have its own node send one: what a pod sends to another node leaves with the
 // node's address where the cluster masquerades. So every node drops UDP to the
 // tunnels' port that it forwards, and what comes to itself by another interface
-// than the tunnels'. Packets that the node encapsulates itself are output, which
-// nothing here looks at.
+// than the tunnels'.
 //
 //	forward   udp dport 6081                          drop
 //	input     udp dport 6081 iifname != {lo, eth0}    drop
+//	output    udp dport 6081 fib saddr type != local  drop
 //
-// A spoofed source on the underlay itself is out of its reach.
+// What the node encapsulates is output with an address of its own. What IPVS
+// forwards is output, too (kube-proxy in that mode, a Service whose endpoint is a
+// node's tunnel port), with the pod's address, before it is masqueraded. A spoofed source on the underlay itself is out of its reach.
 package firewall
 
 import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -37,6 +40,9 @@ type Rules struct {
 	// Tunnels are the interfaces by which other nodes' packets come in. Without
 	// any, what comes to the node itself is let in.
 	Tunnels []string
+	// OwnOnly drops what is output from addresses that are not the node's. It can't
+	// tell those of a VRF (networking/vrf of the kernel's documentation).
+	OwnOnly bool
 }
 
 // priority is before every other chain of a hook, also before those that skip
@@ -65,6 +71,12 @@ func install(r Rules) error {
 			c.AddRule(&nftables.Rule{Table: t, Chain: input, Exprs: append(unless(append([]string{"lo"}, r.Tunnels...)), drop(port)...)})
 		}
 	}
+	output := chain(c, t, "output", nftables.ChainHookOutput)
+	if r.OwnOnly {
+		for _, port := range r.Ports {
+			c.AddRule(&nftables.Rule{Table: t, Chain: output, Exprs: drop(port, foreign()...)})
+		}
+	}
 	if err := c.Flush(); err != nil {
 		return fmt.Errorf("write nftables table %s: %w", TableName, err)
 	}
@@ -76,15 +88,22 @@ func chain(c *nftables.Conn, t *nftables.Table, name string, hook *nftables.Chai
 	return c.AddChain(&nftables.Chain{Name: name, Table: t, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: &first})
 }
 
-// drop counts and drops UDP to the port, of either family.
-func drop(port uint16) []expr.Any {
-	return []expr.Any{
+// drop counts and drops UDP to the port, of either family, that more matches.
+func drop(port uint16, more ...expr.Any) []expr.Any {
+	udp := []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_UDP}},
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, port)},
-		&expr.Counter{},
-		&expr.Verdict{Kind: expr.VerdictDrop},
+	}
+	return slices.Concat(udp, more, []expr.Any{&expr.Counter{}, &expr.Verdict{Kind: expr.VerdictDrop}})
+}
+
+// foreign matches packets from addresses that are not the node's.
+func foreign() []expr.Any {
+	return []expr.Any{
+		&expr.Fib{Register: 1, FlagSADDR: true, ResultADDRTYPE: true},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)},
 	}
 }
 
