@@ -3,6 +3,7 @@
 NAME      ?= l2sm
 TEST_NAME ?= l2sm-test
 NODES     ?= 3
+KERNEL_NODES ?= 2
 OVN_SUITE ?= trixie
 SCALE_SIZES ?= 100,1000,10000
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -33,6 +34,11 @@ demo: deps build ## Bring up a three-node cluster on this machine and ping acros
 .PHONY: demo-down
 demo-down: build ## Remove what make demo brought up.
 	$(LAB) down
+
+.PHONY: kernel-demo
+kernel-demo: deps build ## The demo with the kernel's datapath, in a virtual machine: a quarter of an hour and more.
+	bin/lab images
+	bin/kernel-vm run --timeout 90m --memory 10G -- e2e/kernel/demo.sh $(KERNEL_NODES)
 
 .PHONY: install
 install: build ## Load the images into a running local cluster and apply the manifests.

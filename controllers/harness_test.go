@@ -44,7 +44,7 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
-const underlayMTU = 1500
+const maxMTU = 1442
 
 // multusCRD is Multus' kind, which a cluster may lack.
 var multusCRD = filepath.Join("testdata", "network-attachment-definitions.yaml")
@@ -234,7 +234,7 @@ func (w *world) run() {
 		w.t.Fatal(err)
 	}
 	if err := controllers.Setup(mgr, controllers.Config{
-		Northbound: nb, Southbound: sb, UnderlayMTU: underlayMTU, RefuseOverlaps: w.refuseOverlaps,
+		Northbound: nb, Southbound: sb, MaxMTU: maxMTU, RefuseOverlaps: w.refuseOverlaps,
 		ControlAuthority: w.control, NodeCertificateLifetime: w.lifetime,
 	}); err != nil {
 		w.t.Fatal(err)

@@ -182,15 +182,42 @@ func TestNodeGetsItsCertificate(t *testing.T) {
 	requests := w.requests()
 	stop = w.keep("id-a", agent, dir)
 	defer stop()
-	// The controller starts again, too, and rebuilds the database.
-	w.stop()
+	// The database is rebuilt.
 	w.NB.Wipe()
-	w.run()
 	w.eventually(func(g Gomega) {
 		g.Expect(w.NB.Ctl("--if-exists", "get", "NB_Global", ".", "external_ids:l2sm-node-trust")).To(ContainSubstring("BEGIN CERTIFICATE"))
 	})
 	if second, err := held(dir); err != nil || !second.Equal(first) || w.requests() != requests {
 		t.Errorf("after restarts: another certificate or request (%v)", err)
+	}
+}
+
+// The databases get certificates of another authority: nodes are told, and keep
+// their own.
+func TestNodesTrustAnotherControl(t *testing.T) {
+	w := startIdentities(t, time.Hour)
+	dir := t.TempDir()
+	defer w.keep("id-l", w.agentOf("id-l"), dir)()
+	ca := func() string {
+		text, _ := os.ReadFile(filepath.Join(dir, "ca.crt")) // it may not be there yet
+		return string(text)
+	}
+	var own *x509.Certificate
+	w.eventually(func(g Gomega) {
+		var err error
+		own, err = held(dir)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(ca()).To(Equal(w.control))
+	})
+	other, err := pki.NewAuthority("l2sm control", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.control = string(other.Pair().Certificate)
+	w.restart()
+	w.eventually(func(g Gomega) { g.Expect(ca()).To(Equal(w.control)) })
+	if now, err := held(dir); err != nil || !now.Equal(own) {
+		t.Errorf("the node has another certificate (%v)", err)
 	}
 }
 
@@ -368,6 +395,7 @@ func TestRefusedNodeAsksOnce(t *testing.T) {
 			g.Expect(list.Items[0].Status.Conditions).To(HaveLen(1))
 			request = &list.Items[0]
 		})
+		NewWithT(t).Consistently(w.requests, time.Second, 50*time.Millisecond).Should(Equal(1))
 		stop()
 	}
 	w.change(node, func() { node.Labels = nil })

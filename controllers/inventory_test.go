@@ -22,7 +22,7 @@ func TestServeInventory(t *testing.T) {
 		Spec:       v1alpha1.L2NetworkSpec{IPAM: &v1alpha1.IPAM{Subnets: []string{"10.0.0.0/24"}}},
 	}
 	quiet := func(...types.NamespacedName) {}
-	ledger := admission.NewLedger(admission.Cluster{UnderlayMTU: 1500}, admission.Wake{Attachments: quiet, Networks: quiet, Members: quiet})
+	ledger := admission.NewLedger(admission.Cluster{MaxMTU: 1442}, admission.Wake{Attachments: quiet, Networks: quiet, Members: quiet})
 	ledger.Judge(network)
 	ledger.Open(types.NamespacedName{Namespace: "default", Name: "net"})
 	owner := types.NamespacedName{Namespace: "default", Name: "ping-net1-1"}

@@ -33,7 +33,7 @@ func (r *L2AttachmentReconciler) report(ctx context.Context, s settlement) error
 		return err
 	}
 	tells := s.node != nil && meta.FindStatusCondition(s.attachment.Status.Conditions, v1alpha1.ConditionNodeReady) == nil
-	status := attachmentStatus(s, r.placement.underlayMTU)
+	status := attachmentStatus(s, r.placement.maxMTU)
 	changed, err := r.applyStatus(ctx, s.attachment, status)
 	if err != nil || !changed {
 		return err
@@ -60,8 +60,8 @@ func (r *L2AttachmentReconciler) report(ctx context.Context, s settlement) error
 
 // attachmentStatus is the controller's part of the status that an attachment is
 // to have. It is pure.
-func attachmentStatus(s settlement, underlayMTU int32) v1alpha1.L2AttachmentStatus {
-	status := placeStatus(s, underlayMTU)
+func attachmentStatus(s settlement, maxMTU int32) v1alpha1.L2AttachmentStatus {
+	status := placeStatus(s, maxMTU)
 	for _, said := range []*metav1.Condition{s.node, s.learning} {
 		if said != nil {
 			status.Conditions = append(status.Conditions, *said)
@@ -71,7 +71,7 @@ func attachmentStatus(s settlement, underlayMTU int32) v1alpha1.L2AttachmentStat
 }
 
 // placeStatus is what follows from the attachment's place.
-func placeStatus(s settlement, underlayMTU int32) v1alpha1.L2AttachmentStatus {
+func placeStatus(s settlement, maxMTU int32) v1alpha1.L2AttachmentStatus {
 	a := s.attachment
 	switch {
 	case !s.on():
@@ -85,11 +85,11 @@ func placeStatus(s settlement, underlayMTU int32) v1alpha1.L2AttachmentStatus {
 	case !s.committed:
 		// The node needs the MTU before the port is there; the rest follows it.
 		status := ownStatus(a, v1alpha1.ConditionAccepted)
-		status.MTU, status.Addresses = s.Network.EffectiveMTU(underlayMTU), joined(a.Spec.Addresses)
+		status.MTU, status.Addresses = s.Network.EffectiveMTU(maxMTU), joined(a.Spec.Addresses)
 		status.AcceptRouterAdvertisements, status.SendRouterAdvertisements = s.Network.AllowsRole(v1alpha1.RoleRouter), topology.Routes(s.Network, a)
 		return status
 	}
-	status := portStatus(s.Network, a, underlayMTU)
+	status := portStatus(s.Network, a, maxMTU)
 	switch {
 	case s.refused != nil && s.refused.Keeps:
 		status.Conditions = []metav1.Condition{v1alpha1.PortUnchanged(s.refused.Condition)}
@@ -101,12 +101,12 @@ func placeStatus(s settlement, underlayMTU int32) v1alpha1.L2AttachmentStatus {
 
 // portStatus is the controller's part of the status of an attachment that has
 // its port on the network.
-func portStatus(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, underlayMTU int32) v1alpha1.L2AttachmentStatus {
+func portStatus(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, maxMTU int32) v1alpha1.L2AttachmentStatus {
 	return v1alpha1.L2AttachmentStatus{
 		Conditions: []metav1.Condition{v1alpha1.AttachmentAccepted()},
 		Network:    &v1alpha1.NetworkReference{Namespace: network.Namespace, Name: network.Name},
 		PortName:   a.PortName(),
-		MTU:        network.EffectiveMTU(underlayMTU),
+		MTU:        network.EffectiveMTU(maxMTU),
 		Addresses:  joined(a.Spec.Addresses),
 
 		AcceptRouterAdvertisements: network.AllowsRole(v1alpha1.RoleRouter),

@@ -70,7 +70,7 @@ func TestAttachmentStatus(t *testing.T) {
 			a.Status.Conditions = append(a.Status.Conditions, node) // it stands already
 			want := tc.want
 			want.Conditions = append(append([]metav1.Condition(nil), want.Conditions...), node)
-			got := attachmentStatus(settlement{place: tc.at, attachment: a, committed: tc.committed, node: &node}, 1500)
+			got := attachmentStatus(settlement{place: tc.at, attachment: a, committed: tc.committed, node: &node}, 1442)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s, and the node's condition comes last: -want +got\n%s", tc.reason, diff)
 			}
@@ -80,7 +80,7 @@ func TestAttachmentStatus(t *testing.T) {
 			a.Spec.Addresses = []string{"10.0.0.1/24", "fd00::1/64"}
 			tc.change(a)
 			before := a.DeepCopy()
-			got := attachmentStatus(settlement{place: tc.at, attachment: a, committed: tc.committed}, 1500)
+			got := attachmentStatus(settlement{place: tc.at, attachment: a, committed: tc.committed}, 1442)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
 			}

@@ -134,7 +134,7 @@ func (r *L2NetworkReconciler) write(ctx context.Context, f networkFacts) error {
 		bare.Spec = v1alpha1.L2NetworkSpec{}
 		inForce = &bare
 	}
-	result, err := w.commit(ctx, r.Northbound, topology.Switch(inForce, r.placement.underlayMTU))
+	result, err := w.commit(ctx, r.Northbound, topology.Switch(inForce, r.placement.maxMTU))
 	if err != nil {
 		r.networks.wake(r.ports.failed(key, w)...)
 	}

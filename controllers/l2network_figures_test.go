@@ -51,7 +51,7 @@ func TestNetworkStatusRecordsWhatIsInForce(t *testing.T) {
 				f.InForce.Spec = *tc.inForce
 			}
 			before := network.DeepCopy()
-			got := networkStatus(network, f, 1500)
+			got := networkStatus(network, f, 1442)
 			if diff := cmp.Diff(tc.want, got, cmpopts.IgnoreFields(v1alpha1.L2NetworkStatus{}, "Conditions")); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
 			}

@@ -44,7 +44,7 @@ func (r *L2NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Requ
 		return ctrl.Result{}, nil // its first write wakes this again
 	}
 	before := network.Status
-	network.Status = networkStatus(network, f, r.placement.underlayMTU)
+	network.Status = networkStatus(network, f, r.placement.maxMTU)
 	if equality.Semantic.DeepEqual(before, network.Status) {
 		return ctrl.Result{}, nil
 	}
@@ -86,7 +86,7 @@ func (r *L2NetworkStatusReconciler) gather(network *v1alpha1.L2Network) (reportF
 }
 
 // networkStatus is the status that a network is to have. It is pure.
-func networkStatus(network *v1alpha1.L2Network, f reportFacts, underlayMTU int32) v1alpha1.L2NetworkStatus {
+func networkStatus(network *v1alpha1.L2Network, f reportFacts, maxMTU int32) v1alpha1.L2NetworkStatus {
 	status := v1alpha1.L2NetworkStatus{
 		Conditions:  append([]metav1.Condition(nil), network.Status.Conditions...),
 		Attachments: int32(f.Members),
@@ -94,7 +94,7 @@ func networkStatus(network *v1alpha1.L2Network, f reportFacts, underlayMTU int32
 	if f.InForce != nil {
 		spec := f.InForce.Spec
 		status.InForce = &spec
-		status.MTU = f.InForce.EffectiveMTU(underlayMTU)
+		status.MTU = f.InForce.EffectiveMTU(maxMTU)
 		status.IPAM = ipamInForce(f.InForce)
 	}
 	if status.InForce != nil && status.InForce.IPAM != nil {

@@ -127,7 +127,7 @@ func TestNetworkConditions(t *testing.T) {
 			network := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "lab", Name: "net", Generation: 7}}
 			tc.change(network)
 
-			status := networkStatus(network, tc.facts, 1500)
+			status := networkStatus(network, tc.facts, 1442)
 
 			got := map[string]string{}
 			for _, c := range status.Conditions {

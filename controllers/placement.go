@@ -25,8 +25,8 @@ type placement struct {
 	// turns has the state of one attachment be read and acted upon by one at a
 	// time: the last one to act has read the newest state.
 	turns *turn.Turns
-	// underlayMTU is the cluster's, in bytes.
-	underlayMTU int32
+	// maxMTU is the largest that pods may have, in bytes.
+	maxMTU int32
 }
 
 // placeFacts are what is known of an attachment that asks for its place.

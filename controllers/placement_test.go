@@ -22,10 +22,10 @@ func placementOf(networks ...*v1alpha1.L2Network) *placement {
 	api := &shelf{namespaces: map[string]metav1.ObjectMeta{"lab": {}, "guests": {}}}
 	p := &placement{
 		reads:       reads{cached: api, live: api},
-		ledger:      admission.NewLedger(admission.Cluster{UnderlayMTU: 1500}, admission.Wake{Attachments: none, Networks: none, Members: none}),
+		ledger:      admission.NewLedger(admission.Cluster{MaxMTU: 1442}, admission.Wake{Attachments: none, Networks: none, Members: none}),
 		loaded:      &loading{done: true},
 		ranges:      newClusterRanges(nil, nil),
-		underlayMTU: 1500,
+		maxMTU: 1442,
 	}
 	for _, n := range networks {
 		api.networks = append(api.networks, *n)

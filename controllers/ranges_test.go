@@ -138,7 +138,7 @@ func overlapping(cluster *listing, mapper *serves) (*OverlapReconciler, *cluster
 	statuses := &wakeups{queue: queue}
 	ranges := newClusterRanges(cluster, mapper)
 	quiet := func(...types.NamespacedName) {}
-	ledger := admission.NewLedger(admission.Cluster{UnderlayMTU: 1500, Refused: ranges.now}, admission.Wake{Attachments: quiet, Networks: quiet, Members: quiet})
+	ledger := admission.NewLedger(admission.Cluster{MaxMTU: 1442, Refused: ranges.now}, admission.Wake{Attachments: quiet, Networks: quiet, Members: quiet})
 	r := &OverlapReconciler{Reader: cluster, ranges: ranges, ledger: ledger, statuses: statuses, told: overlap.NewIndex(nil), watchServices: func() error { return nil }}
 	return r, ranges, queue.take
 }

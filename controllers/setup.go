@@ -31,8 +31,8 @@ import (
 type Config struct {
 	Northbound *ovn.Client
 	Southbound *ovn.Southbound
-	// UnderlayMTU is the cluster's, in bytes.
-	UnderlayMTU int32
+	// MaxMTU is the largest that pods may have, in bytes.
+	MaxMTU int32
 	// RefuseOverlaps refuses new networks whose subnets are the cluster's own, in
 	// place of a warning.
 	RefuseOverlaps bool
@@ -94,7 +94,7 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 		ports: newPorts(), names: &interfaceNames{}, stages: newStages(), memory: newMemory(tuneGC, debug.FreeOSMemory),
 	}
 	ranges := newClusterRanges(mgr.GetClient(), mgr.GetRESTMapper())
-	cluster := admission.Cluster{UnderlayMTU: c.UnderlayMTU}
+	cluster := admission.Cluster{MaxMTU: c.MaxMTU}
 	if c.RefuseOverlaps {
 		cluster.Refused = ranges.now
 	}
@@ -105,7 +105,7 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 	})
 	s.placement = &placement{
 		reads:  reads{cached: mgr.GetClient(), live: mgr.GetAPIReader()},
-		ledger: ledger, loaded: &loading{}, ranges: ranges, turns: turn.New(), underlayMTU: c.UnderlayMTU,
+		ledger: ledger, loaded: &loading{}, ranges: ranges, turns: turn.New(), maxMTU: c.MaxMTU,
 	}
 	return s
 }

@@ -9,12 +9,11 @@ import (
 	"testing"
 )
 
-// rotations are the ways to get another authority for nodes' certificates, as
-// docs/ovn-central.md tells of them.
-var rotations = map[string][]string{
-	"beside the former for 5 s": {"annotate", "secret", "ovn-node-ca", "l2sm.io/rotate=5s"},
-	"at once":                   {"annotate", "secret", "ovn-node-ca", "l2sm.io/rotate=0s"},
-	"its Secret deleted":        {"delete", "secret", "ovn-node-ca"},
+// rotate has the nodes' authority followed by another, beside which it is trusted
+// for a while; docs/ovn-central.md tells users to.
+func rotate(t *testing.T, overlap string) {
+	t.Helper()
+	system(t, "annotate", "secret", "ovn-node-ca", "l2sm.io/rotate="+overlap)
 }
 
 // All nodes get new certificates, and those of the former authority are worth
@@ -22,11 +21,14 @@ var rotations = map[string][]string{
 func TestNodeAuthorityRotated(t *testing.T) {
 	whole := newLoneScenario(t)
 	whole.pair(nodes(t)[0], nodes(t)[1])
-	for name, command := range rotations {
+	for name, act := range map[string]func(t *testing.T){
+		"beside the former for 5 s": func(t *testing.T) { rotate(t, "5s") },
+		"its Secret deleted":        func(t *testing.T) { system(t, "delete", "secret", "ovn-node-ca") },
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := whole.within(t)
 			f := s.losesNothing(func() {
-				s.replaced(func() { system(t, command...) })
+				s.replaced(func() { act(t) })
 				s.stillServes()
 			})
 			s.report("authority of nodes' certificates rotated, "+name, "pods' traffic; nodes connect with new certificates", f)
@@ -40,18 +42,21 @@ func TestNodeAuthorityRotated(t *testing.T) {
 func TestNodeCertificatesRenewed(t *testing.T) {
 	s := newLoneScenario(t)
 	s.pair(nodes(t)[0], nodes(t)[1])
-	lifetime := func(flags string) {
+	limit := func(flags string) {
 		system(t, "patch", "deploy", "l2sm-controller", "--type=json", "-p", `[{"op": "replace", "path": "/spec/template/spec/containers/0/command", "value": ["/usr/bin/l2sm-controller"`+flags+`]}]`)
 		system(t, "rollout", "status", "deploy/l2sm-controller", "--timeout=80s")
-		s.replaced(func() { system(t, rotations["at once"]...) })
 	}
-	lifetime(`, "--node-certificate-lifetime=30s"`)
-	t.Cleanup(func() { lifetime("") })
+	renewed := func() {
+		before := certificates(t)
+		s.eventually("every node has renewed its certificate", func() error { return allOther(before, certificates(t)) })
+	}
+	limit(`, "--node-certificate-lifetime=30s"`)
+	t.Cleanup(func() { limit("") })
+	rotate(t, "0s")
+	renewed()
 	f := s.losesNothing(func() {
-		for range 2 {
-			before := certificates(t)
-			s.eventually("every node has renewed its certificate", func() error { return allOther(before, certificates(t)) })
-		}
+		renewed()
+		renewed()
 		s.stillServes()
 	})
 	s.report("nodes' certificates renewed twice", "pods' traffic", f)
@@ -67,7 +72,7 @@ func TestNodeRevoked(t *testing.T) {
 	const label = "node-restriction.kubernetes.io/l2sm-revoked"
 	system(t, "label", "node", second, label+"=")
 	t.Cleanup(func() { _, _ = lab("kubectl", "label", "node", second, label+"-") }) // it is gone, unless the test failed
-	system(t, rotations["at once"]...)
+	rotate(t, "0s")
 	s.eventually(second+" is refused a certificate", func() error {
 		if out := system(t, "get", "csr"); !strings.Contains(out, "Denied") {
 			return fmt.Errorf("requests are:\n%s", out)
@@ -86,7 +91,7 @@ func TestNodeRevoked(t *testing.T) {
 	system(t, "label", "node", second, label+"-")
 	for _, line := range strings.Split(system(t, "get", "csr", "--no-headers"), "\n") {
 		if strings.Contains(line, "Denied") {
-			system(t, "delete", "csr", words(line)[0])
+			system(t, "delete", "csr", strings.Fields(line)[0])
 		}
 	}
 	s.connected(second)

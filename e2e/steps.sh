@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 command=$1 name=$2 nodes=${3:-3}
 began=$SECONDS
 patience=${L2SM_LAB_PATIENCE:-1} # see e2e/lab/patience
+overlay=${L2SM_OVERLAY:-manifests/overlays/lab}
 
 lab() { bin/lab --name "$name" "$@"; }
 kubectl() { lab kubectl "$@"; }
@@ -31,8 +32,8 @@ install_l2sm() {
   lab images ovn l2sm
   say "loading them into the nodes"
   quietly lab load bin/images/ovn.tar bin/images/l2sm.tar
-  say "applying manifests/overlays/lab"
-  quietly kubectl apply -k manifests/overlays/lab
+  say "applying $overlay"
+  quietly kubectl apply -k "$overlay"
   say "waiting for OVN, the controller and the agents"
   for workload in deploy/ovn-central ds/ovn-node deploy/l2sm-controller ds/l2sm-agent; do
     quietly kubectl -n l2sm-system rollout status "$workload" --timeout=$((180 * patience))s

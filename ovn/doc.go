@@ -16,7 +16,7 @@
 // nothing differs.
 //
 // What a network consists of is a list of kinds: its switch, its DHCP options,
-// its ports. A kind is one file with its rows, what differs in them, the
+// its ports, its ACLs. A kind is one file with its rows, what differs in them, the
 // operations that correct it, the guards under which these are committed, and
 // its part of a listing. To add one, write such a file and put it into the list
 // in kinds.go. The replica holds rows packed, as there is one for each port of
@@ -31,5 +31,6 @@
 // of another version chose another UUID, one is removed.
 //
 // One [Client] serves one northbound database, on whichever of its endpoints
-// answers. [Southbound] removes the chassis of nodes that are gone.
+// answers. [Southbound] removes the chassis of nodes that are gone, and what OVN has
+// learned of pods that flood it.
 package ovn

@@ -98,8 +98,9 @@ type NetworkReference struct {
 
 // L2AttachmentStatus is what became of an attachment.
 type L2AttachmentStatus struct {
-	// Conditions: Accepted (by the controller), Ready (wired by the node), and
-	// NodeReady (by the controller) while the node is not Ready and has not wired it.
+	// Conditions: Accepted (by the controller), Ready (wired by the node), and by
+	// the controller NodeReady while the node is not Ready and has not wired it, and
+	// Learning while OVN learns no MAC addresses from the port.
 	// +listType=map
 	// +listMapKey=type
 	// +optional

@@ -69,8 +69,8 @@ type L2NetworkSpec struct {
 
 	// MTU of the pods' interfaces, in bytes. Default: what the cluster's
 	// underlay carries less the tunnel's overhead (58 bytes for Geneve over
-	// IPv4); status.mtu shows it. A larger one is refused by condition
-	// Accepted.
+	// IPv4, 78 over IPv6); status.mtu shows it. A larger one is refused by
+	// condition Accepted.
 	// +kubebuilder:validation:Minimum=68
 	// +kubebuilder:validation:Maximum=65535
 	// +optional

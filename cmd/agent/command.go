@@ -2,12 +2,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/agent"
@@ -91,10 +91,8 @@ func (o options) check() error {
 	if o.agent.Node == "" {
 		return errors.New("--node-name is missing: say which Kubernetes node this is")
 	}
-	if most := v1alpha1.MaxMTU(o.agent.UnderlayMTU); most < 68 {
-		return fmt.Errorf("--underlay-mtu=%d leaves pods %d bytes; IPv4 needs 68 (RFC 791)", o.agent.UnderlayMTU, most)
-	}
-	return nil
+	_, err := v1alpha1.MaxMTU(o.agent.UnderlayMTU, corev1.IPv4Protocol) // over IPv6 the controller's check is the narrower one
+	return err
 }
 
 // number is the text's number, the default where there is no text, and 0, which

@@ -134,13 +134,17 @@ func auditSources(ctx context.Context, o options) (audit.Sources, error) {
 	if err != nil {
 		return audit.Sources{}, err
 	}
+	maxMTU, err := o.maxMTU()
+	if err != nil {
+		return audit.Sources{}, err
+	}
 	return audit.Sources{
-		API:         api,
-		Northbound:  ovn.Config{Endpoints: o.northbound, TLS: certificates},
-		Southbound:  ovn.Config{Endpoints: o.southbound, TLS: certificates},
-		Namespace:   o.namespace,
-		UnderlayMTU: o.underlayMTU,
-		Ask:         ask,
+		API:        api,
+		Northbound: ovn.Config{Endpoints: o.northbound, TLS: certificates},
+		Southbound: ovn.Config{Endpoints: o.southbound, TLS: certificates},
+		Namespace:  o.namespace,
+		MaxMTU:     maxMTU,
+		Ask:        ask,
 	}, nil
 }
 

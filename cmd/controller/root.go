@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/identity"
@@ -41,6 +42,7 @@ type options struct {
 	northbound, southbound []string
 	tlsDir                 string
 	underlayMTU            int32
+	underlayFamily         string
 	refuseOverlaps         bool
 	// nodeCertificateLifetime bounds nodes' certificates.
 	nodeCertificateLifetime time.Duration
@@ -93,11 +95,13 @@ func (o *options) addClusterFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.northbound, "nb", split(os.Getenv("NB_ENDPOINTS")),
 		"northbound database: ssl:HOST:PORT, tcp:HOST:PORT or unix:/PATH, any number, tried in turn (environment: NB_ENDPOINTS)")
 	flags.StringSliceVar(&o.southbound, "sb", split(os.Getenv("SB_ENDPOINTS")),
-		"southbound database, in which the chassis of removed nodes are deleted (environment: SB_ENDPOINTS)")
+		"southbound database, in which the chassis of removed nodes and floods of learned MAC addresses are deleted (environment: SB_ENDPOINTS)")
 	flags.StringVar(&o.tlsDir, "tls-dir", os.Getenv("TLS_DIR"),
 		"folder with ca.crt, tls.crt and tls.key, for ssl: endpoints (environment: TLS_DIR)")
 	flags.Int32Var(&o.underlayMTU, "underlay-mtu", number(os.Getenv("UNDERLAY_MTU"), 1500),
 		"MTU in bytes that every node's tunnel interface carries; pods get 58 less (environment: UNDERLAY_MTU)")
+	flags.StringVar(&o.underlayFamily, "underlay-family", cmp.Or(os.Getenv("UNDERLAY_FAMILY"), string(corev1.IPv4Protocol)),
+		"IPv4 or IPv6: the family of the nodes' addresses that tunnels use; over IPv6 pods get 78 bytes less (environment: UNDERLAY_FAMILY)")
 	flags.StringVar(&o.namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), v1alpha1.SystemNamespace),
 		"namespace that l2sm runs in (environment: POD_NAMESPACE)")
 }
@@ -114,10 +118,13 @@ func (o options) check() error {
 	if l := o.nodeCertificateLifetime; l < minNodeCertificateLifetime || l > identity.MaxLifetime {
 		return fmt.Errorf("--node-certificate-lifetime=%s: want %s to %s", l, minNodeCertificateLifetime, identity.MaxLifetime)
 	}
-	if most := v1alpha1.MaxMTU(o.underlayMTU); most < 68 {
-		return fmt.Errorf("--underlay-mtu=%d leaves pods %d bytes; IPv4 needs 68 (RFC 791)", o.underlayMTU, most)
-	}
-	return nil
+	_, err := o.maxMTU()
+	return err
+}
+
+// maxMTU is the largest MTU that pods may have, in bytes.
+func (o options) maxMTU() (int32, error) {
+	return v1alpha1.MaxMTU(o.underlayMTU, corev1.IPFamily(o.underlayFamily))
 }
 
 // usesTLS says whether any endpoint needs a certificate.

@@ -18,6 +18,8 @@ func TestBadOptions(t *testing.T) {
 		"NoNorthbound": {"without a database there is no work", nil, []string{"--sb=unix:/sb"}, "--nb is missing"},
 		"NoSouthbound": {"nor without the other", nil, []string{"--nb=unix:/nb"}, "--sb is missing"},
 		"SmallMTU":     {"pods would be left nothing", nil, []string{"--nb=unix:/nb", "--sb=unix:/sb", "--underlay-mtu=100"}, "leaves pods 42 bytes"},
+		"SmallIPv6MTU": {"IPv6 takes 20 bytes more", map[string]string{"UNDERLAY_FAMILY": "IPv6"}, []string{"--nb=unix:/nb", "--sb=unix:/sb", "--underlay-mtu=140"}, "leaves pods 62 bytes"},
+		"NoFamily":     {"a typo in the settings must not become a default", map[string]string{"UNDERLAY_FAMILY": "v6"}, []string{"--nb=unix:/nb", "--sb=unix:/sb"}, "--underlay-family=v6"},
 		"EnvMTU":       {"a setting that is no number is no default", map[string]string{"UNDERLAY_MTU": "jumbo"}, []string{"--nb=unix:/nb", "--sb=unix:/sb"}, "leaves pods"},
 		"EnvEndpoint":  {"endpoints of the environment are read, and an unusable one refused", map[string]string{"NB_ENDPOINTS": "nowhere", "SB_ENDPOINTS": "unix:/sb"}, nil, `"nowhere"`},
 		"NoTLS":        {"ssl: needs certificates", nil, []string{"--nb=ssl:[::1]:6641", "--sb=unix:/sb"}, "load certificates from --tls-dir"},
@@ -26,7 +28,7 @@ func TestBadOptions(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			for _, key := range []string{"NB_ENDPOINTS", "SB_ENDPOINTS", "UNDERLAY_MTU", "TLS_DIR", "REFUSE_OVERLAPS"} {
+			for _, key := range []string{"NB_ENDPOINTS", "SB_ENDPOINTS", "UNDERLAY_MTU", "UNDERLAY_FAMILY", "TLS_DIR", "REFUSE_OVERLAPS"} {
 				t.Setenv(key, tc.env[key])
 			}
 			root := newRoot()

@@ -53,9 +53,13 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	maxMTU, err := o.maxMTU()
+	if err != nil {
+		return err
+	}
 	err = controllers.Setup(mgr, controllers.Config{
 		Northbound: northbound, Southbound: southbound,
-		UnderlayMTU: o.underlayMTU, RefuseOverlaps: o.refuseOverlaps,
+		MaxMTU: maxMTU, RefuseOverlaps: o.refuseOverlaps,
 		ControlAuthority: control, NodeCertificateLifetime: o.nodeCertificateLifetime,
 	})
 	if err != nil {

@@ -79,7 +79,7 @@ func (c *chain) pings() {
 
 // fullMTU sends what fits the underlay exactly, and what does not.
 func (c *chain) fullMTU() {
-	mtu := c.number("cat", "/sys/class/net/net1/mtu")
+	mtu := number(c.T, c.ping.shows("mtu"))
 	overhead := map[string]int{"IPv4": 58, "IPv6": 78}[c.settings["UNDERLAY_FAMILY"]]
 	if want := c.underlay.MTU - overhead; mtu != want {
 		c.Errorf("the pod's MTU is %d, want %d: the underlay's %d less %d", mtu, want, c.underlay.MTU, overhead)
@@ -96,9 +96,4 @@ func (c *chain) fullMTU() {
 			c.Errorf("%d bytes, one more than the MTU, arrive:\n%s", mtu+1, out)
 		}
 	}
-}
-
-func (c *chain) number(args ...string) int {
-	c.Helper()
-	return number(c.T, c.ping.run(args...))
 }

@@ -3,8 +3,6 @@
 package kernel_test
 
 import (
-	"strings"
-
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,10 +20,11 @@ func (c *chain) hotAttach() {
 	c.create(a)
 	live.awaitReady("net")
 	live.answers(c.ping.ips[0])
+	live.shows("mtu")
 	if err := c.Delete(c.Context(), a); err != nil {
 		c.Fatal(err)
 	}
-	NewWithT(c).Eventually(func() string { return live.run("ls", "/sys/class/net") }, patience, "200ms").ShouldNot(ContainSubstring("net1"))
+	NewWithT(c).Eventually(func() string { return live.run("ip", "-o", "link") }, patience, "200ms").ShouldNot(ContainSubstring("net1"))
 }
 
 // move moves a pod to another network and back: who is on that one answers, and on the former does no more.
@@ -33,8 +32,7 @@ func (c *chain) move() {
 	c.network("other")
 	there := c.pod("there", second, "other", 4)
 	there.awaitReady("other")
-	mac := func() string { return c.near.run("cat", "/sys/class/net/net1/address") }
-	before := mac()
+	before := c.near.shows("link/ether")
 	for _, m := range []struct{ to, answers, silent string }{
 		{"other", there.ips[0], c.pong.ips[0]},
 		{"net", c.pong.ips[0], there.ips[0]},
@@ -51,7 +49,7 @@ func (c *chain) move() {
 			c.Errorf("after the move to %s, a pod of the former network answers:\n%s", m.to, out)
 		}
 	}
-	if after := mac(); after != before || strings.TrimSpace(after) == "" {
+	if after := c.near.shows("link/ether"); after != before {
 		c.Errorf("the MAC is %s after the moves, was %s", after, before)
 	}
 }

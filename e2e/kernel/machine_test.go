@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,6 +130,3 @@ func within(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
-
-// host is the address of a prefix.
-func host(prefix string) string { return netip.MustParsePrefix(prefix).Addr().String() }

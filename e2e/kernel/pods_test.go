@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,6 +124,17 @@ func (p *pod) run(args ...string) string {
 		p.Fatalf("pod %s: %s: %v\n%s", p.object.Name, strings.Join(args, " "), err, out)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// shows is the word that ip-link(8) prints after the key, of the pod's net1.
+func (p *pod) shows(key string) string {
+	p.Helper()
+	words := strings.Fields(p.run("ip", "-o", "link", "show", "net1"))
+	i := slices.Index(words, key)
+	if i < 0 || i+1 == len(words) {
+		p.Fatalf("ip link prints no %s: %v", key, words)
+	}
+	return words[i+1]
 }
 
 // attachment is the pod's one.

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
-
-	"l2sm.io/l2sm/e2e/traffic"
 )
 
 // ovs-vswitchd dies: the flows that are in use go on, and stay when it is back.
@@ -27,7 +25,7 @@ func (c *chain) switchKilled() {
 		c.awaitSwitch(n, former)
 	})
 	c.report("ovs-vswitchd killed (-9)", "flows in use", f)
-	c.atMost(traffic.Late, f)
+	c.losesNothing(f)
 }
 
 // longestReplaced is what replacing ovn-node's pod may cost.
@@ -72,7 +70,7 @@ func (c *chain) nodeRebooted() {
 	c.report("a node rebooted", "traffic on the other node; its pod came back with its addresses", f)
 	for _, s := range f {
 		if s.name == oneNode {
-			c.atMost(traffic.Late, []figures{s})
+			c.losesNothing([]figures{s})
 		}
 	}
 	NewWithT(c).Expect(c.pong.attachment().UID).To(Equal(before.UID))

@@ -3,7 +3,7 @@
 # in a virtual machine that has one; the API server, OVN's central programs and
 # l2sm-controller run outside. `make build` comes first.
 #
-#   test.sh [integration|chain]... [-- TEST FLAGS]    both without arguments
+#   test.sh [vm|integration|chain|jumbo]... [-- TEST FLAGS]    all without arguments
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -13,7 +13,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
   shift
 done
 [ $# -eq 0 ] || shift
-[ ${#parts[@]} -gt 0 ] || parts=(integration chain)
+[ ${#parts[@]} -gt 0 ] || parts=(vm integration chain jumbo)
 
 guest() { bin/kernel-vm run --stack --timeout 8m "$@"; }
 
@@ -23,6 +23,7 @@ build() { go test -c -tags "$2" -o "bin/kernel/$1.test" "$3"; }
 mkdir -p bin/kernel
 for part in "${parts[@]}"; do
   case $part in
+  vm) go test -count=1 -tags kernel ./e2e/kernel/vm ;;
   integration)
     # These tests do the controller's part themselves.
     for package in link ovs agent; do build $package integration ./internal/$package; done
@@ -33,8 +34,16 @@ for part in "${parts[@]}"; do
     build chain kernel ./e2e/kernel
     guest --controller -- e2e/kernel/guest.sh chain "$@"
     ;;
+  jumbo)
+    # The same nodes on another underlay: tunnels over IPv6, jumbo frames.
+    export UNDERLAY_FAMILY=IPv6 UNDERLAY_MTU=9000 # the controller's as well
+    build chain kernel ./e2e/kernel
+    guest --controller --env UNDERLAY_FAMILY=IPv6 --env UNDERLAY_MTU=9000 -- \
+      e2e/kernel/guest.sh chain -test.run 'TestChain/(Datapath|Ping|FullMTU|TCP)$' "$@"
+    unset UNDERLAY_FAMILY UNDERLAY_MTU
+    ;;
   *)
-    echo "usage: $0 [integration|chain]... [-- TEST FLAGS]" >&2
+    echo "usage: $0 [vm|integration|chain|jumbo]... [-- TEST FLAGS]" >&2
     exit 2
     ;;
   esac

@@ -41,7 +41,10 @@ var (
 const mostPings = 1<<16 - 1
 
 // ReadPings reads what PingCommand printed.
-func ReadPings(out string) (Pings, error) {
+func ReadPings(out string) (Pings, error) { return ReadSlowPings(out, Late) }
+
+// ReadSlowPings is ReadPings for a machine on which an answer may take longer than Late.
+func ReadSlowPings(out string, late time.Duration) (Pings, error) {
 	pings := map[int]Ping{}
 	for line := range strings.Lines(out) {
 		line = strings.TrimSpace(line)
@@ -55,7 +58,7 @@ func ReadPings(out string) (Pings, error) {
 				return nil, fmt.Errorf("read round trip of %q: %w", line, err)
 			}
 			trip := time.Duration(ms * float64(time.Millisecond))
-			pings[seq] = Ping{Sent: at.Add(-trip), Answered: trip <= Late}
+			pings[seq] = Ping{Sent: at.Add(-trip), Answered: trip <= late}
 		}
 		if m := noAnswer.FindStringSubmatch(line); m != nil {
 			at, seq, err := atSeq(m)

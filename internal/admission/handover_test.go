@@ -176,7 +176,7 @@ func TestAdopt(t *testing.T) {
 
 // What is not on record waits until all that is has been taken.
 func TestNothingNewBeforeOpen(t *testing.T) {
-	l := NewLedger(Cluster{UnderlayMTU: underlay}, (&wakes{}).wake())
+	l := NewLedger(Cluster{MaxMTU: underlay}, (&wakes{}).wake())
 	if _, err := grant(l, tiny(), rival, "", ipam.Request{}); !errors.Is(err, ErrBehind) {
 		t.Errorf("a network whose records are not taken yet: got %v, want ErrBehind", err)
 	}

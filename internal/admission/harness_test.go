@@ -15,7 +15,7 @@ import (
 	"l2sm.io/l2sm/internal/ipam"
 )
 
-const underlay = 1500
+const underlay = 1442
 
 // expectReason checks a decision: the empty reason is yes.
 func expectReason(t *testing.T, why, want string, err error) {
@@ -104,7 +104,7 @@ func (w *wakes) woken() []types.NamespacedName {
 // opened is a ledger that has the networks, with nothing on record of them.
 func opened(networks ...*v1alpha1.L2Network) (*Ledger, *wakes) {
 	w := &wakes{}
-	l := NewLedger(Cluster{UnderlayMTU: underlay}, w.wake())
+	l := NewLedger(Cluster{MaxMTU: underlay}, w.wake())
 	for _, n := range networks {
 		l.Judge(n)
 		l.Open(n.Key())

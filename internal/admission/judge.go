@@ -9,18 +9,18 @@ import (
 	"l2sm.io/l2sm/internal/ipam"
 )
 
-// Judge says whether a network's spec, by itself, may come into force on an
-// underlay of the given MTU in bytes. The refusal is the network's condition
+// Judge says whether a network's spec, by itself, may come into force where pods
+// may have the given MTU, in bytes, at most. The refusal is the network's condition
 // Accepted.
-func Judge(network *v1alpha1.L2Network, underlayMTU int32) error {
+func Judge(network *v1alpha1.L2Network, maxMTU int32) error {
 	if _, err := ipamConfig(network.Spec.IPAM); err != nil {
 		return Refuse(v1alpha1.NetworkInvalid(err))
 	}
 	if _, err := metav1.LabelSelectorAsSelector(network.Spec.AllowedNamespaces.Selector); err != nil {
 		return Refuse(v1alpha1.NetworkInvalid(fmt.Errorf("allowedNamespaces.selector: %w", err)))
 	}
-	if most := v1alpha1.MaxMTU(underlayMTU); network.EffectiveMTU(underlayMTU) > most {
-		return Refuse(v1alpha1.MTUTooLarge(network.EffectiveMTU(underlayMTU), most))
+	if mtu := network.EffectiveMTU(maxMTU); mtu > maxMTU {
+		return Refuse(v1alpha1.MTUTooLarge(mtu, maxMTU))
 	}
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 
 // Cluster is what networks are judged by beside their own specs.
 type Cluster struct {
-	// UnderlayMTU is what every node's tunnel interface carries, in bytes.
-	UnderlayMTU int32
+	// MaxMTU is the largest that pods may have, in bytes.
+	MaxMTU int32
 	// Refused are the ranges that a new network may not overlap, as they are now.
 	// It is nil where overlaps are not refused, and must not block.
 	Refused func() *overlap.Index
@@ -21,7 +21,7 @@ type Cluster struct {
 // judge says whether a network's spec may come into force beside, or in place
 // of, the one that is.
 func (c Cluster) judge(inForce, network *v1alpha1.L2Network) error {
-	if err := Judge(network, c.UnderlayMTU); err != nil || c.Refused == nil {
+	if err := Judge(network, c.MaxMTU); err != nil || c.Refused == nil {
 		return err
 	}
 	return Apart(inForce, network, c.Refused())

@@ -14,7 +14,7 @@ import (
 // strict is a ledger that refuses overlaps with ranges that a test changes.
 func strict(ranges ...overlap.Range) (*Ledger, *wakes, func(...overlap.Range)) {
 	w, index := &wakes{}, overlap.NewIndex(ranges)
-	l := NewLedger(Cluster{UnderlayMTU: underlay, Refused: func() *overlap.Index { return index }}, w.wake())
+	l := NewLedger(Cluster{MaxMTU: underlay, Refused: func() *overlap.Index { return index }}, w.wake())
 	return l, w, func(ranges ...overlap.Range) { index = overlap.NewIndex(ranges) }
 }
 

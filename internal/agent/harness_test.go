@@ -107,7 +107,10 @@ type world struct {
 	runtime   *critest.Fake
 	namespace string
 	// mtus are those of the networks, by name, in bytes.
-	mtus      map[string]int32
+	mtus map[string]int32
+	// routed says that the networks allow role Router, and that attachments have
+	// it.
+	routed    bool
 	stopAgent func()
 	// killAgent has the agent do nothing any more: what it is doing, a step
 	// that a test has stopped, is never finished.
@@ -241,7 +244,7 @@ func (w *world) create(o client.Object) {
 // network is one that the controller grants attachments on. There is no
 // L2Network: an agent reads none.
 func (w *world) network(name string, mtu ...int32) {
-	w.mtus[name] = v1alpha1.MaxMTU(underlayMTU)
+	w.mtus[name] = underlayMTU - 58
 	for _, m := range mtu {
 		w.mtus[name] = m
 	}
@@ -347,6 +350,7 @@ func (w *world) status(a *v1alpha1.L2Attachment, accepted metav1.Condition, netw
 		status["network"] = map[string]any{"namespace": a.Namespace, "name": network[0]}
 		status["portName"] = "l2sm/" + a.Namespace + "/" + a.Name
 		status["mtu"] = int64(w.mtus[network[0]])
+		status["acceptRouterAdvertisements"], status["sendRouterAdvertisements"] = w.routed, w.routed
 	}
 	w.applyStatus(a, status)
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -254,6 +256,41 @@ func TestMTUChanges(t *testing.T) {
 			}
 			return min(is.MTU, host.Attrs().MTU), nil
 		}, patience, "5ms").Should(Equal(int(mtu)), "both ends follow")
+	}
+}
+
+// A network may allow routers, and an attachment become one, while pods are on
+// it.
+func TestRoleChanges(t *testing.T) {
+	w := start(t)
+	w.network("a")
+	ping := w.running("ping")
+	a := w.attach(ping.pod, "a", "net1", 1)
+	w.becomes(a, "True Ready", "it is attached")
+	sends := func() (sends bool) {
+		nstest.Do(t, ping.netns, func() error {
+			c, err := net.ListenPacket("ip6:ipv6-icmp", "::")
+			if err != nil {
+				return err
+			}
+			_, err = c.WriteTo(append([]byte{134}, make([]byte, 15)...), &net.IPAddr{IP: net.ParseIP("ff02::1"), Zone: "net1"})
+			sends = err == nil // what is dropped on the way out is no success
+			return c.Close()
+		})
+		return sends
+	}
+	accepts := func() (value string) {
+		nstest.Do(t, ping.netns, func() error {
+			text, err := os.ReadFile("/proc/sys/net/ipv6/conf/net1/accept_ra")
+			value = strings.TrimSpace(string(text))
+			return err
+		})
+		return value
+	}
+	for _, routed := range []bool{true, false, true} {
+		w.routed = routed
+		w.accept(a)
+		NewWithT(t).Eventually(func() bool { return sends() == routed && accepts() == link.AcceptRA(routed) }, patience, "5ms").Should(BeTrue(), "Router Advertisements: %t", routed)
 	}
 }
 

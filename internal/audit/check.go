@@ -18,8 +18,8 @@ import (
 
 // Facts are what one look has seen.
 type Facts struct {
-	// UnderlayMTU is the cluster's, in bytes.
-	UnderlayMTU int32
+	// MaxMTU is the largest that pods may have, in bytes.
+	MaxMTU int32
 
 	Networks    []v1alpha1.L2Network
 	Attachments []v1alpha1.L2Attachment

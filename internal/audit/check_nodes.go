@@ -54,7 +54,7 @@ func (c *check) wantedPort(a *v1alpha1.L2Attachment) inventory.Port {
 	}
 	key, _ := a.PortNetwork()
 	if network := c.inForce(key); network != nil {
-		p.Inner = wantedInner(network, a, c.UnderlayMTU)
+		p.Inner = wantedInner(network, a, c.MaxMTU)
 	}
 	return p
 }
@@ -62,8 +62,8 @@ func (c *check) wantedPort(a *v1alpha1.L2Attachment) inventory.Port {
 // wantedInner is what the pod's interface must have to work. A pod may change
 // what its port security leaves to it: any address with MAC, and the MAC address
 // too, a virtual router's or a bridge's, with Disabled.
-func wantedInner(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, underlayMTU int32) inventory.Interface {
-	inner := inventory.Interface{Present: true, MTU: int(network.EffectiveMTU(underlayMTU))}
+func wantedInner(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, maxMTU int32) inventory.Interface {
+	inner := inventory.Interface{Present: true, MTU: int(network.EffectiveMTU(maxMTU))}
 	security := topology.Security(network, a)
 	if security != v1alpha1.PortSecurityDisabled {
 		inner.MAC = strings.ToLower(a.Spec.MACAddress)

@@ -16,7 +16,7 @@ import (
 func (c *check) northbound() {
 	var want ovn.Contents
 	for key, network := range c.networks {
-		rows := rowsOf(network, c.ported[key], c.UnderlayMTU).Listed()
+		rows := rowsOf(network, c.ported[key], c.MaxMTU).Listed()
 		want.Switches = append(want.Switches, rows.Switches...)
 		want.Ports = append(want.Ports, rows.Ports...)
 		want.DHCP = append(want.DHCP, rows.DHCP...)
@@ -62,13 +62,13 @@ func (c *check) northbound() {
 // rowsOf is what the database holds of the network by the spec in force,
 // whatever another generation asks for. Without one it is a switch without
 // ports.
-func rowsOf(network *v1alpha1.L2Network, ported []*v1alpha1.L2Attachment, underlayMTU int32) ovn.Network {
+func rowsOf(network *v1alpha1.L2Network, ported []*v1alpha1.L2Attachment, maxMTU int32) ovn.Network {
 	if inForce := network.InForce(); inForce != nil {
-		return topology.For(inForce, ported, nil, underlayMTU)
+		return topology.For(inForce, ported, nil, maxMTU)
 	}
 	bare := *network
 	bare.Spec = v1alpha1.L2NetworkSpec{}
-	return topology.Switch(&bare, underlayMTU)
+	return topology.Switch(&bare, maxMTU)
 }
 
 func comparePorts(want, have ovn.ListedPort) []string {

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	underlayMTU = 1500
+	maxMTU = 1442
 	portA       = "l2sm/default/a"
 )
 
@@ -35,7 +35,7 @@ func tidy() Facts {
 	c.Spec.PodUID, c.Status = "", v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{v1alpha1.AttachmentAccepted(), v1alpha1.AttachmentNoPod("c")}}
 
 	f := Facts{
-		UnderlayMTU: underlayMTU,
+		MaxMTU: maxMTU,
 		Networks:    []v1alpha1.L2Network{network, other},
 		Attachments: []v1alpha1.L2Attachment{a, b, c},
 		Pods:        []corev1.Pod{podOf(&a), podOf(&b)},
@@ -74,7 +74,7 @@ func wired(name, node, mac string, addresses ...string) v1alpha1.L2Attachment {
 		},
 		Status: v1alpha1.L2AttachmentStatus{
 			Network:    &v1alpha1.NetworkReference{Namespace: "default", Name: "ping"},
-			MTU:        v1alpha1.MaxMTU(underlayMTU),
+			MTU:        maxMTU,
 			Conditions: []metav1.Condition{v1alpha1.AttachmentAccepted(), v1alpha1.AttachmentReady("net1")},
 		},
 	}
@@ -104,7 +104,7 @@ func nodeOf(a *v1alpha1.L2Attachment) inventory.Node {
 	p.Name, p.Container = "l2p"+a.Name, "sandbox-of-"+a.Name
 	p.Inner = inventory.Interface{
 		Present: true, MAC: strings.ToLower(a.Spec.MACAddress),
-		MTU: int(v1alpha1.MaxMTU(underlayMTU)), Addresses: slices.Clone(a.Spec.Addresses),
+		MTU: int(maxMTU), Addresses: slices.Clone(a.Spec.Addresses),
 	}
 	return inventory.Node{Node: a.Spec.NodeName, Ports: []inventory.Port{p}, HostEnds: []inventory.HostEnd{{Name: p.Name, Container: p.Container, IfName: "net1"}}}
 }
@@ -120,8 +120,8 @@ func secure(f *Facts, security v1alpha1.PortSecurity, override bool) {
 func rewrite(f *Facts) {
 	f.Northbound = ovn.Contents{}
 	for _, rows := range []ovn.Contents{
-		topology.For(f.Networks[0].InForce(), []*v1alpha1.L2Attachment{&f.Attachments[0], &f.Attachments[1]}, nil, underlayMTU).Listed(),
-		topology.For(f.Networks[1].InForce(), nil, nil, underlayMTU).Listed(),
+		topology.For(f.Networks[0].InForce(), []*v1alpha1.L2Attachment{&f.Attachments[0], &f.Attachments[1]}, nil, maxMTU).Listed(),
+		topology.For(f.Networks[1].InForce(), nil, nil, maxMTU).Listed(),
 	} {
 		f.Northbound.Switches = append(f.Northbound.Switches, rows.Switches...)
 		f.Northbound.Ports = append(f.Northbound.Ports, rows.Ports...)

@@ -31,8 +31,8 @@ type Sources struct {
 	Northbound, Southbound ovn.Config
 	// Namespace is l2sm's own.
 	Namespace string
-	// UnderlayMTU is the cluster's, in bytes.
-	UnderlayMTU int32
+	// MaxMTU is the largest that pods may have, in bytes.
+	MaxMTU int32
 	// Ask returns the inventories of agents and controllers.
 	Ask Asker
 }
@@ -69,7 +69,7 @@ func (s Sources) Look(ctx context.Context) (Report, error) {
 // what could not be looked at; single agents that can't be reached are among
 // the facts.
 func (s Sources) Gather(ctx context.Context) (Facts, error) {
-	f := Facts{UnderlayMTU: s.UnderlayMTU, Agents: map[string]inventory.Node{}}
+	f := Facts{MaxMTU: s.MaxMTU, Agents: map[string]inventory.Node{}}
 	for _, gather := range []func(context.Context, *Facts) error{s.api, s.databases, s.inventories} {
 		if err := gather(ctx, &f); err != nil {
 			return Facts{}, err

@@ -154,7 +154,7 @@ func TestGather(t *testing.T) {
 		t.Fatal(err)
 	}
 	sources := Sources{
-		API: api, Namespace: "l2sm-system", UnderlayMTU: underlayMTU, Ask: web,
+		API: api, Namespace: "l2sm-system", MaxMTU: maxMTU, Ask: web,
 		Northbound: ovn.Config{Endpoints: []string{northbound.Endpoint()}},
 		Southbound: ovn.Config{Endpoints: []string{southbound.Endpoint()}},
 	}

@@ -31,7 +31,7 @@ const dhcpLease = 3600
 // dhcpSets is what OVN answers to the network's ports that ask for their
 // addresses. It names no router and no DNS server: the pod's main interface
 // has those.
-func dhcpSets(network *v1alpha1.L2Network, underlayMTU int32) []ovn.DHCP {
+func dhcpSets(network *v1alpha1.L2Network, maxMTU int32) []ovn.DHCP {
 	if network.Spec.IPAM == nil || !network.Spec.IPAM.DHCP {
 		return nil
 	}
@@ -42,7 +42,7 @@ func dhcpSets(network *v1alpha1.L2Network, underlayMTU int32) []ovn.DHCP {
 			continue // the API admits CIDRs only
 		}
 		if subnet.Addr().Is4() {
-			sets = append(sets, dhcpV4(subnet, network.EffectiveMTU(underlayMTU)))
+			sets = append(sets, dhcpV4(subnet, network.EffectiveMTU(maxMTU)))
 			continue
 		}
 		sets = append(sets, ovn.DHCP{CIDR: subnet.String(), Options: map[string]string{"server_id": dhcpMAC}})

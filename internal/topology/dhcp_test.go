@@ -57,7 +57,7 @@ func TestDHCPSets(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := dhcpSets(&v1alpha1.L2Network{Spec: tc.spec}, 1500)
+			got := dhcpSets(&v1alpha1.L2Network{Spec: tc.spec}, 1442)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s: sets (-want +got):\n%s", tc.reason, diff)
 			}

@@ -69,7 +69,7 @@ func (w *world) lab(t *testing.T, spec v1alpha1.L2NetworkSpec) *lab {
 // apply has OVN hold what the mapping makes of the lab.
 func (l *lab) apply(t *testing.T) {
 	t.Helper()
-	if _, err := l.client.Apply(t.Context(), topology.For(l.network, l.attachments, nil, 1500)); err != nil {
+	if _, err := l.client.Apply(t.Context(), topology.For(l.network, l.attachments, nil, 1442)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -3,6 +3,7 @@
 package topology_test
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"testing"
@@ -111,4 +112,27 @@ func follows(t *testing.T, e endpoint) (does bool) {
 		return err
 	})
 	return does
+}
+
+// OVN's own DHCP server is none of the ports: its offers arrive.
+func TestGuardPassesOVNsOffers(t *testing.T) {
+	l := start(t).lab(t, v1alpha1.L2NetworkSpec{IPAM: &v1alpha1.IPAM{Subnets: dual.Subnets, DHCP: true}})
+	guest := l.pod(t, 1)
+	heard := listen(t, guest)
+	discover := append([]byte{1, 1, 6, 0, 0xca, 0xfe, 0xba, 0xbe}, make([]byte, 20)...) // RFC 2131 section 2
+	discover = append(append(discover, guest.mac...), make([]byte, 10+64+128)...)
+	discover = append(discover, 99, 130, 83, 99, 53, 1, 1, 255)
+	datagram := append([]byte{0, 68, 0, 67, byte((8 + len(discover)) >> 8), byte(8 + len(discover)), 0, 0}, discover...)
+	eventually(t, func() bool {
+		send(t, guest, ipv4(guest.mac, netip.IPv4Unspecified(), allHosts4, 17, datagram))
+		for {
+			got := heard.frame(t)
+			if len(got) > 46 && bytes.Equal(got[34:38], []byte{0, 67, 0, 68}) {
+				return bytes.Contains(got, []byte{0xca, 0xfe, 0xba, 0xbe})
+			}
+			if got == nil {
+				return false
+			}
+		}
+	}, "OVN offers an address")
 }

@@ -20,10 +20,10 @@ const unknown = "unknown"
 
 // For is what the northbound database holds of a network, which is one with the
 // spec in force, and of the given attachments, all of them bound, complete and
-// accepted, on an underlay of the given MTU in bytes. Another network takes over
-// the ports of those that are leaving.
-func For(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachment, underlayMTU int32) ovn.Network {
-	n := Switch(network, underlayMTU)
+// accepted, where pods may have the given MTU, in bytes, at most. Another network
+// takes over the ports of those that are leaving.
+func For(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachment, maxMTU int32) ovn.Network {
+	n := Switch(network, maxMTU)
 	for _, a := range attachments {
 		n.Ports = append(n.Ports, Port(network, a))
 	}
@@ -35,11 +35,11 @@ func For(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachm
 
 // Switch is For without attachments: the logical switch and what serves it as a
 // whole.
-func Switch(network *v1alpha1.L2Network, underlayMTU int32) ovn.Network {
+func Switch(network *v1alpha1.L2Network, maxMTU int32) ovn.Network {
 	return ovn.Network{
 		Key:    ovn.Key{Namespace: network.Namespace, Name: network.Name},
 		UID:    string(network.UID),
-		DHCP:   dhcpSets(network, underlayMTU),
+		DHCP:   dhcpSets(network, maxMTU),
 		Guard:  guard(network),
 		FDBAge: fdbAge(network),
 	}

@@ -130,13 +130,13 @@ func TestTopology(t *testing.T) {
 			}
 			tc.want.Name, tc.want.Owner = "l2sm/default/ping-net1-4f2a9c1e", "a-uid"
 			tc.want.Options = map[string]string{"requested-chassis": "node-a", "iface-id-ver": "p-uid"}
-			want := ovn.Network{Key: ovn.Key{Namespace: "lab", Name: "net"}, UID: "n-uid", Ports: []ovn.Port{tc.want}, DHCP: dhcpSets(network, 1500), Guard: guard(network), FDBAge: fdbAge(network)}
+			want := ovn.Network{Key: ovn.Key{Namespace: "lab", Name: "net"}, UID: "n-uid", Ports: []ovn.Port{tc.want}, DHCP: dhcpSets(network, 1442), Guard: guard(network), FDBAge: fdbAge(network)}
 
 			if routes := tc.want.Permit == "1" || strings.Contains(tc.want.Permit, "134"); Routes(network, attachment) != (routes || tc.want.PortSecurity == nil) {
 				t.Errorf("%s: it may send Router Advertisements: %t", tc.reason, !routes)
 			}
 
-			got := For(network, []*v1alpha1.L2Attachment{attachment}, nil, 1500)
+			got := For(network, []*v1alpha1.L2Attachment{attachment}, nil, 1442)
 
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
@@ -161,7 +161,7 @@ func TestGuard(t *testing.T) {
 		"Disabled": {network(v1alpha1.PortSecurityDisabled, false), false, 300},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Switch(tc.network, 1500)
+			got := Switch(tc.network, 1442)
 			if guarded := got.Guard != ""; guarded != tc.guarded || got.FDBAge != tc.age {
 				t.Errorf("guarded: %t, want %t; MAC addresses are forgotten after %d s, want %d", guarded, tc.guarded, got.FDBAge, tc.age)
 			}

@@ -115,7 +115,9 @@ func (p *Plane) user(dir, name string, groups ...string) (string, error) {
 }
 
 // Administrator returns the file of a kubeconfig that has all rights.
-func (s *Stack) Administrator() (string, error) { return s.user(s.dir, "administrator", "system:masters") }
+func (s *Stack) Administrator() (string, error) {
+	return s.user(s.dir, "administrator", "system:masters")
+}
 
 func (p *Plane) end() error {
 	return errors.Join(p.collector.stop(), p.env.Stop())

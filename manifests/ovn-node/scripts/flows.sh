@@ -17,10 +17,11 @@ save_flows() {
   rm -rf "$saved"
   mkdir -p "$saved.new"
   if ports >"$saved.new/ports" &&
-    TMPDIR=$saved.new timeout 3 /usr/share/openvswitch/scripts/ovs-save save-flows br-int | sed "s,$saved.new/,$saved/,g" >"$saved.new/restore" &&
+    TMPDIR=$saved.new timeout 5 /usr/share/openvswitch/scripts/ovs-save save-flows br-int | sed "s,$saved.new/,$saved/,g" >"$saved.new/restore" &&
     [ -s "$saved.new/restore" ]; then
     mv "$saved.new" "$saved"
   else
+    echo "br-int's flows were not saved: the next ovs-vswitchd waits for ovn-controller's" >&2
     rm -rf "$saved.new"
   fi
 }
@@ -65,7 +66,7 @@ restore_flows() {
 await_flows() {
   local line flows
   await_ports || return 0
-  exec {flows}< <(exec timeout 10 ovs-ofctl monitor br-int watch:)
+  exec {flows}< <(exec timeout 10 ovs-ofctl monitor br-int watch: 2>&1) # which prints there
   while read -r -t 10 -u "$flows" line && [[ $line != *event=ADDED* ]]; do :; done
   while read -r -t 0.3 -u "$flows" line; do :; done
   exec {flows}<&-
