@@ -202,11 +202,13 @@ func TestNodesTrustAnotherControl(t *testing.T) {
 		text, _ := os.ReadFile(filepath.Join(dir, "ca.crt")) // it may not be there yet
 		return string(text)
 	}
-	w.eventually(func(g Gomega) { g.Expect(ca()).To(Equal(w.control)) })
-	own, err := held(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var own *x509.Certificate
+	w.eventually(func(g Gomega) {
+		var err error
+		own, err = held(dir)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(ca()).To(Equal(w.control))
+	})
 	other, err := pki.NewAuthority("l2sm control", time.Now())
 	if err != nil {
 		t.Fatal(err)

@@ -21,10 +21,10 @@ func none(...types.NamespacedName) {}
 func placementOf(networks ...*v1alpha1.L2Network) *placement {
 	api := &shelf{namespaces: map[string]metav1.ObjectMeta{"lab": {}, "guests": {}}}
 	p := &placement{
-		reads:       reads{cached: api, live: api},
-		ledger:      admission.NewLedger(admission.Cluster{MaxMTU: 1442}, admission.Wake{Attachments: none, Networks: none, Members: none}),
-		loaded:      &loading{done: true},
-		ranges:      newClusterRanges(nil, nil),
+		reads:  reads{cached: api, live: api},
+		ledger: admission.NewLedger(admission.Cluster{MaxMTU: 1442}, admission.Wake{Attachments: none, Networks: none, Members: none}),
+		loaded: &loading{done: true},
+		ranges: newClusterRanges(nil, nil),
 		maxMTU: 1442,
 	}
 	for _, n := range networks {

@@ -38,7 +38,7 @@ func TestNodeAuthorityRotated(t *testing.T) {
 	whole.consistent()
 }
 
-// Certificates that live for 30 s are renewed twice, while pods talk.
+// Certificates that live for 30 s are renewed, while pods talk.
 func TestNodeCertificatesRenewed(t *testing.T) {
 	s := newLoneScenario(t)
 	s.pair(nodes(t)[0], nodes(t)[1])
@@ -56,10 +56,9 @@ func TestNodeCertificatesRenewed(t *testing.T) {
 	renewed()
 	f := s.losesNothing(func() {
 		renewed()
-		renewed()
 		s.stillServes()
 	})
-	s.report("nodes' certificates renewed twice", "pods' traffic", f)
+	s.report("nodes' certificates renewed", "pods' traffic", f)
 	s.connected(nodes(t)...)
 }
 

@@ -99,9 +99,24 @@ test_all() {
   bin/bench storm --lab "$name" --count 1 --json /dev/null
   say "a short soak: kills while pods come and go, and an audit"
   bin/soak --lab "$name" --operations 200 --kill-every 8s
+  say "uninstalling"
+  uninstall
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
   lab down
   OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
+}
+
+# uninstall takes l2sm away, and fails where something of it is left on a node.
+uninstall() {
+  KUBECTL=$(bin/lab binaries)/kubectl KUBECONFIG=${XDG_CACHE_HOME:-$HOME/.cache}/l2sm/labs/$name/kubeconfig quietly manifests/uninstall/uninstall.sh
+  local node left
+  for node in $(kubectl get nodes -o name); do
+    left=$(lab node "${node#node/}" sh -c '
+      ip -oneline link | grep -oE "br-int|br-ext|ovs-netdev|l2p[^:@]*"
+      nft list tables | grep l2sm
+      ls -d /run/openvswitch /run/l2sm /opt/cni/bin/l2sm /var/lib/l2sm/* 2> /dev/null' || true)
+    [ -z "$left" ] || { echo "left on $node: $left" >&2; exit 1; }
+  done
 }
 
 # suite SUITE ARGS...: a fresh cluster with OVN of that Debian release, and

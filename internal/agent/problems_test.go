@@ -101,6 +101,7 @@ func TestSettle(t *testing.T) {
 		"Chassis": {"something else differs", status("b", at(ready, old)), status("a", ready), true, old},
 		"Turned":  {"the status of a condition differs", status("a", at(refused, old)), status("a", ready), true, now},
 		"Gone":    {"a problem has passed", status("a", at(ready, old), at(mtu, old)), status("a", ready), true, old},
+		"Foreign": {"what others add is theirs", status("a", at(ready, old), at(metav1.Condition{Type: "Drained", Status: "True"}, old)), status("a", ready), false, old},
 		"Taken":   {"another agent's condition is not this one's", status("a", at(ready, old), at(v1alpha1.NameTaken("a", "b", "c"), old)), status("a", ready), false, old},
 	}
 	for name, tc := range cases {

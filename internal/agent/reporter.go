@@ -171,10 +171,16 @@ func (r *reporter) tellNameTaken(ctx context.Context, is *v1alpha1.L2Node, stand
 	return r.live.ApplyL2NodeStatus(ctx, is, v1alpha1.L2NodeStatus{Conditions: []metav1.Condition{want}}, nameTakenBy)
 }
 
+// ownConditions are the types that the agent writes with the rest of the status.
+var ownConditions = []string{
+	v1alpha1.ConditionReady, v1alpha1.ConditionRefused, v1alpha1.ConditionOVSUnavailable, v1alpha1.ConditionTunnelError,
+	v1alpha1.ConditionUnderlayMTU, v1alpha1.ConditionTunnelPortOpen,
+}
+
 // settle dates the conditions that are wanted, and says whether anything differs
 // from what stands. It is pure.
 func settle(want *v1alpha1.L2NodeStatus, is v1alpha1.L2NodeStatus, now metav1.Time) bool {
-	stands := slices.DeleteFunc(slices.Clone(is.Conditions), func(c metav1.Condition) bool { return c.Type == v1alpha1.ConditionNameTaken })
+	stands := slices.DeleteFunc(slices.Clone(is.Conditions), func(c metav1.Condition) bool { return !slices.Contains(ownConditions, c.Type) })
 	for i, c := range want.Conditions {
 		want.Conditions[i].LastTransitionTime = now
 		if before := meta.FindStatusCondition(stands, c.Type); before != nil && before.Status == c.Status {

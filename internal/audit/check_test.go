@@ -21,7 +21,7 @@ import (
 
 const (
 	maxMTU = 1442
-	portA       = "l2sm/default/a"
+	portA  = "l2sm/default/a"
 )
 
 // tidy returns facts without a discrepancy: attachment a of pod a on node-a, b
@@ -35,7 +35,7 @@ func tidy() Facts {
 	c.Spec.PodUID, c.Status = "", v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{v1alpha1.AttachmentAccepted(), v1alpha1.AttachmentNoPod("c")}}
 
 	f := Facts{
-		MaxMTU: maxMTU,
+		MaxMTU:      maxMTU,
 		Networks:    []v1alpha1.L2Network{network, other},
 		Attachments: []v1alpha1.L2Attachment{a, b, c},
 		Pods:        []corev1.Pod{podOf(&a), podOf(&b)},

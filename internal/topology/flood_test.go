@@ -37,8 +37,13 @@ func TestFlood(t *testing.T) {
 		return strings.Count(l.SB("--bare", "--columns=mac", "list", "FDB"), "02:09:"+series)
 	}
 
+	held := l.pod(t, 3, func(s *v1alpha1.L2AttachmentSpec) { s.PortSecurity = v1alpha1.PortSecurityMAC })
+	flood(held, 3)
 	flood(attacker, 1)
 	eventually(t, func() bool { return rows("01") > ovn.MaxLearned }, "OVN learns")
+	if n := rows("03"); n > 0 {
+		t.Errorf("OVN has learned %d addresses of a port with port security", n)
+	}
 	stopped := v1alpha1.LearningStopped(ovn.MaxLearned, 0)
 	stopped.LastTransitionTime = metav1.Now()
 	l.attachments[0].Status.Conditions = []metav1.Condition{stopped}

@@ -14,6 +14,13 @@ record=$run/openvswitch/br-ext.ip
 say() { echo "node $NODE_NAME: $*"; }
 die() { say "$@" >&2; exit 1; }
 
+# remove FOLDER: what is in it, at least; it may be a mount of the node's.
+remove() {
+  [ -d "$1" ] || return 0
+  find "$1" -mindepth 1 -delete
+  rmdir "$1" 2> /dev/null || true
+}
+
 there() { ip link show dev "$1" > /dev/null 2>&1; }
 
 # Ours is an Open vSwitch whose database is where ovn-node has it. Another's, for
@@ -33,7 +40,7 @@ return_nic() {
     ip address flush dev br-ext scope global
     ip link set dev br-ext down
   fi
-  ip link set dev "$TUNNEL_INTERFACE" up
+  ip link set dev "$TUNNEL_INTERFACE" promisc off up # Open vSwitch heard all frames
   ip -batch "$record.back"
   ethtool -K "$TUNNEL_INTERFACE" tx on gro on > /dev/null 2>&1 || true # where it has them
   say "gave $TUNNEL_INTERFACE back its addresses and routes"
@@ -67,7 +74,7 @@ remove_links() {
 if ours; then
   return_nic
   remove_datapath
-  for name in br-ext br-int genev_sys_6081; do
+  for name in br-ext br-int ovs-netdev genev_sys_6081; do
     if there "$name"; then
       ip link delete dev "$name"
     fi
@@ -78,11 +85,12 @@ for table in "inet l2sm-underlay" "netdev l2sm-pods" "netdev l2sm"; do
   # shellcheck disable=SC2086 # two words
   nft delete table $table 2> /dev/null || true # where it is not there
 done
-if ours; then
-  rm -rf "$run/openvswitch"
-fi
-rm -rf "$run/l2sm" "$lib/l2sm"
 if [ "${KEEP_PLUGIN:-false}" != true ]; then
   rm -f "$bin/l2sm" "$bin/l2sm.new"
 fi
+if ours; then
+  remove "$run/openvswitch"
+fi
+remove "$run/l2sm"
+remove "$lib/l2sm" # last: what is in it says what is ours
 say "clean"

@@ -130,7 +130,16 @@ func (n *node) state() map[string]any {
 	for line := range strings.Lines(string(addresses)) {
 		holds = append(holds, strings.Fields(line)[3])
 	}
-	return map[string]any{"links": n.links(), "tables": n.tables(), "files": n.files(), "routes": string(routes), "addresses": holds}
+	return map[string]any{"links": n.links(), "tables": n.tables(), "files": n.files(), "routes": string(routes), "addresses": holds, "promiscuous": n.promiscuous()}
+}
+
+func (n *node) promiscuous() bool {
+	n.t.Helper()
+	eth1, err := netlink.LinkByName("eth1")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return eth1.Attrs().Promisc > 0
 }
 
 // install does to the node what l2sm's pods do, as far as it outlives them.
@@ -143,6 +152,8 @@ func (n *node) install() {
 	n.file("run/openvswitch/br-ext.ip", "address replace 192.0.2.1/24 dev br-ext\naddress replace 2001:db8::1/64 dev br-ext\nroute replace 198.51.100.0/24 via 192.0.2.9 dev br-ext\n")
 	n.run(`ip tuntap add dev br-ext mode tap
 		ip link set br-ext up
+		ip tuntap add dev ovs-netdev mode tap
+		ip link set eth1 promisc on
 		ip address flush dev eth1 scope global
 		ip address add 192.0.2.1/24 dev br-ext
 		ip address add 2001:db8::1/64 dev br-ext nodad
