@@ -30,7 +30,7 @@ open_api() {
 # Those of internal/agent that plug, unplug, move and look at what is plugged. The
 # other ones stop and start agents at every step, which the datapath knows nothing
 # of, and take a quarter of an hour here.
-plugging='^(TestAddAndDel|TestAddOfOneNetwork|TestAddOfANewSandbox|TestHotPlug|TestMove|TestMTUChanges|TestCheck|TestConfDBLost|TestReadyFollowsOVS|TestTwoInterfacesInOneSubnet)$'
+plugging='^(TestAddAndDel|TestAddOfOneNetwork|TestAddOfANewSandbox|TestHotPlug|TestMove|TestMTUChanges|TestCheck|TestReadyFollowsOVS|TestTwoInterfacesInOneSubnet)$'
 
 part=$1
 shift
@@ -38,6 +38,8 @@ case $part in
 integration)
   open_api
   tests link internal/link "$@"
+  # Open vSwitch 3.1, this machine's, hears of no packet if it starts in a kernel's first 10 s.
+  until [ "$(cut -d. -f1 /proc/uptime)" -ge 11 ]; do sleep 0.5; done
   tests ovs internal/ovs "$@"
   tests node manifests/ovn-node "$@"
   tests agent internal/agent -test.run "$plugging" "$@"
