@@ -107,7 +107,7 @@ func (w *world) keep(node string, as *rest.Config, dir string) (stop func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	keeper := &identity.Keeper{API: api, Node: node, Dir: dir, Log: logr.Discard()}
+	keeper := &identity.Keeper{API: api, Node: node, Dir: dir, Log: logr.Discard(), Told: func(error) {}}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- keeper.Run(ctx) }()

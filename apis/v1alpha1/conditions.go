@@ -82,6 +82,8 @@ const (
 	ConditionNameTaken = "NameTaken"
 	// ConditionUnderlayMTU: the underlay does not carry what is promised.
 	ConditionUnderlayMTU = "UnderlayMTU"
+	// ConditionNoCertificate: the node gets none for OVN's southbound database.
+	ConditionNoCertificate = "NoCertificate"
 	// ConditionTunnelPortOpen: pods may send tunnel packets.
 	ConditionTunnelPortOpen = "TunnelPortOpen"
 )
@@ -93,6 +95,7 @@ const (
 	ReasonNoBridge       = "NoIntegrationBridge"
 	ReasonTunnelError    = "TunnelError"
 	ReasonNameTaken      = "NameTaken"
+	ReasonNoCertificate  = "NoCertificate"
 	ReasonTunnelPortOpen = "TunnelPortOpen"
 	ReasonNodeNotReady   = "NodeNotReady"
 )
@@ -365,6 +368,12 @@ func NameTaken(node, own, other string) metav1.Condition {
 // promises.
 func UnderlayMTUTooSmall(iface string, has, want int) metav1.Condition {
 	return condition(ConditionUnderlayMTU, metav1.ConditionTrue, ReasonUnderlayMTU, underlayMTU(iface, has, want))
+}
+
+// NoCertificate says why a node gets none.
+func NoCertificate(err error) metav1.Condition {
+	return condition(ConditionNoCertificate, metav1.ConditionTrue, ReasonNoCertificate,
+		fmt.Sprintf("no new certificate for OVN's southbound database: %v; without a valid one the node keeps its flows and learns of no change", err))
 }
 
 // TunnelPortOpen says why pods may inject frames.

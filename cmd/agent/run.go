@@ -37,7 +37,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	keeper := &identity.Keeper{API: api, Node: o.agent.Node, Dir: o.ovnTLSDir, Log: log.WithName("identity")}
+	keeper := &identity.Keeper{API: api, Node: o.agent.Node, Dir: o.ovnTLSDir, Log: log.WithName("identity"), Told: a.Certified}
 	// Side by side: OVN, which the agent's readiness waits for, needs the certificate.
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return a.Run(ctx) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,6 +89,8 @@ func newAudit() *cobra.Command {
 	}
 	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return unseen(err) })
 	o.addClusterFlags(command.Flags())
+	command.Flags().StringVar(&o.metricsTLSDir, "metrics-tls-dir", os.Getenv("METRICS_TLS_DIR"),
+		"folder with ca.crt, the authority of what agents and controllers serve with (environment: METRICS_TLS_DIR)")
 	command.Flags().DurationVar(&wait, "wait", 0, "how long to look again until nothing is wrong")
 	command.Flags().StringVarP(&format, "output", "o", "text", "text or json")
 	return command
@@ -117,6 +120,15 @@ func runAudit(ctx context.Context, o options, wait time.Duration, format string,
 }
 
 func auditSources(ctx context.Context, o options) (audit.Sources, error) {
+	certificates, err := pki.Load(o.tlsDir)
+	if err != nil {
+		return audit.Sources{}, fmt.Errorf("load certificates from --tls-dir: %w", err)
+	}
+	// Of another authority than the databases.
+	serving, err := pki.Roots(o.metricsTLSDir)
+	if err != nil {
+		return audit.Sources{}, fmt.Errorf("load authority from --metrics-tls-dir: %w", err)
+	}
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return audit.Sources{}, fmt.Errorf("find the cluster: %w", err)
@@ -126,11 +138,7 @@ func auditSources(ctx context.Context, o options) (audit.Sources, error) {
 	if err != nil {
 		return audit.Sources{}, err
 	}
-	certificates, err := pki.Load(o.tlsDir)
-	if err != nil {
-		return audit.Sources{}, fmt.Errorf("load certificates from --tls-dir: %w", err)
-	}
-	ask, err := audit.NewWeb(ctx, api, o.namespace, certificates.RootCAs)
+	ask, err := audit.NewWeb(ctx, api, o.namespace, serving)
 	if err != nil {
 		return audit.Sources{}, err
 	}

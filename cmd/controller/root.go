@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -68,7 +69,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.check(); err != nil {
+			if err := errors.Join(o.check(), o.checkLifetime()); err != nil {
 				return err
 			}
 			return run(cmd.Context(), o)
@@ -115,9 +116,6 @@ func (o options) check() error {
 			return fmt.Errorf("%s is missing: say where the database is, such as %s=tcp:10.96.0.20:6641", flag, flag)
 		}
 	}
-	if l := o.nodeCertificateLifetime; l < minNodeCertificateLifetime || l > identity.MaxLifetime {
-		return fmt.Errorf("--node-certificate-lifetime=%s: want %s to %s", l, minNodeCertificateLifetime, identity.MaxLifetime)
-	}
 	_, err := o.maxMTU()
 	return err
 }
@@ -125,6 +123,14 @@ func (o options) check() error {
 // maxMTU is the largest MTU that pods may have, in bytes.
 func (o options) maxMTU() (int32, error) {
 	return v1alpha1.MaxMTU(o.underlayMTU, corev1.IPFamily(o.underlayFamily))
+}
+
+// checkLifetime is apart: audit signs nothing, and has no such flag.
+func (o options) checkLifetime() error {
+	if l := o.nodeCertificateLifetime; l < minNodeCertificateLifetime || l > identity.MaxLifetime {
+		return fmt.Errorf("--node-certificate-lifetime=%s: want %s to %s", l, minNodeCertificateLifetime, identity.MaxLifetime)
+	}
+	return nil
 }
 
 // usesTLS says whether any endpoint needs a certificate.

@@ -125,6 +125,12 @@ func New(api *rest.Config, c Config, log logr.Logger) (*Agent, error) {
 	return a, a.follow()
 }
 
+// Certified takes why the node has no new certificate for OVN, nil where it has
+// one.
+func (a *Agent) Certified(err error) {
+	a.reporter.tell(func(v *nodeView) { v.uncertified = err })
+}
+
 // follow has every change in the caches wake those that it concerns.
 func (a *Agent) follow() error {
 	return errors.Join(

@@ -30,6 +30,8 @@ type nodeView struct {
 	underlayMTU int
 	// open is why the tunnels' port can't be kept shut.
 	open error
+	// uncertified is why there is no new certificate.
+	uncertified error
 	// taken is what another agent says of the node's name.
 	taken *metav1.Condition
 }
@@ -79,6 +81,9 @@ func problemsOf(v nodeView) []metav1.Condition {
 	}
 	if v.facts.Broken > 0 {
 		all = append(all, v1alpha1.TunnelErrors(v.facts.BrokenTunnels, v.facts.Broken))
+	}
+	if v.uncertified != nil {
+		all = append(all, v1alpha1.NoCertificate(v.uncertified))
 	}
 	if v.open != nil {
 		all = append(all, v1alpha1.TunnelPortOpen(v.open))

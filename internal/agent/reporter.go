@@ -174,7 +174,7 @@ func (r *reporter) tellNameTaken(ctx context.Context, is *v1alpha1.L2Node, stand
 // ownConditions are the types that the agent writes with the rest of the status.
 var ownConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionRefused, v1alpha1.ConditionOVSUnavailable, v1alpha1.ConditionTunnelError,
-	v1alpha1.ConditionUnderlayMTU, v1alpha1.ConditionTunnelPortOpen,
+	v1alpha1.ConditionUnderlayMTU, v1alpha1.ConditionTunnelPortOpen, v1alpha1.ConditionNoCertificate,
 }
 
 // settle dates the conditions that are wanted, and says whether anything differs

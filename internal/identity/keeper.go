@@ -30,6 +30,9 @@ type Keeper struct {
 	// Dir is where ovn-controller finds it, such as [Dir].
 	Dir string
 	Log logr.Logger
+	// Told is called with why there is no new certificate, and with nil when there
+	// is.
+	Told func(error)
 }
 
 // +kubebuilder:rbac:groups=certificates.k8s.io,resources=certificatesigningrequests,verbs=create;get;list;watch
@@ -81,6 +84,9 @@ func (k *Keeper) serve(ctx context.Context, trust Trust, trusts <-chan Trust) Tr
 			due, err := k.keep(ctx, trust)
 			if err != nil && ctx.Err() == nil {
 				k.Log.Info("No new certificate for OVN yet", "reason", err.Error())
+			}
+			if ctx.Err() == nil {
+				k.Told(err)
 			}
 			pause := time.Until(due)
 			if err == nil && pause > 0 {
@@ -155,6 +161,7 @@ func (k *Keeper) ask(ctx context.Context) (key, certificate []byte, err error) {
 		var why string
 		if certificate, why = outcome(r, k.Node, key); why != "" && why != told {
 			k.Log.Info("The certificate is refused; asking again when the request is deleted", "CertificateSigningRequest", r.Name, "reason", why)
+			k.Told(errors.New(why))
 			told = why
 		}
 		return certificate != nil

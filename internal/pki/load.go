@@ -27,15 +27,10 @@ func Serve(dir string) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 // handshake, so a renewed one is used from the next connection on. The
 // authority is read once: a program must be restarted to trust another.
 func Load(dir string) (*tls.Config, error) {
-	authority, err := os.ReadFile(filepath.Join(dir, AuthorityFile))
+	roots, err := Roots(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read certificate authority: %w", err)
+		return nil, err
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(authority) {
-		return nil, fmt.Errorf("read certificate authority: no certificate in %q", filepath.Join(dir, AuthorityFile))
-	}
-
 	if _, err := own(dir); err != nil {
 		return nil, err // now, rather than at every connection to come
 	}
@@ -44,6 +39,19 @@ func Load(dir string) (*tls.Config, error) {
 		RootCAs:              roots,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return own(dir) },
 	}, nil
+}
+
+// Roots are the authorities that a folder's clients trust.
+func Roots(dir string) (*x509.CertPool, error) {
+	authority, err := os.ReadFile(filepath.Join(dir, AuthorityFile))
+	if err != nil {
+		return nil, fmt.Errorf("read certificate authority: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(authority) {
+		return nil, fmt.Errorf("read certificate authority: no certificate in %q", filepath.Join(dir, AuthorityFile))
+	}
+	return roots, nil
 }
 
 func own(dir string) (*tls.Certificate, error) {
