@@ -42,14 +42,22 @@ func (l *learned) reset() {
 	l.rows, l.above = map[portKeys]map[rowID]struct{}{}, map[portKeys]struct{}{}
 }
 
+// learnedAt is the port of a row of FDB, and which row it is.
+func learnedAt(m model.Model) (portKeys, rowID, bool) {
+	row, is := m.(*sb.FDB)
+	if !is {
+		return portKeys{}, rowID{}, false
+	}
+	id, _ := parseUUID(row.UUID)
+	return portKeys{row.DpKey, row.PortKey}, id, true
+}
+
 // add counts a row, once however often it is told of.
 func (l *learned) add(m model.Model) {
-	row, is := m.(*sb.FDB)
+	at, id, is := learnedAt(m)
 	if !is {
 		return
 	}
-	id, _ := parseUUID(row.UUID)
-	at := portKeys{row.DpKey, row.PortKey}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.rows[at] == nil {
@@ -67,12 +75,10 @@ func (l *learned) add(m model.Model) {
 }
 
 func (l *learned) remove(m model.Model) {
-	row, is := m.(*sb.FDB)
+	at, id, is := learnedAt(m)
 	if !is {
 		return
 	}
-	id, _ := parseUUID(row.UUID)
-	at := portKeys{row.DpKey, row.PortKey}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.rows[at], id)

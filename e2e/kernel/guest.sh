@@ -41,6 +41,7 @@ integration)
   # Open vSwitch 3.1, this machine's, hears of no packet if it starts in a kernel's first 10 s.
   until [ "$(cut -d. -f1 /proc/uptime)" -ge 11 ]; do sleep 0.5; done
   tests ovs internal/ovs "$@"
+  tests topology internal/topology "$@"
   tests node manifests/ovn-node "$@"
   tests agent internal/agent -test.run "$plugging" "$@"
   ;;

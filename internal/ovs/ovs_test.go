@@ -74,14 +74,6 @@ func describe(container string, n int) ovs.Port {
 	}
 }
 
-// datapath is the bridge's.
-func datapath() link.Datapath {
-	if ovstest.Datapath() == ovstest.Kernel {
-		return link.Kernel
-	}
-	return link.Userspace
-}
-
 func makeDevice(t *testing.T, p ovs.Port) {
 	t.Helper()
 	links := link.New("/proc/sys")
@@ -90,7 +82,7 @@ func makeDevice(t *testing.T, p ovs.Port) {
 		t.Fatal(err)
 	}
 	host := link.HostEnd{Name: p.Name, Owner: link.Owner{Container: p.Sandbox.Container, IfName: "net1", Config: "l2sm"}}
-	if err := links.Create(host, nstest.NewNS(t), link.Interface{Name: p.Interface, MAC: mac, MTU: 1400}, datapath()); err != nil {
+	if err := links.Create(host, nstest.NewNS(t), link.Interface{Name: p.Interface, MAC: mac, MTU: 1400}, ovstest.HostEnds()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -26,7 +26,7 @@ import (
 	"l2sm.io/l2sm/ovn"
 )
 
-const patience = "15s"
+var patience = nstest.Patience(15 * time.Second)
 
 // dual are addresses of both families.
 var dual = &v1alpha1.IPAM{Subnets: []string{"10.0.0.0/24", "fd10::/64"}}
@@ -105,7 +105,7 @@ func (l *lab) plug(t *testing.T, e endpoint, a *v1alpha1.L2Attachment, want link
 	t.Helper()
 	host, links := "l2p"+string(a.UID), link.New("/proc/sys")
 	end := link.HostEnd{Name: host, Owner: link.NewOwner(string(a.UID), "net1", "l2sm")}
-	if err := links.Create(end, e.ns, want, link.Userspace); err != nil {
+	if err := links.Create(end, e.ns, want, ovstest.HostEnds()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = links.Delete(host) })

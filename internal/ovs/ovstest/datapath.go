@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"sync"
+
+	"l2sm.io/l2sm/internal/link"
 )
 
 // The datapaths, as a bridge's datapath_type.
@@ -22,6 +24,14 @@ func Datapath() string {
 		return d
 	}
 	return Userspace
+}
+
+// HostEnds is the datapath as host ends are made for it.
+func HostEnds() link.Datapath {
+	if Datapath() == Kernel {
+		return link.Kernel
+	}
+	return link.Userspace
 }
 
 // tellDatapath prints it once: a result is worth nothing to readers who don't know.
