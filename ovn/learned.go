@@ -63,8 +63,9 @@ func (l *learned) add(m model.Model) {
 	if l.rows[at] == nil {
 		l.rows[at] = map[rowID]struct{}{}
 	}
+	_, known := l.rows[at][id]
 	l.rows[at][id] = struct{}{}
-	if len(l.rows[at]) <= MaxLearned {
+	if known || len(l.rows[at]) <= MaxLearned {
 		return
 	}
 	l.above[at] = struct{}{}
