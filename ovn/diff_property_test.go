@@ -49,6 +49,7 @@ func drawNetwork(t *rapid.T) Network {
 		UID: someUIDs.Draw(t, "uid"),
 
 		TunnelKey: rapid.IntRange(0, 2).Draw(t, "key"),
+		Tags:      rapid.Bool().Draw(t, "tags"),
 		FDBAge:    rapid.SampledFrom([]int{0, 300}).Draw(t, "age"),
 		Guard:     rapid.SampledFrom([]string{"", "udp", "tcp"}).Draw(t, "guard"),
 		Ports:     rapid.SliceOfDistinct(somePort, func(p Port) string { return p.Name }).Draw(t, "ports"),
@@ -322,7 +323,7 @@ func nearly(t *rapid.T, n Network) Network {
 	case 3:
 		n.Guard = other.Guard
 	case 4:
-		n.FDBAge = other.FDBAge
+		n.FDBAge, n.Tags = other.FDBAge, other.Tags
 	case 5:
 	default:
 		n.Ports = slices.Clone(n.Ports)

@@ -13,6 +13,7 @@ var desired = Network{
 	Key:   Key{Namespace: "default", Name: "ping"},
 	UID:   "uid",
 	Guard: "icmp6.type == 134",
+	Tags:  true,
 	Ports: []Port{
 		{Name: "l2sm/default/b", Owner: "uid-b", Addresses: []string{"0a:58:00:00:00:0b", "unknown"}},
 		{Name: "l2sm/default/a", Owner: "uid-a", Addresses: []string{"0a:58:00:00:00:0a 10.0.0.1"}, PortSecurity: []string{"0a:58:00:00:00:0a 10.0.0.1"}},
@@ -165,7 +166,7 @@ func TestDiff(t *testing.T) {
 			want:   Result{},
 		},
 		"SwitchWithoutTags": {
-			reason: "frames with VLAN tags pass on every switch of ours",
+			reason: "what lets frames with VLAN tags pass is there again",
 			actual: holding(desired, func(s *held) { delete(s.sw.OtherConfig, passthru) }),
 			want:   Result{Committed: true},
 		},

@@ -24,6 +24,11 @@ func (n Network) fingerprint() fingerprint {
 	h.text(n.UID)
 	h.number(n.TunnelKey)
 	h.number(n.FDBAge)
+	if n.Tags {
+		h.number(1)
+	} else {
+		h.number(0)
+	}
 	h.text(n.Guard)
 	sets := n.DHCP
 	if len(sets) > 1 {

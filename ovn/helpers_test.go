@@ -85,7 +85,7 @@ func ports(count int) []ovn.Port {
 
 // guarded is the network with what its ports may not send.
 func guarded(n ovn.Network) ovn.Network {
-	n.Guard = "udp.src == 67"
+	n.Guard, n.Tags = "udp.src == 67", true
 	return n
 }
 

@@ -57,6 +57,10 @@ type Network struct {
 	// they are dropped. Empty lets all pass.
 	Guard string
 
+	// Tags lets frames with VLAN tags pass (other_config:vlan-passthru of the switch).
+	// OVN then answers no ARP and no neighbour solicitation for the ports' addresses.
+	Tags bool
+
 	// FDBAge is other_config:fdb_age_threshold of the switch, in seconds: for how
 	// long a learned MAC address is remembered that nobody uses. Zero is forever.
 	FDBAge int

@@ -291,7 +291,7 @@ func TestLargeNetworksAreSplit(t *testing.T) {
 func TestRestartCommitsNothing(t *testing.T) {
 	server := ovntest.NewNorthbound(t)
 	want := served(network("ping", ports(20)...), "1442")
-	want.TunnelKey, want.FDBAge, want.Guard = 77, 300, "udp.src == 67"
+	want.TunnelKey, want.Tags, want.FDBAge, want.Guard = 77, true, 300, "udp.src == 67"
 	want.Ports[3].Permit = "udp.src == 67"
 	for i := range want.Ports {
 		want.Ports[i].Options = map[string]string{"requested-chassis": "n1", "iface-id-ver": fmt.Sprintf("pod-%d", i)}

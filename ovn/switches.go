@@ -30,8 +30,11 @@ var configKeys = []string{tunnelKey, passthru, fdbAge}
 
 // configOf is our part of the network's other_config.
 func configOf(n Network) map[string]string {
-	config := map[string]string{passthru: "true"}
+	config := map[string]string{}
 	maps.Copy(config, tunnelKeyOf(n.TunnelKey))
+	if n.Tags {
+		config[passthru] = "true"
+	}
 	if n.FDBAge > 0 {
 		config[fdbAge] = strconv.Itoa(n.FDBAge)
 	}
@@ -86,6 +89,7 @@ func (s switchRows) tell(n *Network) {
 	if s.sw != nil {
 		n.UID = s.sw.ExternalIDs[networkUIDID]
 		n.TunnelKey, _ = strconv.Atoi(s.sw.OtherConfig[tunnelKey])
+		n.Tags = s.sw.OtherConfig[passthru] == "true"
 		n.FDBAge, _ = strconv.Atoi(s.sw.OtherConfig[fdbAge])
 	}
 }

@@ -49,14 +49,14 @@ var hostile = []struct {
 	{"a DHCPv4 offer", func(p, _ endpoint) []byte { return ipv4(p.mac, p.v4, allHosts4, 17, udp(67, 68)) }, [3]string{drops, drops, passes}},
 	{"a DHCPv6 advertisement", func(p, v endpoint) []byte { return ipv6(p.mac, p.linkLocal(), v.v6, 17, 64, udp(547, 546)) }, [3]string{drops, drops, passes}},
 	{"a DHCPv6 advertisement in fragments", func(p, _ endpoint) []byte { return fragmented6(p, 17, 64, udp(547, 546)) }, [3]string{passes, passes, passes}},
-	{"IPv4 from its own address with a VLAN tag", func(p, v endpoint) []byte { return tagged(ipv4(p.mac, p.v4, v.v4, 17, udp(9, 9)), 0x8100, 7) }, [3]string{passes, passes, passes}},
+	{"IPv4 from its own address with a VLAN tag", func(p, v endpoint) []byte { return tagged(ipv4(p.mac, p.v4, v.v4, 17, udp(9, 9)), 0x8100, 7) }, [3]string{drops, passes, passes}},
 	{"IPv4 from its own address with a priority tag (VLAN 0)", func(p, v endpoint) []byte {
 		return tagged(ipv4(p.mac, p.v4, v.v4, 17, udp(9, 9)), 0x8100, 5<<13)
-	}, [3]string{passes, passes, passes}},
+	}, [3]string{drops, passes, passes}},
 	{"another EtherType with a VLAN tag", func(p, _ endpoint) []byte { return tagged(ether(broadcast, p.mac, 0x88b5, nil), 0x8100, 7) }, [3]string{drops, passes, passes}},
 	{"a frame with two VLAN tags (QinQ)", func(p, v endpoint) []byte {
 		return tagged(tagged(ipv4(p.mac, p.v4, v.v4, 17, udp(9, 9)), 0x8100, 7), 0x88a8, 9)
-	}, [3]string{passes, passes, passes}},
+	}, [3]string{drops, passes, passes}},
 	{"IPv4 from another's address, behind a VLAN or priority tag", func(p, v endpoint) []byte {
 		return tagged(ipv4(p.mac, v.v4, p.v4, 17, udp(9, 9)), 0x8100, 0)
 	}, [3]string{drops, passes, passes}},

@@ -41,6 +41,7 @@ func Switch(network *v1alpha1.L2Network, maxMTU int32) ovn.Network {
 		UID:    string(network.UID),
 		DHCP:   dhcpSets(network, maxMTU),
 		Guard:  guard(network),
+		Tags:   tags(network),
 		FDBAge: fdbAge(network),
 	}
 }
@@ -59,6 +60,13 @@ func Port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) ovn.Port {
 		Permit:       permit(network, a, security),
 		Options:      map[string]string{"requested-chassis": a.Spec.NodeName, "iface-id-ver": string(a.Spec.PodUID)},
 	}
+}
+
+// tags says whether frames with VLAN tags pass: where OVN knows all addresses that
+// pods may have, it answers for them instead, so that no first packet waits for
+// another node.
+func tags(network *v1alpha1.L2Network) bool {
+	return network.NetworkSecurity() != v1alpha1.PortSecurityStrict
 }
 
 // learnedAge, in seconds, is for how long OVN remembers on which port a MAC

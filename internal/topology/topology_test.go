@@ -130,7 +130,7 @@ func TestTopology(t *testing.T) {
 			}
 			tc.want.Name, tc.want.Owner = "l2sm/default/ping-net1-4f2a9c1e", "a-uid"
 			tc.want.Options = map[string]string{"requested-chassis": "node-a", "iface-id-ver": "p-uid"}
-			want := ovn.Network{Key: ovn.Key{Namespace: "lab", Name: "net"}, UID: "n-uid", Ports: []ovn.Port{tc.want}, DHCP: dhcpSets(network, 1442), Guard: guard(network), FDBAge: fdbAge(network)}
+			want := ovn.Network{Key: ovn.Key{Namespace: "lab", Name: "net"}, UID: "n-uid", Ports: []ovn.Port{tc.want}, DHCP: dhcpSets(network, 1442), Guard: guard(network), Tags: tags(network), FDBAge: fdbAge(network)}
 
 			if routes := tc.want.Permit == "1" || strings.Contains(tc.want.Permit, "134"); Routes(network, attachment) != (routes || tc.want.PortSecurity == nil) {
 				t.Errorf("%s: it may send Router Advertisements: %t", tc.reason, !routes)
@@ -153,17 +153,18 @@ func TestGuard(t *testing.T) {
 	for name, tc := range map[string]struct {
 		network *v1alpha1.L2Network
 		guarded bool
+		tags    bool
 		age     int
 	}{
-		"Default":  {network("", false), true, 0},
-		"Strict":   {network(v1alpha1.PortSecurityStrict, false), true, 0},
-		"Override": {network(v1alpha1.PortSecurityStrict, true), true, 300},
-		"Disabled": {network(v1alpha1.PortSecurityDisabled, false), false, 300},
+		"Default":  {network("", false), true, true, 0},
+		"Strict":   {network(v1alpha1.PortSecurityStrict, false), true, false, 0},
+		"Override": {network(v1alpha1.PortSecurityStrict, true), true, false, 300},
+		"Disabled": {network(v1alpha1.PortSecurityDisabled, false), false, true, 300},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Switch(tc.network, 1442)
-			if guarded := got.Guard != ""; guarded != tc.guarded || got.FDBAge != tc.age {
-				t.Errorf("guarded: %t, want %t; MAC addresses are forgotten after %d s, want %d", guarded, tc.guarded, got.FDBAge, tc.age)
+			if guarded := got.Guard != ""; guarded != tc.guarded || got.Tags != tc.tags || got.FDBAge != tc.age {
+				t.Errorf("guarded: %t, want %t; tags pass: %t, want %t; MAC addresses are forgotten after %d s, want %d", guarded, tc.guarded, got.Tags, tc.tags, got.FDBAge, tc.age)
 			}
 		})
 	}
