@@ -38,7 +38,7 @@ demo-down: build ## Remove what make demo brought up.
 .PHONY: kernel-demo
 kernel-demo: deps build ## The demo with the kernel's datapath, in a virtual machine: a quarter of an hour and more.
 	bin/lab images
-	bin/kernel-vm run --timeout 90m --memory 10G -- e2e/kernel/demo.sh $(KERNEL_NODES)
+	bin/kernel-vm run --timeout 90m --memory 10G --env OVN_SUITE=$(OVN_SUITE) -- e2e/kernel/demo.sh $(KERNEL_NODES)
 
 .PHONY: install
 install: build ## Load the images into a running local cluster and apply the manifests.
