@@ -22,13 +22,7 @@ func fingerprintOf(s string) fingerprint {
 func (n Network) fingerprint() fingerprint {
 	h := newHash()
 	h.text(n.UID)
-	h.number(n.TunnelKey)
-	h.number(n.FDBAge)
-	if n.Tags {
-		h.number(1)
-	} else {
-		h.number(0)
-	}
+	h.pairs(configOf(n))
 	h.text(n.Guard)
 	sets := n.DHCP
 	if len(sets) > 1 {

@@ -85,7 +85,9 @@ func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) er
 	if err != nil || network == "" {
 		return err
 	}
-	if err := s.ovs.Note(ctx, p, ovs.Noted{Network: network, InstalledAt: p.State.InstalledAt, MTU: p.Noted.MTU, AcceptRA: p.Noted.AcceptRA, Routes: p.Noted.Routes}); err != nil {
+	noted := p.Noted
+	noted.Network, noted.InstalledAt = network, p.State.InstalledAt
+	if err := s.ovs.Note(ctx, p, noted); err != nil {
 		return err
 	}
 	stages.reach(stageNoted)

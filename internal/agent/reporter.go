@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -187,12 +188,7 @@ func settle(want *v1alpha1.L2NodeStatus, is v1alpha1.L2NodeStatus, now metav1.Ti
 			want.Conditions[i].LastTransitionTime = before.LastTransitionTime
 		}
 	}
-	byType := func(a, b metav1.Condition) int {
-		if a.Type < b.Type {
-			return -1
-		}
-		return 1
-	}
+	byType := func(a, b metav1.Condition) int { return strings.Compare(a.Type, b.Type) }
 	sorted := slices.Clone(want.Conditions)
 	slices.SortFunc(sorted, byType)
 	slices.SortFunc(stands, byType)
