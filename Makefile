@@ -144,7 +144,7 @@ lab-up: build ## Bring up the local cluster, without l2sm.
 lab-down: build ## Remove the local cluster.
 	$(LAB) down
 
-##@ With Docker
+##@ With a container engine
 
 .PHONY: kind-up
 kind-up: ## Bring up a kind cluster with l2sm (needs docker and kind; see kind/README.md).
