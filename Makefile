@@ -95,11 +95,11 @@ test: ## Everything, as CI does, with the time of each part.
 
 .PHONY: test-unit
 test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
-	go test ./apis/... ./controllers/... ./docs/... ./internal/... ./ovn/... ./cmd/... ./e2e/...
+	go test ./apis/... ./controllers/... ./docs/... ./internal/... ./ovn/... ./cmd/... ./e2e/... ./kind/...
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
-	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -count=1 -tags integration ./apis/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/...
+	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -count=1 -tags integration ./apis/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
 
 .PHONY: test-kernel
 test-kernel: build ## Integration tests and a chain of nodes on the kernel's datapath, in a virtual machine.
@@ -147,7 +147,7 @@ lab-down: build ## Remove the local cluster.
 ##@ With a container engine
 
 .PHONY: kind-up
-kind-up: ## Bring up a kind cluster with l2sm (needs docker and kind; see kind/README.md).
+kind-up: ## Bring up a kind cluster with l2sm, or go on with one (see kind/README.md).
 	kind/up.sh
 
 .PHONY: kind-down
