@@ -113,6 +113,10 @@ test-scale: build ## A small scale run: fails where something is left behind or 
 test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong also on the oldest OVN.
 	@e2e/steps.sh test $(TEST_NAME) $(NODES)
 
+.PHONY: test-conformance
+test-conformance: ## Check any cluster with l2sm by the scenarios that need nothing but kubectl: L2SM_KUBECONFIG names it.
+	@go test -count=1 -tags conformance -timeout 40m -parallel 4 -v ./e2e
+
 .PHONY: test-upgrade
 test-upgrade: build ## Bring v0.1.0 to this version and back, part by part under traffic, in a local cluster of its own.
 	@e2e/upgrade.sh $(TEST_NAME)-upgrade $(NODES)
