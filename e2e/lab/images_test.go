@@ -11,9 +11,9 @@ import (
 )
 
 func TestImageRecipes(t *testing.T) {
-	newImages := func(t *testing.T, packages string) Images {
+	newImages := func(t *testing.T, packages, without string) Images {
 		t.Helper()
-		repository := newRepository(t, map[string]string{"manifests/images/ovn/packages": packages})
+		repository := newRepository(t, map[string]string{"manifests/images/ovn/packages": packages, "manifests/images/ovn/without": without})
 		return Images{Cache: Cache(t.TempDir()), Repository: repository, Suite: "trixie"}
 	}
 	file := func(t *testing.T, i Images) string {
@@ -24,15 +24,22 @@ func TestImageRecipes(t *testing.T) {
 		}
 		return strings.TrimPrefix(i.path("ovn", r), string(i.Cache))
 	}
-	trixie := newImages(t, "openvswitch-switch\nprocps\n")
+	trixie := newImages(t, "openvswitch-switch\nprocps\n", "perl\n")
 	bookworm := trixie
 	bookworm.Suite = "bookworm"
 
-	if same := newImages(t, "# what it takes\nprocps\nopenvswitch-switch\n"); file(t, same) != file(t, trixie) {
+	if same := newImages(t, "# what it takes\nprocps\nopenvswitch-switch\n", "perl\n"); file(t, same) != file(t, trixie) {
 		t.Errorf("%s and %s hold the same packages", file(t, same), file(t, trixie))
 	}
-	if other := newImages(t, "openvswitch-switch\n"); file(t, other) == file(t, trixie) {
+	if other := newImages(t, "openvswitch-switch\n", "perl\n"); file(t, other) == file(t, trixie) {
 		t.Error("a change of the package list makes no new image")
+	}
+	if other := newImages(t, "openvswitch-switch\nprocps\n", ""); file(t, other) == file(t, trixie) {
+		t.Error("a change of what is left out makes no new image")
+	}
+	other := trixie
+	if other.Arch = "riscv64"; file(t, other) == file(t, trixie) {
+		t.Error("another architecture makes no new image")
 	}
 	if file(t, bookworm) == file(t, trixie) {
 		t.Error("another release of Debian makes no new image")
@@ -46,20 +53,20 @@ func TestProductImage(t *testing.T) {
 	images := Images{Cache: Cache(t.TempDir()), Repository: newRepository(t, map[string]string{
 		"bin/l2sm": "shim", "bin/l2sm-agent": "agent", "bin/l2sm-controller": "controller",
 	})}
-	file, err := images.Build(context.Background(), "l2sm")
+	file, err := images.Build(context.Background(), "agent")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := tarball.ImageFromPath(file, nil); err != nil {
 		t.Errorf("read image: %v", err)
 	}
-	if cached, err := images.Cached("l2sm"); err != nil || cached {
+	if cached, err := images.Cached("agent"); err != nil || cached {
 		t.Error("programs that were built since would not get into the image")
 	}
 	if err := os.Remove(images.Repository + "/bin/l2sm-agent"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := images.Build(context.Background(), "l2sm"); err == nil || !strings.Contains(err.Error(), "l2sm-agent") {
+	if _, err := images.Build(context.Background(), "agent"); err == nil || !strings.Contains(err.Error(), "l2sm-agent") {
 		t.Errorf("a program that is missing is not named: %v", err)
 	}
 }
@@ -71,7 +78,7 @@ func TestProductImageOfTwoCheckouts(t *testing.T) {
 		images := Images{Cache: cache, Repository: newRepository(t, map[string]string{
 			"bin/l2sm": content, "bin/l2sm-agent": content, "bin/l2sm-controller": content,
 		})}
-		file, err := images.Build(t.Context(), "l2sm")
+		file, err := images.Build(t.Context(), "agent")
 		if err != nil {
 			t.Fatal(err)
 		}
