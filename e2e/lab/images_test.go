@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,11 +50,25 @@ func TestImageRecipes(t *testing.T) {
 	}
 }
 
+// newProduct is a checkout with built programs: Go programs, as licences are of what is linked into them.
+func newProduct(t *testing.T) string {
+	t.Helper()
+	repository := newRepository(t, map[string]string{"LICENSE": "free", "bin/.keep": ""})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"l2sm", "l2sm-agent", "l2sm-controller"} {
+		if err := os.Symlink(self, filepath.Join(repository, "bin", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return repository
+}
+
 func TestProductImage(t *testing.T) {
-	images := Images{Cache: Cache(t.TempDir()), Repository: newRepository(t, map[string]string{
-		"bin/l2sm": "shim", "bin/l2sm-agent": "agent", "bin/l2sm-controller": "controller",
-	})}
-	file, err := images.Build(context.Background(), "agent")
+	images := Images{Cache: Cache(t.TempDir()), Repository: newProduct(t)}
+	file, err := images.Build(t.Context(), "agent")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +81,7 @@ func TestProductImage(t *testing.T) {
 	if err := os.Remove(images.Repository + "/bin/l2sm-agent"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := images.Build(context.Background(), "agent"); err == nil || !strings.Contains(err.Error(), "l2sm-agent") {
+	if _, err := images.Build(t.Context(), "agent"); err == nil || !strings.Contains(err.Error(), "l2sm-agent") {
 		t.Errorf("a program that is missing is not named: %v", err)
 	}
 }
@@ -74,17 +89,15 @@ func TestProductImage(t *testing.T) {
 // Two checkouts share the cache: what one builds must not get into the other's cluster.
 func TestProductImageOfTwoCheckouts(t *testing.T) {
 	cache := Cache(t.TempDir())
-	build := func(content string) string {
-		images := Images{Cache: cache, Repository: newRepository(t, map[string]string{
-			"bin/l2sm": content, "bin/l2sm-agent": content, "bin/l2sm-controller": content,
-		})}
+	build := func() string {
+		images := Images{Cache: cache, Repository: newProduct(t)}
 		file, err := images.Build(t.Context(), "agent")
 		if err != nil {
 			t.Fatal(err)
 		}
 		return file
 	}
-	if first, second := build("first"), build("second"); first == second {
+	if first, second := build(), build(); first == second {
 		t.Errorf("both images are in %q", first)
 	}
 }

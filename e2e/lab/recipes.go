@@ -116,16 +116,36 @@ func (i Images) debian(name, suite string, config image.Config) (recipe, error) 
 
 // product is an image of l2sm's own programs. It is re-created each time.
 func (i Images) product(repository string, config image.Config, programs ...string) recipe {
-	files := map[string]string{}
+	files := image.Files{Programs: map[string]string{}, Time: i.Time}
+	var sources []string
 	for _, p := range programs {
-		files["/usr/bin/"+p] = filepath.Join(i.programs(), p)
+		source := filepath.Join(i.programs(), p)
+		files.Programs["/usr/bin/"+p] = source
+		sources = append(sources, source)
 	}
 	return recipe{
 		repository: repository, checkout: i.Repository, config: config,
 		layer: func(_ context.Context, out string) error {
-			return image.Files{Programs: files, Time: i.Time}.Write(out)
+			var err error
+			if files.Texts, err = i.licences(sources); err != nil {
+				return err
+			}
+			return files.Write(out)
 		},
 	}
+}
+
+func (i Images) licences(programs []string) (map[string][]byte, error) {
+	own, err := os.ReadFile(filepath.Join(i.Repository, "LICENSE"))
+	if err != nil {
+		return nil, fmt.Errorf("read licence: %w", err)
+	}
+	texts, err := image.Licences(programs...)
+	if err != nil {
+		return nil, err
+	}
+	texts["/usr/share/doc/l2sm/LICENSE"] = own
+	return texts, nil
 }
 
 // programs is where make build, and make programs for another architecture, put l2sm's programs.

@@ -12,14 +12,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Compressed is a layer for a registry: a tar file, with gzip, which every runtime reads.
-func Compressed(file string) (v1.Layer, error) {
-	l, err := tarball.LayerFromFile(file, tarball.WithMediaType(types.OCILayer),
+// Compressed is a layer as a registry has it: with gzip, which every runtime reads.
+func Compressed(l v1.Layer) (v1.Layer, error) {
+	small, err := tarball.LayerFromOpener(l.Uncompressed, tarball.WithMediaType(types.OCILayer),
 		tarball.WithCompressionLevel(gzip.BestCompression), tarball.WithCompressedCaching)
 	if err != nil {
-		return nil, fmt.Errorf("compress layer %q: %w", file, err)
+		return nil, fmt.Errorf("compress layer: %w", err)
 	}
-	return l, nil
+	return small, nil
 }
 
 // plain is a tar file as it is. Compressing it would only cost time where it goes from a disk to the same disk.
