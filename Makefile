@@ -6,11 +6,16 @@ NODES     ?= 3
 KERNEL_NODES ?= 2
 OVN_SUITE ?= trixie
 SCALE_SIZES ?= 100,1000,10000
+PROGRAMS  ?= bin
+REGISTRY  ?=
+ARCHITECTURES ?= amd64 arm64
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 export CGO_ENABLED := 0
 export GOFLAGS     := -trimpath -buildvcs=false
 export OVN_SUITE
+# What is built says when the commit was made, and not when it was built.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 SHELL      := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -50,19 +55,23 @@ install: build ## Load the images into a running local cluster and apply the man
 deps: ## Install the Debian packages that building and testing need.
 	@e2e/deps.sh
 
-# grpcnotrace leaves out gRPC's web pages of traces, and with them 5 MB of the agent.
 .PHONY: build
-build: ## Build every program into bin/.
-	@mkdir -p bin
-	go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm-controller ./cmd/controller
-	go build -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm-agent ./cmd/agent
-	go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm ./cmd/cni
+build: programs ## Build every program into bin/.
 	go build -o bin/lab ./e2e/lab/cmd/lab
 	go build -o bin/kernel-vm ./e2e/kernel/cmd/kernel-vm
 	go build -o bin/kernel-init ./e2e/kernel/cmd/kernel-init
 	go build -o bin/bench ./e2e/bench
 	go build -o bin/soak ./e2e/soak
 	go build -o bin/scale ./e2e/scale
+	go build -o bin/release ./release
+
+# grpcnotrace leaves out gRPC's web pages of traces, and with them 5 MB of the agent.
+.PHONY: programs
+programs: ## Build l2sm's own programs into PROGRAMS, for GOARCH.
+	@mkdir -p $(PROGRAMS)
+	go build -ldflags "-s -w -X main.version=$(VERSION)" -o $(PROGRAMS)/l2sm-controller ./cmd/controller
+	go build -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" -o $(PROGRAMS)/l2sm-agent ./cmd/agent
+	go build -ldflags "-s -w -X main.version=$(VERSION)" -o $(PROGRAMS)/l2sm ./cmd/cni
 
 .PHONY: generate
 generate: ## Generate CRDs, RBAC, deep copies, OVSDB models and the API reference.
@@ -151,6 +160,20 @@ lab-up: build ## Bring up the local cluster, without l2sm.
 .PHONY: lab-down
 lab-down: build ## Remove the local cluster.
 	$(LAB) down
+
+##@ For a release
+
+RELEASE = --registry "$(REGISTRY)" --version "$(VERSION)" --revision "$$(git rev-parse HEAD)" --arch "$(shell echo $(ARCHITECTURES) | tr ' ' ,)" --suite $(OVN_SUITE)
+
+.PHONY: programs-all
+programs-all: build
+	@for arch in $(ARCHITECTURES); do \
+	  [ $$arch = "$$(go env GOARCH)" ] || GOARCH=$$arch $(MAKE) --no-print-directory programs PROGRAMS=bin/linux-$$arch; \
+	done
+
+.PHONY: push
+push: programs-all ## Build the images for ARCHITECTURES and push them to REGISTRY, tagged VERSION.
+	bin/release push --fresh $(RELEASE)
 
 ##@ With a container engine
 

@@ -24,28 +24,29 @@ if [ ! -d "$former" ]; then
 fi
 say "building it, by its own Makefile"
 make -C "$former" build VERSION=v0.1.0
-(cd "$former" && bin/lab images l2sm)
+(cd "$former" && bin/lab images ovn l2sm)
 
-# Its image has a tag of its own, so that both versions' are on the nodes. OVN's is
-# the same: the packages are.
-cmp "$former/manifests/images/ovn/packages" manifests/images/ovn/packages
+# Its images have a tag of their own, so that both versions' are on the nodes.
 mkdir -p "$former/overlay"
 cat > "$former/overlay/kustomization.yaml" <<END
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources: [../manifests/overlays/lab]
-images: [{name: localhost/l2sm, newTag: v0.1.0}]
+images:
+- {name: localhost/l2sm, newTag: v0.1.0}
+- {name: localhost/l2sm-ovn, newTag: v0.1.0}
 END
 
 trap 'say "removing the cluster"; lab down' EXIT
 lab up --nodes "$nodes"
-lab images ovn l2sm
-lab load "$former/bin/images/l2sm.tar"
+lab images ovn controller agent
+lab load "$former/bin/images/ovn.tar" "$former/bin/images/l2sm.tar"
 for node in $(lab kubectl get nodes -o jsonpath='{.items[*].metadata.name}'); do
-  lab node "$node" ctr --namespace k8s.io images tag localhost/l2sm:dev localhost/l2sm:v0.1.0
+  for image in l2sm l2sm-ovn; do
+    lab node "$node" ctr --namespace k8s.io images tag "localhost/$image:dev" "localhost/$image:v0.1.0"
+  done
 done
-lab load bin/images/ovn.tar
-lab load bin/images/l2sm.tar
+lab load bin/images/ovn.tar bin/images/controller.tar bin/images/agent.tar
 say "installing v0.1.0"
 lab kubectl apply -k "$former/overlay"
 for workload in deploy/ovn-central ds/ovn-node deploy/l2sm-controller ds/l2sm-agent; do

@@ -13,7 +13,7 @@ kind/check-host.sh
 
 say "build the images, as everywhere: by the Makefile's flags, without Docker"
 make build
-bin/lab images l2sm ovn toolbox
+bin/lab images controller agent ovn toolbox
 
 if kind get clusters 2> /dev/null | grep -qx "$cluster"; then
   say "go on with the cluster $cluster, which is there already"
@@ -24,7 +24,7 @@ else
 fi
 
 say "load the images"
-for image in l2sm ovn toolbox; do
+for image in controller agent ovn toolbox; do
   kind load image-archive "bin/images/$image.tar" --name "$cluster"
 done
 

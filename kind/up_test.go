@@ -92,9 +92,10 @@ func (m *machine) run(script string, args ...string) (calls []string, failure st
 }
 
 var (
-	builds = []string{"kind version -q", "make build", "lab images l2sm ovn toolbox", "kind get clusters"}
+	builds = []string{"kind version -q", "make build", "lab images controller agent ovn toolbox", "kind get clusters"}
 	rest   = []string{
-		"kind load image-archive bin/images/l2sm.tar --name l2sm",
+		"kind load image-archive bin/images/controller.tar --name l2sm",
+		"kind load image-archive bin/images/agent.tar --name l2sm",
 		"kind load image-archive bin/images/ovn.tar --name l2sm",
 		"kind load image-archive bin/images/toolbox.tar --name l2sm",
 		"kubectl --context kind-l2sm apply -k kind/multus",
@@ -122,7 +123,7 @@ func TestUp(t *testing.T) {
 		"Fresh":     {"There is no cluster of the name.", []string{"CLUSTERS=other"}, slices.Concat(builds, []string{create}, rest), ""},
 		"Continued": {"One that failed halfway goes on.", []string{"CLUSTERS=l2sm"}, slices.Concat(builds, []string{resume}, rest), ""},
 		"Broken":    {"A cluster that kind never finished can't.", []string{"CLUSTERS=l2sm", "FAILS=kind export"}, slices.Concat(builds, []string{resume}), "make kind-down"},
-		"Fails":     {"Nothing goes on after a step that failed.", []string{"FAILS=kubectl --context kind-l2sm apply -k kind/multus"}, slices.Concat(builds, []string{create}, rest[:4]), "install Multus"},
+		"Fails":     {"Nothing goes on after a step that failed.", []string{"FAILS=kubectl --context kind-l2sm apply -k kind/multus"}, slices.Concat(builds, []string{create}, rest[:5]), "install Multus"},
 		"OldKind":   {"Its nodes run a Kubernetes without the admission policies.", []string{"KIND_VERSION=0.9.1"}, builds[:1], "older than v0.32.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
