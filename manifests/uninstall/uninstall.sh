@@ -78,7 +78,7 @@ system delete deployment ovn-central --ignore-not-found --cascade=foreground
 if system get configmap l2sm-clean-node > /dev/null 2>&1; then
   say "cleaning the nodes"
   image=$(system get configmap l2sm-clean-node -o jsonpath='{.data.IMAGE}')
-  sed "s,localhost/l2sm-ovn:dev,$image," daemonset.yaml | k apply -f -
+  sed "s,image: l2sm-ovn,image: $image," daemonset.yaml | k apply -f -
   done=true
   system rollout status daemonset l2sm-clean-node --timeout=120s || done=false
   system logs -l app.kubernetes.io/name=l2sm-clean-node -c clean-node --tail=-1 --prefix=false || true
