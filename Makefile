@@ -6,11 +6,16 @@ NODES     ?= 3
 KERNEL_NODES ?= 2
 OVN_SUITE ?= trixie
 SCALE_SIZES ?= 100,1000,10000
+PROGRAMS  ?= bin
+REGISTRY  ?=
+ARCHITECTURES ?= amd64 arm64
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 export CGO_ENABLED := 0
 export GOFLAGS     := -trimpath -buildvcs=false
 export OVN_SUITE
+# What is built says when the commit was made, and not when it was built.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
 SHELL      := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -50,19 +55,23 @@ install: build ## Load the images into a running local cluster and apply the man
 deps: ## Install the Debian packages that building and testing need.
 	@e2e/deps.sh
 
-# grpcnotrace leaves out gRPC's web pages of traces, and with them 5 MB of the agent.
 .PHONY: build
-build: ## Build every program into bin/.
-	@mkdir -p bin
-	go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm-controller ./cmd/controller
-	go build -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm-agent ./cmd/agent
-	go build -ldflags "-s -w -X main.version=$(VERSION)" -o bin/l2sm ./cmd/cni
+build: programs ## Build every program into bin/.
 	go build -o bin/lab ./e2e/lab/cmd/lab
 	go build -o bin/kernel-vm ./e2e/kernel/cmd/kernel-vm
 	go build -o bin/kernel-init ./e2e/kernel/cmd/kernel-init
 	go build -o bin/bench ./e2e/bench
 	go build -o bin/soak ./e2e/soak
 	go build -o bin/scale ./e2e/scale
+	go build -o bin/release ./release
+
+# grpcnotrace leaves out gRPC's web pages of traces, and with them 5 MB of the agent.
+.PHONY: programs
+programs: ## Build l2sm's own programs into PROGRAMS, for GOARCH.
+	@mkdir -p $(PROGRAMS)
+	go build -ldflags "-s -w -X main.version=$(VERSION)" -o $(PROGRAMS)/l2sm-controller ./cmd/controller
+	go build -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" -o $(PROGRAMS)/l2sm-agent ./cmd/agent
+	go build -ldflags "-s -w -X main.version=$(VERSION)" -o $(PROGRAMS)/l2sm ./cmd/cni
 
 .PHONY: generate
 generate: ## Generate CRDs, RBAC, deep copies, OVSDB models and the API reference.
@@ -95,11 +104,11 @@ test: ## Everything, as CI does, with the time of each part.
 
 .PHONY: test-unit
 test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
-	go test ./apis/... ./charts/... ./controllers/... ./docs/... ./internal/... ./ovn/... ./cmd/... ./e2e/...
+	go test ./apis/... ./charts/... ./controllers/... ./docs/... ./internal/... ./ovn/... ./cmd/... ./e2e/... ./kind/...
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
-	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -count=1 -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/...
+	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -count=1 -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
 
 .PHONY: test-kernel
 test-kernel: build ## Integration tests and a chain of nodes on the kernel's datapath, in a virtual machine.
@@ -112,6 +121,14 @@ test-scale: build ## A small scale run: fails where something is left behind or 
 .PHONY: test-e2e
 test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong also on the oldest OVN.
 	@e2e/steps.sh test $(TEST_NAME) $(NODES)
+
+.PHONY: test-conformance
+test-conformance: ## Check any cluster with l2sm by the scenarios that need nothing but kubectl: L2SM_KUBECONFIG names it.
+	@go test -count=1 -tags conformance -timeout 40m -parallel 4 -v ./e2e
+
+.PHONY: test-upgrade
+test-upgrade: build ## Bring v0.1.0 to this version and back, part by part under traffic, in a local cluster of its own.
+	@e2e/upgrade.sh $(TEST_NAME)-upgrade $(NODES)
 
 .PHONY: bench
 bench: build ## Measure attach, hot attach, move and a storm on a running local cluster.
@@ -144,10 +161,24 @@ lab-up: build ## Bring up the local cluster, without l2sm.
 lab-down: build ## Remove the local cluster.
 	$(LAB) down
 
-##@ With Docker
+##@ For a release
+
+RELEASE = --registry "$(REGISTRY)" --version "$(VERSION)" --revision "$$(git rev-parse HEAD)" --arch "$(shell echo $(ARCHITECTURES) | tr ' ' ,)" --suite $(OVN_SUITE)
+
+.PHONY: programs-all
+programs-all: build
+	@for arch in $(ARCHITECTURES); do \
+	  [ $$arch = "$$(go env GOARCH)" ] || GOARCH=$$arch $(MAKE) --no-print-directory programs PROGRAMS=bin/linux-$$arch; \
+	done
+
+.PHONY: push
+push: programs-all ## Build the images for ARCHITECTURES and push them to REGISTRY, tagged VERSION.
+	bin/release push --fresh $(RELEASE)
+
+##@ With a container engine
 
 .PHONY: kind-up
-kind-up: ## Bring up a kind cluster with l2sm (needs docker and kind; see kind/README.md).
+kind-up: ## Bring up a kind cluster with l2sm, or go on with one (see kind/README.md).
 	kind/up.sh
 
 .PHONY: kind-down

@@ -29,9 +29,9 @@ quietly() {
 
 install_l2sm() {
   say "building the images of l2sm and OVN ($OVN_SUITE); a minute the first time"
-  lab images ovn l2sm
+  lab images ovn controller agent
   say "loading them into the nodes"
-  quietly lab load bin/images/ovn.tar bin/images/l2sm.tar
+  quietly lab load bin/images/ovn.tar bin/images/controller.tar bin/images/agent.tar
   say "applying $overlay"
   quietly kubectl apply -k "$overlay"
   say "waiting for OVN, the controller and the agents"

@@ -91,12 +91,12 @@ func TestTwoBuildAnImageAtOnce(t *testing.T) {
 	s, cache := newSlowMaker(), Cache(t.TempDir())
 	together(t, s, func(p progress) error {
 		images := Images{Cache: cache, Log: p.out}
-		r := recipe{ref: "localhost/slow:dev", key: "1", layer: func(_ context.Context, out string) error {
+		r := recipe{repository: "slow", key: "1", layer: func(_ context.Context, out string) error {
 			program := out + ".program"
 			if err := s.work(program); err != nil {
 				return err
 			}
-			return image.Files(out, map[string]string{"/program": program})
+			return image.Files{Programs: map[string]string{"/program": program}}.Write(out)
 		}}
 		file, err := images.make(t.Context(), "slow", r)
 		if err != nil {

@@ -3,48 +3,39 @@ package lab
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-
-	"golang.org/x/sync/errgroup"
+	"runtime"
+	"time"
 
 	"l2sm.io/l2sm/e2e/lab/image"
 )
 
-const pauseImage = "localhost/l2sm-pause:dev"
-
-// baseImages are in every node: what pods, DNS and the examples need.
-var baseImages = []string{"pause", "coredns", "toolbox"}
-
-// AllImages are the names of the images that BuildImage knows.
-var AllImages = []string{"pause", "coredns", "toolbox", "ovn", "l2sm"}
-
-// Images builds container images.
+// Images builds container images, as docker-archive files.
 type Images struct {
 	Cache      Cache
 	Repository string
 	Suite      string    // Debian release of the OVN image
+	Arch       string    // as Go names it; empty: this machine's
+	Time       time.Time // of the commit: of l2sm's own files
+	Fresh      bool      // take nothing from the cache: Debian mends its packages
 	Log        io.Writer // takes a line where Build waits for another program; nil for none
 }
 
-// recipe says how an image is made and from what.
-type recipe struct {
-	ref        string
-	key        string // changes with all that goes into it; empty: never taken from the cache
-	checkout   string // whose programs are in it, where the key does not tell: two checkouts share the cache
-	entrypoint []string
-	layer      func(ctx context.Context, out string) error
+func (i Images) arch() string {
+	if i.Arch == "" {
+		return runtime.GOARCH
+	}
+	return i.Arch
 }
-
-const toolboxSuite = "bookworm"
 
 // path is the file of an image in the cache.
 func (i Images) path(name string, r recipe) string {
+	if i.arch() != runtime.GOARCH {
+		name += "-" + i.arch()
+	}
 	if r.key != "" {
 		name += "-" + r.key
 	}
@@ -65,7 +56,7 @@ func (i Images) Build(ctx context.Context, name string) (string, error) {
 
 func (i Images) make(ctx context.Context, name string, r recipe) (string, error) {
 	file := i.path(name, r)
-	if r.cached(file) {
+	if i.taken(r, file) {
 		return file, nil
 	}
 	p := i.progress()
@@ -74,7 +65,7 @@ func (i Images) make(ctx context.Context, name string, r recipe) (string, error)
 		return "", err
 	}
 	defer unlock()
-	if r.cached(file) {
+	if i.taken(r, file) {
 		return file, nil
 	}
 	layer := file + ".layer"
@@ -82,7 +73,24 @@ func (i Images) make(ctx context.Context, name string, r recipe) (string, error)
 	if err := r.layer(ctx, layer); err != nil {
 		return "", fmt.Errorf("make layer of image %q: %w", name, err)
 	}
-	return file, image.Write(file, r.ref, layer, r.entrypoint)
+	if err := r.archive(file, layer, i.arch()); err != nil {
+		return "", fmt.Errorf("make image %q: %w", name, err)
+	}
+	return file, nil
+}
+
+func (r recipe) archive(file, layer, arch string) error {
+	l, err := image.Plain(layer)
+	if err != nil {
+		return err
+	}
+	c := r.config
+	c.Arch = arch
+	img, err := image.New(c, l)
+	if err != nil {
+		return err
+	}
+	return image.WriteArchive(file, "localhost/"+r.repository+":dev", img)
 }
 
 func (i Images) progress() progress {
@@ -98,113 +106,11 @@ func (i Images) Cached(name string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return r.cached(i.path(name, r)), nil
+	return i.taken(r, i.path(name, r)), nil
 }
 
-func (r recipe) cached(file string) bool {
+// taken tells whether the file in the cache is taken as it is.
+func (i Images) taken(r recipe, file string) bool {
 	_, err := os.Stat(file)
-	return err == nil && r.key != ""
-}
-
-func (i Images) recipe(name string) (recipe, error) {
-	switch name {
-	case "pause":
-		return i.pause(), nil
-	case "coredns":
-		return i.coredns()
-	case "toolbox":
-		return i.debian("toolbox", toolboxSuite)
-	case "ovn":
-		return i.debian("ovn", i.Suite)
-	case "l2sm":
-		return i.product(), nil
-	}
-	return recipe{}, fmt.Errorf("no image %q: there are %s", name, strings.Join(AllImages, ", "))
-}
-
-func (i Images) pause() recipe {
-	return recipe{
-		ref: pauseImage, key: "1", entrypoint: []string{"/pause"},
-		layer: func(ctx context.Context, out string) error {
-			program := out + ".program"
-			defer os.Remove(program)
-			cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", program, "./e2e/lab/cmd/pause")
-			cmd.Dir = i.Repository
-			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-			if output, err := cmd.CombinedOutput(); err != nil {
-				return fmt.Errorf("build pause: %w\n%s", err, output)
-			}
-			return image.Files(out, map[string]string{"/pause": program})
-		},
-	}
-}
-
-func (i Images) coredns() (recipe, error) {
-	b, err := corednsModule.locate(i.Cache, i.Repository)
-	if err != nil {
-		return recipe{}, err
-	}
-	return recipe{
-		ref: "localhost/coredns:dev", key: strings.TrimPrefix(filepath.Base(b.dir), "coredns-"), entrypoint: []string{"/coredns"},
-		layer: func(ctx context.Context, out string) error {
-			if err := b.ensure(ctx, i.progress()); err != nil {
-				return err
-			}
-			return image.Files(out, map[string]string{"/coredns": filepath.Join(b.dir, "coredns")})
-		},
-	}, nil
-}
-
-// debian is an image of Debian with the packages that manifests/images/NAME/packages lists.
-func (i Images) debian(name, suite string) (recipe, error) {
-	packages, err := image.ReadPackages(filepath.Join(i.Repository, "manifests", "images", name, "packages"))
-	if err != nil {
-		return recipe{}, err
-	}
-	sum := sha256.Sum256([]byte(strings.Join(packages, "\n")))
-	return recipe{
-		ref: "localhost/l2sm-" + name + ":dev",
-		key: fmt.Sprintf("%s-%x", suite, sum[:4]),
-		layer: func(ctx context.Context, out string) error {
-			return image.Debian(ctx, out, suite, packages)
-		},
-	}, nil
-}
-
-// product is the image of l2sm's own programs, as they are in bin/. It is re-created each time.
-func (i Images) product() recipe {
-	files := map[string]string{}
-	for _, p := range []string{"l2sm-controller", "l2sm-agent", "l2sm"} {
-		files["/usr/bin/"+p] = filepath.Join(i.Repository, "bin", p)
-	}
-	return recipe{
-		ref: "localhost/l2sm:dev", checkout: i.Repository,
-		layer: func(_ context.Context, out string) error { return image.Files(out, files) },
-	}
-}
-
-// Load imports an image file into every node.
-func (l *Lab) Load(ctx context.Context, file string) error {
-	var group errgroup.Group
-	for _, n := range l.plan.Nodes {
-		group.Go(func() error { return l.loadInto(ctx, n, file) })
-	}
-	return group.Wait()
-}
-
-func (l *Lab) loadInto(ctx context.Context, n nodePlan, file string) error {
-	in, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	cmd, err := l.NodeCommand(ctx, n.Name, "ctr", "--namespace", "k8s.io", "images", "import", "-")
-	if err != nil {
-		return err
-	}
-	cmd.Stdin = in
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("load image %q into node %q: %w", file, n.Name, errors.Join(err, errors.New(string(output))))
-	}
-	return nil
+	return err == nil && r.key != "" && !i.Fresh
 }

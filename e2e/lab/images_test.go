@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,9 +12,9 @@ import (
 )
 
 func TestImageRecipes(t *testing.T) {
-	newImages := func(t *testing.T, packages string) Images {
+	newImages := func(t *testing.T, packages, without string) Images {
 		t.Helper()
-		repository := newRepository(t, map[string]string{"manifests/images/ovn/packages": packages})
+		repository := newRepository(t, map[string]string{"manifests/images/ovn/packages": packages, "manifests/images/ovn/without": without})
 		return Images{Cache: Cache(t.TempDir()), Repository: repository, Suite: "trixie"}
 	}
 	file := func(t *testing.T, i Images) string {
@@ -24,15 +25,22 @@ func TestImageRecipes(t *testing.T) {
 		}
 		return strings.TrimPrefix(i.path("ovn", r), string(i.Cache))
 	}
-	trixie := newImages(t, "openvswitch-switch\nprocps\n")
+	trixie := newImages(t, "openvswitch-switch\nprocps\n", "perl\n")
 	bookworm := trixie
 	bookworm.Suite = "bookworm"
 
-	if same := newImages(t, "# what it takes\nprocps\nopenvswitch-switch\n"); file(t, same) != file(t, trixie) {
+	if same := newImages(t, "# what it takes\nprocps\nopenvswitch-switch\n", "perl\n"); file(t, same) != file(t, trixie) {
 		t.Errorf("%s and %s hold the same packages", file(t, same), file(t, trixie))
 	}
-	if other := newImages(t, "openvswitch-switch\n"); file(t, other) == file(t, trixie) {
+	if other := newImages(t, "openvswitch-switch\n", "perl\n"); file(t, other) == file(t, trixie) {
 		t.Error("a change of the package list makes no new image")
+	}
+	if other := newImages(t, "openvswitch-switch\nprocps\n", ""); file(t, other) == file(t, trixie) {
+		t.Error("a change of what is left out makes no new image")
+	}
+	other := trixie
+	if other.Arch = "riscv64"; file(t, other) == file(t, trixie) {
+		t.Error("another architecture makes no new image")
 	}
 	if file(t, bookworm) == file(t, trixie) {
 		t.Error("another release of Debian makes no new image")
@@ -42,24 +50,38 @@ func TestImageRecipes(t *testing.T) {
 	}
 }
 
+// newProduct is a checkout with built programs: Go programs, as licences are of what is linked into them.
+func newProduct(t *testing.T) string {
+	t.Helper()
+	repository := newRepository(t, map[string]string{"LICENSE": "free", "bin/.keep": ""})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"l2sm", "l2sm-agent", "l2sm-controller"} {
+		if err := os.Symlink(self, filepath.Join(repository, "bin", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return repository
+}
+
 func TestProductImage(t *testing.T) {
-	images := Images{Cache: Cache(t.TempDir()), Repository: newRepository(t, map[string]string{
-		"bin/l2sm": "shim", "bin/l2sm-agent": "agent", "bin/l2sm-controller": "controller",
-	})}
-	file, err := images.Build(context.Background(), "l2sm")
+	images := Images{Cache: Cache(t.TempDir()), Repository: newProduct(t)}
+	file, err := images.Build(t.Context(), "agent")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := tarball.ImageFromPath(file, nil); err != nil {
 		t.Errorf("read image: %v", err)
 	}
-	if cached, err := images.Cached("l2sm"); err != nil || cached {
+	if cached, err := images.Cached("agent"); err != nil || cached {
 		t.Error("programs that were built since would not get into the image")
 	}
 	if err := os.Remove(images.Repository + "/bin/l2sm-agent"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := images.Build(context.Background(), "l2sm"); err == nil || !strings.Contains(err.Error(), "l2sm-agent") {
+	if _, err := images.Build(t.Context(), "agent"); err == nil || !strings.Contains(err.Error(), "l2sm-agent") {
 		t.Errorf("a program that is missing is not named: %v", err)
 	}
 }
@@ -67,17 +89,15 @@ func TestProductImage(t *testing.T) {
 // Two checkouts share the cache: what one builds must not get into the other's cluster.
 func TestProductImageOfTwoCheckouts(t *testing.T) {
 	cache := Cache(t.TempDir())
-	build := func(content string) string {
-		images := Images{Cache: cache, Repository: newRepository(t, map[string]string{
-			"bin/l2sm": content, "bin/l2sm-agent": content, "bin/l2sm-controller": content,
-		})}
-		file, err := images.Build(t.Context(), "l2sm")
+	build := func() string {
+		images := Images{Cache: cache, Repository: newProduct(t)}
+		file, err := images.Build(t.Context(), "agent")
 		if err != nil {
 			t.Fatal(err)
 		}
 		return file
 	}
-	if first, second := build("first"), build("second"); first == second {
+	if first, second := build(), build(); first == second {
 		t.Errorf("both images are in %q", first)
 	}
 }

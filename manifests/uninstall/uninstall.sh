@@ -80,7 +80,7 @@ if system get configmap l2sm-clean-node > /dev/null 2>&1; then
   say "cleaning the nodes"
   image=$(system get configmap l2sm-clean-node -o jsonpath='{.data.IMAGE}')
   bin=$(system get configmap l2sm-clean-node -o jsonpath='{.data.CNI_BIN}')
-  sed -e "s,localhost/l2sm-ovn:dev,$image," -e "s,path: /opt/cni/bin,path: $bin," daemonset.yaml | k apply -f -
+  sed -e "s,image: l2sm-ovn,image: $image," -e "s,path: /opt/cni/bin,path: $bin," daemonset.yaml | k apply -f -
   done=true
   system rollout status daemonset l2sm-clean-node --timeout=120s || done=false
   system logs -l app.kubernetes.io/name=l2sm-clean-node -c clean-node --tail=-1 --prefix=false || true

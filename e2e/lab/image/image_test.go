@@ -14,13 +14,25 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-func TestWrite(t *testing.T) {
+func TestWriteArchive(t *testing.T) {
 	dir := t.TempDir()
 	layer, file := filepath.Join(dir, "layer.tar"), filepath.Join(dir, "image.tar")
-	if err := Files(layer, map[string]string{"/usr/bin/b": program(t, "two"), "/usr/bin/a": program(t, "one")}); err != nil {
+	files := Files{
+		Programs: map[string]string{"/usr/bin/b": program(t, "two"), "/usr/bin/a": program(t, "one")},
+		Texts:    map[string][]byte{"/usr/share/doc/try/copyright": []byte("free")},
+	}
+	if err := files.Write(layer); err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(file, "localhost/try:dev", layer, []string{"/usr/bin/a"}); err != nil {
+	l, err := Plain(layer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := New(Config{Arch: "arm64", User: "1:1", Entrypoint: []string{"/usr/bin/a"}}, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteArchive(file, "localhost/try:dev", made); err != nil {
 		t.Fatal(err)
 	}
 
@@ -36,13 +48,13 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.OS != "linux" || config.Architecture == "" {
+	if config.OS != "linux" || config.Architecture != "arm64" {
 		t.Errorf("platform %q/%q: containerd takes no image of an unknown one", config.OS, config.Architecture)
 	}
 	if diff := cmp.Diff([]string{"/usr/bin/a"}, config.Config.Entrypoint); diff != "" {
 		t.Errorf("entrypoint (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"usr/bin/a: one", "usr/bin/b: two"}, contents(t, img)); diff != "" {
+	if diff := cmp.Diff([]string{"usr/bin/a: one", "usr/bin/b: two", "usr/share/doc/try/copyright: free"}, contents(t, img)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, "*.unfinished"))

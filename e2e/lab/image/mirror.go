@@ -10,27 +10,40 @@ import (
 	"strings"
 )
 
-// machineMirror is where the machine takes its own Debian from. It is empty where the machine is no Debian; mmdebstrap
-// then knows where to look.
-func machineMirror() (string, error) {
+// machineMirrors are the lines of sources.list(5) for a release of Debian: from where the machine takes its own, with what
+// mended security since, where the machine has that too. There are none where the machine is no Debian; mmdebstrap then
+// knows where to look.
+func machineMirrors(suite string) ([]string, error) {
 	release, err := os.ReadFile("/etc/os-release")
 	if err != nil {
-		return "", fmt.Errorf("read the machine's release: %w", err)
+		return nil, fmt.Errorf("read the machine's release: %w", err)
 	}
 	fields := parseRelease(string(release))
 	if fields["ID"] != "debian" {
-		return "", nil
+		return nil, nil
 	}
 	sources, err := machineSources()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	for _, s := range sources {
-		if mirror := findMirror(s, fields["VERSION_CODENAME"]); mirror != "" {
-			return mirror, nil
+	return chooseMirrors(sources, fields["VERSION_CODENAME"], suite), nil
+}
+
+// chooseMirrors looks for what the machine, which is a Debian named codename, takes from where.
+func chooseMirrors(sources []string, codename, suite string) []string {
+	var lines []string
+	for _, part := range []string{"", "-security"} {
+		for _, s := range sources {
+			if mirror := findMirror(s, codename+part); mirror != "" {
+				lines = append(lines, "deb "+mirror+" "+suite+part+" main")
+				break
+			}
+		}
+		if len(lines) == 0 {
+			return nil // mmdebstrap's own mirrors have both
 		}
 	}
-	return "", nil
+	return lines
 }
 
 // machineSources reads the files of apt's sources (sources.list(5)).

@@ -39,7 +39,7 @@ network namespace, and every node in namespaces of its own with its own containe
 Nodes have eth0 (the cluster's main network) and eth1 (for tunnels). Multus and CoreDNS are there; l2sm is
 not: apply its manifests as you would on any cluster.`,
 		Example: `  lab up                                  three nodes: n1, n2, n3
-  lab load bin/images/l2sm.tar            give the nodes an image
+  lab load bin/images/agent.tar           give the nodes an image
   lab kubectl apply -k manifests/overlays/lab
   lab node n1 ovs-vsctl show              run something on a node
   lab down                                leave nothing behind`,
