@@ -86,9 +86,9 @@ func store(file string, content io.Reader) error {
 	return errors.Join(err, f.Close())
 }
 
-// merged are the folders of the root that are links.
+// merged are folders that are links.
 func merged(name string) bool {
-	return slices.Contains([]string{"bin", "lib", "lib64", "sbin"}, name)
+	return slices.Contains([]string{"bin", "lib", "lib64", "sbin", "var/run", "var/lock"}, name)
 }
 
 // usrMerged is where a file is: /bin and the like are links, but older packages have files there.
@@ -96,6 +96,9 @@ func usrMerged(name string) string {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")
 	if top, _, below := strings.Cut(name, "/"); below && merged(top) {
 		return "usr/" + name
+	}
+	if below, is := strings.CutPrefix(name, "var/run/"); is {
+		return "run/" + below
 	}
 	return name
 }
