@@ -103,9 +103,15 @@ func usrMerged(name string) string {
 	return name
 }
 
+// broken are programs whose libraries no image has: nobody logs in there, and nobody has ATM.
+var broken = []string{"arpd", "q_atm.so", "runuser", "su", "update-passwd"}
+
 // unwanted are files that no program reads: manuals, translations, headers, units and scripts of an init that is not
 // there. Copyright files stay.
 func unwanted(name string) bool {
+	if slices.Contains(broken, path.Base(name)) {
+		return true
+	}
 	if below, isDoc := strings.CutPrefix(name, "usr/share/doc/"); isDoc {
 		return strings.Contains(below, "/") && path.Base(below) != "copyright"
 	}
