@@ -88,6 +88,10 @@ func runAll(m *testing.M) int {
 }
 
 func startAPI(crds ...string) (*api, error) {
+	return startAPIWith(func(*envtest.APIServer) {}, crds...)
+}
+
+func startAPIWith(change func(*envtest.APIServer), crds ...string) (*api, error) {
 	env := &envtest.Environment{
 		CRDDirectoryPaths:     append(crds, filepath.Join("..", "manifests", "crd")),
 		ErrorIfCRDPathMissing: true,
@@ -96,6 +100,7 @@ func startAPI(crds ...string) (*api, error) {
 	env.ControlPlane.GetAPIServer().Configure().
 		Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement").
 		Set("service-cluster-ip-range", "10.96.0.0/16") // none of most tests' subnets, which would be warned of
+	change(env.ControlPlane.GetAPIServer())
 	if _, err := env.Start(); err != nil {
 		return nil, fmt.Errorf("start kube-apiserver and etcd: %w; KUBEBUILDER_ASSETS must name the folder of their binaries, and `make test` sets it", err)
 	}

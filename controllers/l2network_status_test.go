@@ -114,6 +114,30 @@ func TestNetworkConditions(t *testing.T) {
 			}, reportFacts{},
 			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready"}, nil,
 		},
+		"AttachedLate": {
+			"an older cluster's pods are attached late, and the network works", func(*v1alpha1.L2Network) {}, reportFacts{policy: policyNotServed},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready", "AttachedLate": "NoMutatingPolicies"}, nil,
+		},
+		"PolicyGone": {
+			"what is said follows what is missing", func(n *v1alpha1.L2Network) {
+				n.Status.Conditions = []metav1.Condition{v1alpha1.NoMutatingPolicies()}
+			}, reportFacts{policy: policyMissing},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready", "AttachedLate": "PolicyMissing"}, nil,
+		},
+		"AttachedEarly": {
+			"the condition goes when the policy has come", func(n *v1alpha1.L2Network) {
+				n.Status.Conditions = []metav1.Condition{v1alpha1.PolicyMissing()}
+			}, reportFacts{policy: policyThere},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready"}, nil,
+		},
+		"JustStarted": {
+			"a controller that has not looked yet takes nothing back", func(n *v1alpha1.L2Network) {
+				c := v1alpha1.PolicyMissing()
+				c.ObservedGeneration = n.Generation
+				n.Status.Conditions = []metav1.Condition{c}
+			}, reportFacts{policy: policyUnknown},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready", "AttachedLate": "PolicyMissing"}, nil,
+		},
 		"Going": {
 			"a deletion that waits for the database alone does not speak of users", func(n *v1alpha1.L2Network) {
 				n.DeletionTimestamp = &now
