@@ -167,6 +167,15 @@ programs-all: build
 push: programs-all ## Build the images for ARCHITECTURES and push them to REGISTRY, tagged VERSION.
 	bin/release push --fresh $(RELEASE)
 
+.PHONY: release
+release: programs-all ## Push the images to REGISTRY and write what goes with them into dist/.
+	bin/release dist --fresh $(RELEASE)
+
+.PHONY: release-dry
+release-dry: REGISTRY := $(or $(REGISTRY),registry.example/l2sm)
+release-dry: programs-all ## The same, to a registry that ends with it: nothing leaves this machine.
+	bin/release dist --dry-run --fresh $(RELEASE)
+
 ##@ With Docker
 
 .PHONY: kind-up
