@@ -104,11 +104,11 @@ test: ## Everything, as CI does, with the time of each part.
 
 .PHONY: test-unit
 test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
-	go test ./apis/... ./charts/... ./controllers/... ./docs/... ./internal/... ./ovn/... ./cmd/... ./e2e/...
+	go test ./apis/... ./charts/... ./controllers/... ./docs/... ./internal/... ./ovn/... ./cmd/... ./e2e/... ./kind/... ./release/...
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
-	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -count=1 -tags integration ./apis/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/...
+	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -count=1 -tags integration ./apis/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
 
 .PHONY: test-kernel
 test-kernel: build ## Integration tests and a chain of nodes on the kernel's datapath, in a virtual machine.
@@ -121,6 +121,14 @@ test-scale: build ## A small scale run: fails where something is left behind or 
 .PHONY: test-e2e
 test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong also on the oldest OVN.
 	@e2e/steps.sh test $(TEST_NAME) $(NODES)
+
+.PHONY: test-conformance
+test-conformance: ## Check any cluster with l2sm by the scenarios that need nothing but kubectl: L2SM_KUBECONFIG names it.
+	@go test -count=1 -tags conformance -timeout 40m -parallel 4 -v ./e2e
+
+.PHONY: test-upgrade
+test-upgrade: build ## Bring v0.1.0 to this version and back, part by part under traffic, in a local cluster of its own.
+	@e2e/upgrade.sh $(TEST_NAME)-upgrade $(NODES)
 
 .PHONY: bench
 bench: build ## Measure attach, hot attach, move and a storm on a running local cluster.
@@ -176,10 +184,10 @@ release-dry: REGISTRY := $(or $(REGISTRY),registry.example/l2sm)
 release-dry: programs-all ## The same, to a registry that ends with it: nothing leaves this machine.
 	bin/release dist --dry-run --fresh $(RELEASE)
 
-##@ With Docker
+##@ With a container engine
 
 .PHONY: kind-up
-kind-up: ## Bring up a kind cluster with l2sm (needs docker and kind; see kind/README.md).
+kind-up: ## Bring up a kind cluster with l2sm, or go on with one (see kind/README.md).
 	kind/up.sh
 
 .PHONY: kind-down

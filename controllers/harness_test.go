@@ -177,6 +177,8 @@ type world struct {
 	// lifetime that of nodes'.
 	control  string
 	lifetime time.Duration
+	// shared is the authority of v0.1.0, if it was ever installed.
+	shared string
 }
 
 // start makes namespaces, databases and a running controller, which end with
@@ -240,7 +242,7 @@ func (w *world) run() {
 	}
 	if err := controllers.Setup(mgr, controllers.Config{
 		Northbound: nb, Southbound: sb, MaxMTU: maxMTU, RefuseOverlaps: w.refuseOverlaps,
-		ControlAuthority: w.control, NodeCertificateLifetime: w.lifetime,
+		ControlAuthority: w.control, SharedAuthority: func() string { return w.shared }, NodeCertificateLifetime: w.lifetime,
 	}); err != nil {
 		w.t.Fatal(err)
 	}

@@ -33,6 +33,8 @@ type NodeAuthorityReconciler struct {
 	Northbound *ovn.Client
 	// Control is the authority of the databases' certificates, in PEM.
 	Control string
+	// Shared returns the authority of v0.1.0, in PEM, or nothing.
+	Shared func() string
 }
 
 // Reconcile keeps the authority and what is said of it.
@@ -52,13 +54,17 @@ func (r *NodeAuthorityReconciler) Reconcile(ctx context.Context, _ ctrl.Request)
 		}
 		log.FromContext(ctx).Info("Authority of nodes' certificates written", "until", authorities.Current.Until(), "formerUntil", authorities.FormerUntil)
 	}
-	if err := r.Northbound.Trust(ctx, authorities.Trusted()); err != nil {
+	shared, err := r.shared(ctx)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if err := r.Northbound.Trust(ctx, authorities.Trusted()+shared); err != nil {
 		if errors.Is(err, ovn.ErrNotConnected) {
 			return ctrl.Result{}, nil // the connection brings it here again
 		}
 		return ctrl.Result{}, err
 	}
-	if err := r.tell(ctx, authorities); err != nil {
+	if err := r.tell(ctx, authorities, r.Control+shared); err != nil {
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: authorities.Until(time.Now()) + time.Second}, nil
@@ -90,14 +96,14 @@ func (r *NodeAuthorityReconciler) keep(ctx context.Context, secret *corev1.Secre
 	return nil
 }
 
-// tell writes what agents follow.
-func (r *NodeAuthorityReconciler) tell(ctx context.Context, a identity.Authorities) error {
+// tell writes what agents follow: whose certificate the southbound database shows.
+func (r *NodeAuthorityReconciler) tell(ctx context.Context, a identity.Authorities, control string) error {
 	trust := &corev1.ConfigMap{}
 	key := systemKey(identity.TrustName)
 	if err := r.Live.Get(ctx, key, trust); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("get configmap %q: %w", key, err)
 	}
-	data := identity.Trust{Node: string(a.Current.Pair().Certificate), Control: r.Control}.Data()
+	data := identity.Trust{Node: string(a.Current.Pair().Certificate), Control: control}.Data()
 	if maps.Equal(trust.Data, data) {
 		return nil
 	}

@@ -39,6 +39,9 @@ type Config struct {
 	// ControlAuthority is that of the databases' certificates, in PEM: nodes are
 	// told to trust it. Empty where there are none: then nodes get none either.
 	ControlAuthority string
+	// SharedAuthority returns that of v0.1.0, in PEM, or nothing. It is trusted while
+	// there are nodes of that version.
+	SharedAuthority func() string
 	// NodeCertificateLifetime is the longest of a node's certificate.
 	NodeCertificateLifetime time.Duration
 }

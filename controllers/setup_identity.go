@@ -28,12 +28,13 @@ func (s *setup) identities() error {
 	})
 	authority := &NodeAuthorityReconciler{
 		Client: s.mgr.GetClient(), Live: s.mgr.GetAPIReader(),
-		Northbound: s.config.Northbound, Control: s.config.ControlAuthority,
+		Northbound: s.config.Northbound, Control: s.config.ControlAuthority, Shared: s.config.SharedAuthority,
 	}
 	s.authorities.wake(key) // there may be no Secret that would bring it there
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("nodeauthority").
 		Watches(&corev1.Secret{}, toAuthority).
 		Watches(&corev1.ConfigMap{}, toAuthority).
+		Watches(&corev1.Pod{}, toAuthority, builder.WithPredicates(nodePods())).
 		WatchesRawSource(s.authorities).
 		WithOptions(s.options("nodeauthority", 1)).
 		Complete(s.memory.watch(authority))

@@ -2,28 +2,13 @@
 
 package e2e
 
+// Lab only: it spoils databases and nodes, to see whether the audit finds it.
+
 import (
-	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 	"testing"
 )
-
-// audit runs the audit in the controller's pod, and again for a time while
-// anything is wrong. It returns what it printed and its exit code.
-func audit(t *testing.T, wait string) (string, int) {
-	t.Helper()
-	out, err := lab("kubectl", "-n", "l2sm-system", "exec", "deploy/l2sm-controller", "--", "l2sm-controller", "audit", "--wait="+wait)
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("audit: %v\n%s", err, out)
-	}
-	if exit != nil {
-		return out, exit.ExitCode()
-	}
-	return out, 0
-}
 
 func (s *scenario) auditIsClean(reason string) {
 	s.Helper()

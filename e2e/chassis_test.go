@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it plugs an impostor into a node.
+
 import (
 	"fmt"
 	"strings"

@@ -1,20 +1,19 @@
-//go:build e2e
+//go:build e2e || conformance
 
 package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
-
-// labName is the local cluster that the scenarios run on.
-var labName = envOr("L2SM_LAB", "l2sm-test")
 
 // patience bounds every single command and every wait.
 const patience = 90 * time.Second
@@ -26,14 +25,6 @@ func envOr(key, fallback string) string {
 	return fallback
 }
 
-func TestMain(m *testing.M) {
-	if out, err := lab("kubectl", "-n", "l2sm-system", "wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s"); err != nil {
-		fmt.Fprintf(os.Stderr, "the scenarios need the local cluster %q with l2sm installed (make test-e2e brings it up): %v\n%s\n", labName, err, out)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
-
 // repository is the checkout's root, where every command runs.
 func repository() string {
 	dir, err := os.Getwd()
@@ -43,13 +34,24 @@ func repository() string {
 	return filepath.Dir(dir)
 }
 
-// lab runs bin/lab on the tests' cluster and returns what it printed.
-func lab(args ...string) (string, error) { return labInput("", args...) }
+// kubectl runs kubectl on the tests' cluster and returns what it printed.
+func kubectl(args ...string) (string, error) { return kubectlInput("", args...) }
 
-func labInput(stdin string, args ...string) (string, error) {
+func kubectlInput(stdin string, args ...string) (string, error) {
+	return run(stdin, append(kubectlCommand(), args...)...)
+}
+
+// createNamespace makes a namespace that takes every pod, whatever the cluster's
+// default of Pod Security is: some scenarios add capabilities.
+func createNamespace(name string) (string, error) {
+	return kubectlInput("apiVersion: v1\nkind: Namespace\nmetadata: {name: "+name+", labels: {pod-security.kubernetes.io/enforce: privileged}}", "create", "-f", "-")
+}
+
+// run runs a program from the checkout's root.
+func run(stdin string, command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "bin/lab", append([]string{"--name", labName}, args...)...)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = repository()
 	cmd.Stdin = strings.NewReader(stdin)
 	cmd.WaitDelay = time.Second
@@ -58,36 +60,6 @@ func labInput(stdin string, args ...string) (string, error) {
 		err = fmt.Errorf("no end after %s: %w", patience, ctx.Err())
 	}
 	return string(out), err
-}
-
-// node runs a command in a node's namespaces.
-func node(t *testing.T, name string, command ...string) string {
-	t.Helper()
-	out, err := lab(append([]string{"node", name}, command...)...)
-	if err != nil {
-		t.Fatalf("on node %s: %s: %v\n%s", name, strings.Join(command, " "), err, out)
-	}
-	return out
-}
-
-// nbctl asks the northbound database.
-func nbctl(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := lab(append([]string{"nbctl"}, args...)...)
-	if err != nil {
-		t.Fatalf("ovn-nbctl %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return out
-}
-
-// nodes are the names of the cluster's nodes, those that are machines.
-func nodes(t *testing.T) []string {
-	t.Helper()
-	out, err := lab("kubectl", "get", "nodes", "--field-selector", "metadata.name!="+paper, "-o", "jsonpath={.items[*].metadata.name}")
-	if err != nil {
-		t.Fatalf("get nodes: %v\n%s", err, out)
-	}
-	return strings.Fields(out)
 }
 
 // eventually repeats a look until it finds nothing wrong. Tests alone wait
@@ -105,4 +77,31 @@ func eventually(t *testing.T, what string, look func() error) {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
+}
+
+func sorted(list []string) []string {
+	slices.Sort(list)
+	return list
+}
+
+func differs(want, got string) error {
+	if want != got {
+		return fmt.Errorf("want %s, got %s", want, got)
+	}
+	return nil
+}
+
+// audit runs the audit in the controller's pod, and again for a time while
+// anything is wrong. It returns what it printed and its exit code.
+func audit(t *testing.T, wait string) (string, int) {
+	t.Helper()
+	out, err := kubectl("-n", "l2sm-system", "exec", "deploy/l2sm-controller", "--", "l2sm-controller", "audit", "--wait="+wait)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("audit: %v\n%s", err, out)
+	}
+	if exit != nil {
+		return out, exit.ExitCode()
+	}
+	return out, 0
 }

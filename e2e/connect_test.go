@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e || conformance
 
 package e2e
 
@@ -124,18 +124,6 @@ func TestStaticAddresses(t *testing.T) {
 	if got := s.exec("a", "cat /sys/class/net/net1/address"); got != "02:00:00:00:00:77" {
 		s.Errorf("the MAC asked for is 02:00:00:00:00:77, the interface has %s", got)
 	}
-}
-
-func TestMultusAnnotationAlone(t *testing.T) {
-	s := newScenario(t)
-	s.apply(network("net", "10.91.0.0/24"))
-	s.says("True", "get", "l2net", "net", "-o", `jsonpath={.status.conditions[?(@.type=="Programmed")].status}`)
-	s.apply(pod{name: "plain", node: nodes(t)[0], multus: "net"}.String(),
-		pod{name: "asks", node: nodes(t)[1], multus: `[{"name": "net", "ips": ["10.91.0.9"], "interface": "data0"}]`}.String())
-	s.ready("plain", "asks")
-	s.pings("plain", "10.91.0.9")
-	s.pings("asks", s.address("plain", "net1", 4), "-I data0")
-	s.says(`"name": "`+s.namespace+`/net"`, "get", "pod", "asks", "-o", `jsonpath={.metadata.annotations.k8s\.v1\.cni\.cncf\.io/network-status}`)
 }
 
 func TestPureLayer2(t *testing.T) {

@@ -1,6 +1,8 @@
-//go:build e2e
+//go:build e2e || conformance
 
 package e2e
+
+// Needs Multus.
 
 import (
 	"fmt"

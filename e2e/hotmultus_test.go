@@ -1,6 +1,8 @@
-//go:build e2e
+//go:build e2e || conformance
 
 package e2e
+
+// Needs Multus.
 
 import (
 	"fmt"
@@ -51,4 +53,16 @@ func TestHotAttachByMultusAnnotation(t *testing.T) {
 	s.reaches("none", s.address("peer", "net2", 4))
 	// Its name is the first that was free: the other may have been there still.
 	s.networkStatus("none", s.kubectl("get", "l2att", "--field-selector=spec.podName=none", "-o", "jsonpath={.items[*].spec.interface}"))
+}
+
+func TestMultusAnnotationAlone(t *testing.T) {
+	s := newScenario(t)
+	s.apply(network("net", "10.91.0.0/24"))
+	s.says("True", "get", "l2net", "net", "-o", `jsonpath={.status.conditions[?(@.type=="Programmed")].status}`)
+	s.apply(pod{name: "plain", node: nodes(t)[0], multus: "net"}.String(),
+		pod{name: "asks", node: nodes(t)[1], multus: `[{"name": "net", "ips": ["10.91.0.9"], "interface": "data0"}]`}.String())
+	s.ready("plain", "asks")
+	s.pings("plain", "10.91.0.9")
+	s.pings("asks", s.address("plain", "net1", 4), "-I data0")
+	s.says(`"name": "`+s.namespace+`/net"`, "get", "pod", "asks", "-o", `jsonpath={.metadata.annotations.k8s\.v1\.cni\.cncf\.io/network-status}`)
 }

@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it rotates the nodes' authority and shuts a node out.
+
 import (
 	"fmt"
 	"slices"
@@ -70,7 +72,7 @@ func TestNodeRevoked(t *testing.T) {
 	s.pair(first, second)
 	const label = "node-restriction.kubernetes.io/l2sm-revoked"
 	system(t, "label", "node", second, label+"=")
-	t.Cleanup(func() { _, _ = lab("kubectl", "label", "node", second, label+"-") }) // it is gone, unless the test failed
+	t.Cleanup(func() { _, _ = kubectl("label", "node", second, label+"-") }) // it is gone, unless the test failed
 	rotate(t, "0s")
 	s.eventually(second+" is refused a certificate", func() error {
 		if out := system(t, "get", "csr"); !strings.Contains(out, "Denied") {

@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it traces every program for a minute, which other work would disturb.
+
 import (
 	"fmt"
 	"regexp"

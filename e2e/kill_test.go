@@ -60,7 +60,7 @@ func another(former, now []string) error {
 // system runs kubectl in l2sm's own namespace; it must succeed.
 func system(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := lab(append([]string{"kubectl", "-n", "l2sm-system"}, args...)...)
+	out, err := kubectl(append([]string{"-n", "l2sm-system"}, args...)...)
 	if err != nil {
 		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
@@ -82,7 +82,7 @@ func leader(t *testing.T) string {
 // sbtry asks the southbound database, nbtry the northbound one: each may be
 // away.
 func sbtry(args ...string) (string, error) {
-	return lab(append([]string{"kubectl", "-n", "l2sm-system", "exec", "deploy/ovn-central", "-c", "sb", "--", "ovn-sbctl", "--timeout=5"}, args...)...)
+	return kubectl(append([]string{"-n", "l2sm-system", "exec", "deploy/ovn-central", "-c", "sb", "--", "ovn-sbctl", "--timeout=5"}, args...)...)
 }
 
 func nbtry(args ...string) (string, error) {
@@ -93,18 +93,6 @@ func nbtry(args ...string) (string, error) {
 func chassis() (string, error) {
 	out, err := sbtry("--bare", "--columns=name", "list", "Chassis")
 	return strings.Join(sorted(strings.Fields(out)), " "), err
-}
-
-func sorted(list []string) []string {
-	slices.Sort(list)
-	return list
-}
-
-func differs(want, got string) error {
-	if want != got {
-		return fmt.Errorf("want %s, got %s", want, got)
-	}
-	return nil
 }
 
 // power stops or starts a node, or the API server.

@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it reads the packet filter of nodes; L2Nodes are looked at before any scenario.
+
 import (
 	"fmt"
 	"strings"

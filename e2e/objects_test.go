@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e || conformance
 
 package e2e
 
@@ -28,6 +28,12 @@ func quoted(list []string) string {
 	}
 	return strings.Join(out, ", ")
 }
+
+// paper is a Node without a machine, of which tests make use.
+const paper = "paper"
+
+// toolbox is the image of all pods; the local cluster and kind have it on their nodes.
+var toolbox = envOr("L2SM_TOOLBOX", "localhost/l2sm-toolbox:dev")
 
 // pod is a toolbox that sleeps, or runs a command to its end.
 type pod struct {
@@ -62,7 +68,7 @@ func (p pod) String() string {
 		"terminationGracePeriodSeconds": 0,
 		"hostNetwork":                   p.hostNetwork,
 		"containers": []any{map[string]any{
-			"name": "toolbox", "image": "localhost/l2sm-toolbox:dev", "imagePullPolicy": "Never",
+			"name": "toolbox", "image": toolbox, "imagePullPolicy": "IfNotPresent",
 			"command":         p.command,
 			"securityContext": map[string]any{"capabilities": map[string]any{"add": p.capabilities}},
 		}},
@@ -97,4 +103,13 @@ func attachment(name, pod, network, more string) string {
 // static asks for addresses on a network.
 func static(network string, ips ...string) string {
 	return fmt.Sprintf(`[{"name": %q, "ips": [%s]}]`, network, quoted(ips))
+}
+
+// deployment is one toolbox that prefers a node, and leaves a dead one at once.
+func deployment(name, network, node string) string {
+	return fmt.Sprintf(`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": %[1]q}, "spec": {"selector": {"matchLabels": {"app": %[1]q}}, "template": {
+	"metadata": {"labels": {"app": %[1]q}, "annotations": {"l2sm.io/networks": %[2]q}}, "spec": {"terminationGracePeriodSeconds": 0,
+	"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [%[3]q]}]}}]}},
+	"tolerations": [{"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}],
+	"containers": [{"name": "toolbox", "image": %q, "imagePullPolicy": "IfNotPresent", "command": ["sleep", "infinity"]}]}}}}`, name, network, node, toolbox)
 }

@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e || conformance
 
 package e2e
 
@@ -12,7 +12,7 @@ import (
 func statefulSet(node, networks string) string {
 	return fmt.Sprintf(`{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}, "spec": {"selector": {"matchLabels": {"app": "db"}}, "serviceName": "db",
 	"template": {"metadata": {"labels": {"app": "db"}, "annotations": {"l2sm.io/networks": %q}}, "spec": {"terminationGracePeriodSeconds": 0, "nodeSelector": {"kubernetes.io/hostname": %q},
-	"containers": [{"name": "toolbox", "image": "localhost/l2sm-toolbox:dev", "imagePullPolicy": "Never", "command": ["sleep", "infinity"]}]}}}}`, networks, node)
+	"containers": [{"name": "toolbox", "image": %q, "imagePullPolicy": "IfNotPresent", "command": ["sleep", "infinity"]}]}}}}`, networks, node, toolbox)
 }
 
 // A user's attachment gives each pod of a StatefulSet's name the same MAC and

@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it adds admission policies that change all pods.
+
 import (
 	"fmt"
 	"strings"

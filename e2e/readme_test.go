@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: examples use the namespace default.
+
 import (
 	"fmt"
 	"os"

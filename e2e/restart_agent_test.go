@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it kills agents.
+
 import (
 	"fmt"
 	"math/rand/v2"

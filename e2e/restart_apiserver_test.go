@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it stops the API server.
+
 import (
 	"fmt"
 	"strings"

@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it stops the node with OVN's databases.
+
 import (
 	"fmt"
 	"testing"

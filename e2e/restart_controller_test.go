@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it kills controllers.
+
 import (
 	"errors"
 	"fmt"

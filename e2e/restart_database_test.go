@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it wipes OVN's databases.
+
 import (
 	"fmt"
 	"strings"
@@ -53,8 +55,6 @@ func TestWipedDatabases(t *testing.T) {
 		})
 	}
 }
-
-const paper = "paper"
 
 // paperNode is a Node without a machine: pods on it have ports in OVN, and cost
 // the machine nothing.

@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it stops nodes.
+
 import (
 	"fmt"
 	"slices"
@@ -100,13 +102,4 @@ func (s *scenario) lose(name string) {
 	s.Cleanup(func() {
 		_, _ = lab("start", name) // it is up already, unless the test failed between
 	})
-}
-
-// deployment is one toolbox that prefers a node, and leaves a dead one at once.
-func deployment(name, network, node string) string {
-	return fmt.Sprintf(`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": %[1]q}, "spec": {"selector": {"matchLabels": {"app": %[1]q}}, "template": {
-	"metadata": {"labels": {"app": %[1]q}, "annotations": {"l2sm.io/networks": %[2]q}}, "spec": {"terminationGracePeriodSeconds": 0,
-	"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [%[3]q]}]}}]}},
-	"tolerations": [{"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}],
-	"containers": [{"name": "toolbox", "image": "localhost/l2sm-toolbox:dev", "imagePullPolicy": "Never", "command": ["sleep", "infinity"]}]}}}}`, name, network, node)
 }

@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it kills daemons of OVN.
+
 import (
 	"fmt"
 	"strings"

@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it rolls all workloads of l2sm.
+
 import (
 	"testing"
 	"time"

@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e || conformance
 
 package e2e
 
@@ -39,15 +39,15 @@ func TestRestoreFromABackup(t *testing.T) {
 	for _, kind := range []string{"pods", "l2attachments", "l2networks", "network-attachment-definitions"} {
 		backup = append(backup, s.backup(kind)...)
 	}
-	if out, err := lab("kubectl", "delete", "namespace", s.namespace, "--timeout=80s"); err != nil {
+	if out, err := kubectl("delete", "namespace", s.namespace, "--timeout=80s"); err != nil {
 		t.Fatalf("delete namespace: %v\n%s", err, out)
 	}
 	s.expectNoTrace()
-	if out, err := lab("kubectl", "create", "namespace", s.namespace); err != nil {
+	if out, err := createNamespace(s.namespace); err != nil {
 		t.Fatalf("create namespace: %v\n%s", err, out)
 	}
 	for _, object := range backup {
-		out, err := labInput(object, "kubectl", "-n", s.namespace, "create", "-f", "-")
+		out, err := kubectlInput(object, "-n", s.namespace, "create", "-f", "-")
 		if err != nil && !strings.Contains(out, "already exists") { // a network's definition is
 			t.Fatalf("restore: %v\n%s\n%s", err, out, object)
 		}

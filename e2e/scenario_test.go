@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e || conformance
 
 package e2e
 
@@ -26,7 +26,7 @@ func newLoneScenario(t *testing.T) *scenario {
 	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(t.Name(), "Test")))
 	s := &scenario{T: t, namespace: "e2e-" + name}
-	if out, err := lab("kubectl", "create", "namespace", s.namespace); err != nil {
+	if out, err := createNamespace(s.namespace); err != nil {
 		t.Fatalf("create namespace: %v\n%s", err, out)
 	}
 	t.Cleanup(s.end)
@@ -45,11 +45,11 @@ func (s *scenario) end() {
 			{"get", "pods,l2net,l2att", "-o", "wide"},
 			{"get", "events", "--sort-by=.lastTimestamp"},
 		} {
-			out, _ := lab(append([]string{"kubectl", "-n", s.namespace}, args...)...)
+			out, _ := kubectl(append([]string{"-n", s.namespace}, args...)...)
 			s.Logf("%s:\n%s", strings.Join(args, " "), lastLines(20, out))
 		}
 	}
-	if out, err := lab("kubectl", "delete", "namespace", s.namespace, "--timeout=80s"); err != nil {
+	if out, err := kubectl("delete", "namespace", s.namespace, "--timeout=80s"); err != nil {
 		s.Errorf("delete namespace: %v\n%s", err, out)
 		return
 	}
@@ -94,7 +94,7 @@ func mentions(text, what string) error {
 
 // try runs kubectl in the scenario's namespace.
 func (s *scenario) try(args ...string) (string, error) {
-	return lab(append([]string{"kubectl", "-n", s.namespace}, args...)...)
+	return kubectl(append([]string{"-n", s.namespace}, args...)...)
 }
 
 // kubectl runs kubectl in the scenario's namespace; it must succeed.
@@ -116,7 +116,7 @@ func (s *scenario) apply(objects ...string) {
 }
 
 func (s *scenario) tryApply(objects ...string) (string, error) {
-	return labInput(strings.Join(objects, "\n---\n"), "kubectl", "-n", s.namespace, "apply", "-f", "-")
+	return kubectlInput(strings.Join(objects, "\n---\n"), "-n", s.namespace, "apply", "-f", "-")
 }
 
 // refused applies an object that the API server must refuse, and returns what
@@ -193,4 +193,13 @@ func (s *scenario) says(text string, args ...string) {
 func (s *scenario) eventually(what string, look func() error) {
 	s.Helper()
 	eventually(s.T, what, look)
+}
+
+// pendingBut says that no pod but these has started.
+func (s *scenario) pendingBut(pods ...string) {
+	s.Helper()
+	out := s.kubectl("get", "pods", "-o", `jsonpath={range .items[?(@.status.phase!="Pending")]}{.metadata.name}{" "}{end}`)
+	if got := strings.Fields(out); strings.Join(sorted(got), " ") != strings.Join(sorted(pods), " ") {
+		s.Errorf("want pods %v started, %v are", pods, got)
+	}
 }

@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e || conformance
 
 package e2e
 
@@ -12,7 +12,7 @@ import (
 func TestShutOutLater(t *testing.T) {
 	s := newScenario(t)
 	guests := &scenario{T: t, namespace: s.namespace + "-guests"}
-	if out, err := lab("kubectl", "create", "namespace", guests.namespace); err != nil {
+	if out, err := createNamespace(guests.namespace); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	t.Cleanup(guests.end)

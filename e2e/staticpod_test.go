@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it puts a static pod on a node.
+
 import (
 	"fmt"
 	"testing"

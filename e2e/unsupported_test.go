@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it reads the metrics of the one API server.
+
 import (
 	"fmt"
 	"strings"
@@ -41,15 +43,6 @@ func (s *scenario) saysTwice(pod, reason, text string) {
 	s.Helper()
 	for _, reason := range []string{reason, "FailedCreatePodSandBox"} {
 		s.says(text, "get", "events", "--field-selector", "involvedObject.name="+pod+",reason="+reason)
-	}
-}
-
-// pendingBut says that no pod but these has started.
-func (s *scenario) pendingBut(pods ...string) {
-	s.Helper()
-	out := s.kubectl("get", "pods", "-o", `jsonpath={range .items[?(@.status.phase!="Pending")]}{.metadata.name}{" "}{end}`)
-	if got := strings.Fields(out); strings.Join(sorted(got), " ") != strings.Join(sorted(pods), " ") {
-		s.Errorf("want pods %v started, %v are", pods, got)
 	}
 }
 
@@ -104,7 +97,7 @@ func TestInterfaceNameAskedForTwice(t *testing.T) {
 // since some exist.
 func refusedPosts(t *testing.T) int {
 	t.Helper()
-	out, err := lab("kubectl", "get", "--raw", "/metrics")
+	out, err := kubectl("get", "--raw", "/metrics")
 	if err != nil {
 		t.Fatalf("get the API server's metrics: %v", err)
 	}

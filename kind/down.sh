@@ -3,4 +3,3 @@
 set -euo pipefail
 
 kind delete cluster --name l2sm
-docker network rm --force l2sm-tunnels

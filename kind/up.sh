@@ -1,45 +1,31 @@
 #!/bin/bash
-# Brings up a kind cluster with Multus and l2sm, and pings across its nodes.
+# Brings up a kind cluster with Multus and l2sm, and pings across its nodes. What is
+# there already stays, so one that failed halfway is continued.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cluster=l2sm
-tunnels=l2sm-tunnels # Docker network
 
 kubectl() { command kubectl --context "kind-$cluster" "$@"; }
 say() { printf '\n== %s\n' "$*"; }
 
-for program in docker kind kubectl go; do
-  command -v "$program" >/dev/null || { echo "kind/up.sh needs $program" >&2; exit 1; }
-done
-if kind get clusters 2>/dev/null | grep -qx "$cluster"; then
-  echo "kind cluster $cluster is there already; make kind-down removes it" >&2
-  exit 1
+kind/check-host.sh
+
+say "build the images, as everywhere: by the Makefile's flags, without Docker"
+make build
+bin/lab images controller agent ovn toolbox
+
+if kind get clusters 2> /dev/null | grep -qx "$cluster"; then
+  say "go on with the cluster $cluster, which is there already"
+  kind export kubeconfig --name "$cluster" || { echo "kind/up.sh: $cluster was never whole: make kind-down, and again" >&2; exit 1; }
+else
+  say "create the cluster"
+  kind create cluster --name "$cluster" --config kind/cluster.yaml
 fi
 
-say "build the images"
-build=$(mktemp -d)
-trap 'rm -rf "$build"' EXIT
-for program in controller:l2sm-controller agent:l2sm-agent cni:l2sm; do
-  CGO_ENABLED=0 GOOS=linux GOARCH=$(docker version --format '{{.Server.Arch}}') \
-    go build -trimpath -o "$build/${program#*:}" "./cmd/${program%:*}"
-done
-docker build --file manifests/images/l2sm/Containerfile --tag localhost/l2sm:dev "$build"
-for image in ovn toolbox; do
-  docker build --file "manifests/images/$image/Containerfile" --tag "localhost/l2sm-$image:dev" "manifests/images/$image"
-done
-
-say "create the cluster; every node gets eth1, for tunnels"
-kind create cluster --name "$cluster" --config kind/cluster.yaml
-docker network inspect "$tunnels" >/dev/null 2>&1 || docker network create --internal "$tunnels"
-for node in $(kind get nodes --name "$cluster"); do
-  docker network connect "$tunnels" "$node"
-done
-
 say "load the images"
-for image in l2sm l2sm-ovn l2sm-toolbox; do
-  docker save --output "$build/$image.tar" "localhost/$image:dev"
-  kind load image-archive "$build/$image.tar" --name "$cluster"
+for image in controller agent ovn toolbox; do
+  kind load image-archive "bin/images/$image.tar" --name "$cluster"
 done
 
 say "install Multus"

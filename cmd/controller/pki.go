@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,6 +47,10 @@ l2sm-agent-tls and l2sm-controller-tls what agents and controllers serve their
 metrics with. It replaces those that are missing or will expire within a year,
 and writes ovn-central's into a folder. It is ovn-central's init container.
 
+Where there is the Secret ovn-ca, of v0.1.0, it signs one more certificate of
+ovn-central by it, which is in the folder alone, and tells the controller of that
+authority: nodes that are not upgraded yet trust no other.
+
 Nodes' certificates are not among them: see the flag
 --node-certificate-lifetime of the controller.`
 
@@ -67,11 +72,16 @@ func newPKI() *cobra.Command {
 				return fmt.Errorf("connect to the API server: %w", err)
 			}
 			k := keeper{api: api, namespace: namespace, now: time.Now()}
-			central, err := k.ensure(cmd.Context(), centralHosts(namespace, os.Getenv("OVN_CENTRAL_SERVICE_HOST")))
+			hosts := centralHosts(namespace, os.Getenv("OVN_CENTRAL_SERVICE_HOST"))
+			central, err := k.ensure(cmd.Context(), hosts)
 			if err != nil {
 				return err
 			}
-			return writeFiles(dir, central)
+			shared, err := k.shared(cmd.Context(), hosts)
+			if err != nil {
+				return err
+			}
+			return errors.Join(writeFiles(dir, central), writeFiles(dir, shared))
 		},
 	}
 	flags := command.Flags()

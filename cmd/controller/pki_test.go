@@ -50,9 +50,8 @@ func everySecret() []string {
 	return sorted(agentSecret, centralSecret, controlAuthority, controlSecret, controllerSecret, metricsAuthority)
 }
 
-// Each step runs the keeper on what the step before has left on a real
-// kube-apiserver.
-func TestEnsureCertificates(t *testing.T) {
+func startAPI(t *testing.T) client.Client {
+	t.Helper()
 	env := &envtest.Environment{}
 	config, err := env.Start()
 	if err != nil {
@@ -67,6 +66,13 @@ func TestEnsureCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return api
+}
+
+// Each step runs the keeper on what the step before has left on a real
+// kube-apiserver.
+func TestEnsureCertificates(t *testing.T) {
+	api := startAPI(t)
 	now, hosts, moved := time.Now(), centralHosts("default", "10.96.0.20"), centralHosts("default", "10.96.0.21")
 	late := now.Add(pki.LeafLifetime - renewBefore + time.Hour)
 	nothing := func() error { return nil }
@@ -109,6 +115,72 @@ func TestEnsureCertificates(t *testing.T) {
 			}
 			checkFiles(t, central)
 		})
+	}
+}
+
+// The authority of v0.1.0 signs what its nodes see, for as long as its Secret is
+// there, and the controller is told of it. No other Secret changes.
+func TestSharedCertificate(t *testing.T) {
+	api := startAPI(t)
+	k, hosts := keeper{api: api, namespace: "default", now: time.Now()}, centralHosts("default", "10.96.0.20")
+	if _, err := k.ensure(t.Context(), hosts); err != nil {
+		t.Fatal(err)
+	}
+	told := func() string {
+		s, err := k.get(t.Context(), controlSecret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(s.Data[pki.SharedFile])
+	}
+	shared := func() map[string][]byte {
+		files, err := k.shared(t.Context(), hosts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) != 3 { // or those of an earlier start would stay
+			t.Errorf("want all three files, got %d", len(files))
+		}
+		return files
+	}
+	before := secrets(t, api)
+	if files := shared(); len(files[pki.SharedFile]) > 0 || told() != "" {
+		t.Error("an authority is trusted that was never there")
+	}
+
+	former, err := k.authority(t.Context(), sharedAuthority, "l2sm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := string(former.Pair().Certificate)
+	for range 2 {
+		files := shared()
+		pair := pki.Pair{Certificate: files["shared.crt"], Key: files["shared.key"]}
+		if !former.Covers(pair, hosts, k.now) || string(files[pki.SharedFile]) != own {
+			t.Error("the files are no certificate of the former authority for the databases' hosts")
+		}
+		if told() != own {
+			t.Error("the controller is not told of the former authority")
+		}
+	}
+	if diff := cmp.Diff(sorted(controlSecret, sharedAuthority), changed(before, secrets(t, api))); diff != "" {
+		t.Errorf("Secrets written, -want +got:\n%s", diff)
+	}
+	// What pki renews keeps it.
+	k.now = k.now.Add(pki.LeafLifetime - renewBefore + time.Hour)
+	if _, err := k.ensure(t.Context(), hosts); err != nil || told() != own {
+		t.Errorf("a renewed certificate of the controller's lost it (%v)", err)
+	}
+
+	s, err := k.get(t.Context(), sharedAuthority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := api.Delete(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if files := shared(); len(files[pki.SharedFile]) > 0 || told() != "" {
+		t.Error("it is trusted though its Secret is deleted")
 	}
 }
 

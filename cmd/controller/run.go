@@ -60,7 +60,7 @@ func run(ctx context.Context, o options) error {
 	err = controllers.Setup(mgr, controllers.Config{
 		Northbound: northbound, Southbound: southbound,
 		MaxMTU: maxMTU, RefuseOverlaps: o.refuseOverlaps,
-		ControlAuthority: control, NodeCertificateLifetime: o.nodeCertificateLifetime,
+		ControlAuthority: control, SharedAuthority: o.sharedAuthority, NodeCertificateLifetime: o.nodeCertificateLifetime,
 	})
 	if err != nil {
 		return err
@@ -79,6 +79,16 @@ func (o options) controlAuthority() (string, error) {
 		return "", fmt.Errorf("read the databases' authority: %w", err)
 	}
 	return string(text), nil
+}
+
+// sharedAuthority is that of v0.1.0, in PEM; empty where there is none. The
+// Secret's volume follows the Secret, so it is read whenever it is asked for.
+func (o options) sharedAuthority() string {
+	text, err := os.ReadFile(filepath.Join(o.tlsDir, pki.SharedFile))
+	if err != nil {
+		return "" // as without that version
+	}
+	return string(text)
 }
 
 // dial starts to connect to both databases; it does not wait for them.

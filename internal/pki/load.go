@@ -15,6 +15,10 @@ const (
 	KeyFile         = "tls.key"
 )
 
+// SharedFile is where ovn-central and the controller find the certificate of the
+// authority of v0.1.0, while there may be nodes of that version.
+const SharedFile = "shared-ca.crt"
+
 // Serve returns what a server has for tls.Config.GetCertificate: its own
 // certificate of a folder, read again for every handshake. While it is missing,
 // handshakes fail.

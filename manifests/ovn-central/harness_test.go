@@ -49,6 +49,14 @@ var addresses byte
 // start starts the databases and northd, empty, and closed to nodes.
 func start(t *testing.T) *central {
 	t.Helper()
+	c := prepare(t)
+	c.startAll()
+	return c
+}
+
+// prepare makes the pod's folders, with what its init container writes.
+func prepare(t *testing.T) *central {
+	t.Helper()
 	root, err := os.MkdirTemp("", "central")
 	if err != nil {
 		t.Fatal(err)
@@ -79,12 +87,16 @@ func start(t *testing.T) *central {
 	c.write("tls/ca.crt", c.control.Pair().Certificate)
 	c.write("tls/tls.crt", server.Certificate)
 	c.write("tls/tls.key", server.Key)
+	return c
+}
+
+func (c *central) startAll() {
+	c.t.Helper()
 	for _, part := range []string{"nb", "sb", "relay"} {
 		c.launchDatabase(part)
 	}
 	c.launch("northd", "/usr/bin/ovn-northd", "--ovnnb-db=unix:/run/ovn/northd.sock", "--ovnsb-db=unix:/run/ovn/ovnsb_db.sock", "--pidfile=/run/ovn/ovn-northd.pid", "-vsyslog:off")
 	c.nb = c.controller()
-	return c
 }
 
 func authority(t *testing.T, name string) *pki.Authority {

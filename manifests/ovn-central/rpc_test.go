@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -35,8 +36,12 @@ func (c *central) dial(as identity, port string) (*client, error) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	authorities, err := os.ReadFile(as.ca)
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(c.control.Pair().Certificate)
+	roots.AppendCertsFromPEM(authorities)
 	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 3 * time.Second}, "tcp", net.JoinHostPort(c.address, port), &tls.Config{
 		MinVersion: tls.VersionTLS12, RootCAs: roots,
 		// Also a certificate of an authority that the server does not ask for.

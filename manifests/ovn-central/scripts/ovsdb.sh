@@ -11,13 +11,18 @@
 # southbound database by another. What a node may write there follows from its
 # certificate's common name: northd writes the rules (ovn-sb(5), RBAC_Role).
 #
+# During an upgrade from v0.1.0 the controller also trusts /tls/shared-ca.crt, the
+# one authority of that version. As long as it does, sb shows a certificate of it,
+# which the nodes that are not upgraded yet trust alone, and gives no role: all of
+# them have one certificate, in which no node is named.
+#
 # An empty database would make northd and ovn-controller remove everything, so
 # they connect to a filled one only: northd by a socket of its own, which opens
 # when l2sm-controller has written every network, and nodes by a port that opens
 # when northd has translated that. Until then they keep what they have.
 set -euo pipefail
 
-run=/run/ovn nodes=/run/ovn/node-authorities.crt
+run=/run/ovn nodes=/run/ovn/node-authorities.crt own=/tls
 # A connection is checked when it is made, and not when its certificate expires:
 # none lives longer than this many seconds.
 session=${SESSION_SECONDS:-43200}
@@ -29,7 +34,7 @@ nb)
   remotes=("punix:$socket" "pssl:6641:[$POD_IP]")
   ;;
 sb)
-  socket=$run/ovnsb_db.sock authorities=$nodes
+  socket=$run/ovnsb_db.sock authorities=$nodes own=$run/sb-tls
   remotes=("punix:$socket")
   ;;
 relay)
@@ -59,11 +64,25 @@ open_to_northd() {
   echo "filled: open on $run/northd.sock" >&2
 }
 
+# present NAME: the server's own key and certificate are /tls/NAME.key and .crt. It
+# reads them again when both have changed, so they change in one instant, and are
+# copies, which are newer than all that came before.
+present() {
+  local next
+  next=$(mktemp -d "$run/sb-tls-XXXXXX")
+  cp "/tls/$1.key" "$next/tls.key"
+  cp "/tls/$1.crt" "$next/tls.crt"
+  ln -sf "$next" "$run/sb-tls.next"
+  mv --no-target-directory "$run/sb-tls.next" "$run/sb-tls"
+}
+
+# shared FILE: whether the authority of v0.1.0 is one of the file's.
+shared() { [ -s /tls/shared-ca.crt ] && [[ $(< "$1") == *"$(< /tls/shared-ca.crt)"* ]]; }
+
 open_to_nodes() {
   local port="pssl:6642:[$POD_IP]" connections=db:OVN_Southbound,SB_Global,connections
-  local trusted='""' next status
+  local trusted='""' next status as=
   again sbctl wait-until SB_Global . 'nb_cfg>0'
-  again sbctl set-connection role=ovn-controller "$port"
   while :; do
     status=0
     nbctl --timeout="$session" wait-until NB_Global . "external_ids:l2sm-node-trust!=$trusted" || status=$?
@@ -74,6 +93,12 @@ open_to_nodes() {
       # It is in quotes, with \n for each end of a line. The server reads the file
       # again when it changes, before it takes the next connection.
       printf %b "${next//\"/}" > "$nodes.next"
+      if shared "$nodes.next"; then set -- shared; else set -- tls role=ovn-controller; fi
+      if [ "$as" != "$1" ]; then
+        present "$1"
+        again sbctl set-connection "${@:2}" "$port"
+        as=$1
+      fi
       mv "$nodes.next" "$nodes"
       ;;
     142) next=$trusted ;; # SIGALRM: the session is over
@@ -101,11 +126,15 @@ fi
 # Their parents end at once, so that the pod's first process reaps them.
 case $1 in
 nb) (open_to_northd &) ;;
-sb) (open_to_nodes &) ;;
+sb)
+  rm -rf "$run"/sb-tls-*
+  present tls
+  (open_to_nodes &)
+  ;;
 esac
 
 exec ovsdb-server "${remotes[@]/#/--remote=}" \
-  --private-key=/tls/tls.key --certificate=/tls/tls.crt --ca-cert="$authorities" \
+  --private-key="$own/tls.key" --certificate="$own/tls.crt" --ca-cert="$authorities" \
   --unixctl="$control" \
   -vconsole:info -vsyslog:off -vfile:off \
   "$database"

@@ -19,6 +19,7 @@ save_flows() {
   if ports >"$saved.new/ports" &&
     TMPDIR=$saved.new timeout 5 /usr/share/openvswitch/scripts/ovs-save save-flows br-int | sed "s,$saved.new/,$saved/,g" >"$saved.new/restore" &&
     [ -s "$saved.new/restore" ]; then
+    echo "${EPOCHREALTIME/[.,]/}" >"$saved.new/stopped" # microseconds
     mv "$saved.new" "$saved"
   else
     echo "br-int's flows were not saved: the next ovs-vswitchd waits for ovn-controller's" >&2
@@ -39,7 +40,11 @@ hold_flows() {
 # release_flows: beside the started ovs-vswitchd, and in 10 s at most.
 release_flows() {
   if [ -d "$saved" ]; then
-    restore_flows || echo "go on without the flows that were saved" >&2
+    if restore_flows; then
+      echo "node $NODE_NAME: the flows are back, $(((${EPOCHREALTIME/[.,]/} - $(<"$saved/stopped")) / 1000)) ms after they were saved" >&2
+    else
+      echo "node $NODE_NAME: go on without the flows that were saved" >&2
+    fi
     rm -rf "$saved"
   elif [ "$(ovs-vsctl --timeout=5 --no-wait --if-exists get Open_vSwitch . other_config:flow-restore-wait)" = '"true"' ]; then
     await_flows

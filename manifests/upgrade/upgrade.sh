@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Brings l2sm on a cluster to this checkout's version, part by part, so that running
+# pods keep their connections. docs/upgrade.md says what each part costs. It may be
+# run again after it failed, and with another version's checkout it goes back.
+#
+#   upgrade.sh OVERLAY [crds|control|agents|nodes]...
+#
+# OVERLAY: the folder of the installation's kustomization. Without parts: all of
+# them, in this order. KUBECTL: the kubectl to use.
+set -euo pipefail
+
+[ $# -gt 0 ] || { echo "usage: upgrade.sh OVERLAY [crds|control|agents|nodes]..." >&2; exit 2; }
+overlay=$1
+shift
+
+k() { "${KUBECTL:-kubectl}" "$@"; }
+system() { k -n l2sm-system "$@"; }
+say() { echo "== $*"; }
+
+rendered=$(mktemp -d)
+trap 'rm -rf "$rendered"' EXIT
+
+# Each object goes to the file of its part.
+k kustomize "$overlay" | awk -v dir="$rendered" '
+  function flush() {
+    if (text == "") return
+    if (kind == "CustomResourceDefinition") part = "crds"
+    else if (kind == "DaemonSet" && name == "l2sm-agent") part = "agents"
+    else if (kind == "DaemonSet") part = "nodes"
+    else part = "control"
+    printf "---\n%s", text > (dir "/" part ".yaml")
+    text = kind = name = ""
+  }
+  /^---$/ { flush(); next }
+  /^kind: / { kind = $2 }
+  /^  name: / && name == "" { name = $2 }
+  { text = text $0 "\n" }
+  END { flush() }'
+
+# connected: OVN knows every node that has an ovn-node, whatever its version.
+connected() {
+  local want have
+  want=$(system get daemonset ovn-node --ignore-not-found -o jsonpath='{.status.currentNumberScheduled}')
+  have=$(system exec deploy/ovn-central -c sb -- ovn-sbctl --timeout=5 --bare --columns=name list Chassis 2> /dev/null | grep -c . || true)
+  [ "${have:-0}" -ge "${want:-0}" ]
+}
+
+crds() {
+  say "the kinds of the API; objects stay as they are"
+  k apply -f "$rendered/crds.yaml"
+  k wait --for=condition=Established --timeout=60s -f "$rendered/crds.yaml"
+}
+
+control() {
+  say "OVN's databases and the controller, with everything that is no node's"
+  k apply -f "$rendered/control.yaml"
+  system rollout status deployment/ovn-central --timeout=5m
+  system rollout status deployment/l2sm-controller --timeout=5m
+  say "waiting until every node is connected to the new databases: the next parts need it"
+  local waited
+  for ((waited = 0; waited < 150; waited++)); do
+    ! connected || return 0
+    sleep 2
+  done
+  echo "some nodes are not connected after 5 minutes: kubectl -n l2sm-system exec deploy/ovn-central -c sb -- ovn-sbctl show" >&2
+  echo "pods go on talking meanwhile; see the log of ovn-controller on a node that is missing there" >&2
+  exit 1
+}
+
+agents() {
+  say "the agents, which get nodes their certificates"
+  k apply -f "$rendered/agents.yaml"
+  system rollout status daemonset/l2sm-agent --timeout=10m
+}
+
+nodes() {
+  say "Open vSwitch and ovn-controller, one node after the other"
+  k apply -f "$rendered/nodes.yaml"
+  system rollout status daemonset/ovn-node --timeout=60m
+}
+
+for part in "${@:-crds control agents nodes}"; do
+  for each in $part; do
+    case $each in
+    crds | control | agents | nodes) "$each" ;;
+    *) echo "no part $each: there are crds, control, agents, nodes" >&2; exit 2 ;;
+    esac
+  done
+done
+say "done"

@@ -1,0 +1,163 @@
+//go:build integration
+
+package upgrade_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
+)
+
+// standIn is kubectl where there is no cluster: it renders by the real one, keeps
+// what is applied, and tells OVN's nodes as $NODES has them at each look.
+const standIn = `#!/bin/bash
+echo "$*" >> "$DIR/calls"
+case "$*" in
+kustomize\ *) exec "$REAL" "$@" ;;
+"apply -f "*) cp "$3" "$DIR/$(basename "$3")" ;;
+*"get daemonset ovn-node"*) echo 2 ;;
+*"list Chassis") head -n 1 "$DIR/nodes" | tr , '\n'; sed -i 1d "$DIR/nodes" ;;
+esac
+[ -z "${FAILS-}" ] || [[ $* != *"$FAILS"* ]]
+`
+
+// run runs the script, and returns what it called, without what it rendered from.
+func run(t *testing.T, env string, args ...string) (dir string, calls []string, err error) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, text := range map[string]string{"kubectl": standIn, "nodes": "a\na\na,b\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "./upgrade.sh", append([]string{"../overlays/lab"}, args...)...)
+	cmd.Env = append(os.Environ(), "KUBECTL="+filepath.Join(dir, "kubectl"), "REAL="+filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), "DIR="+dir, env)
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	text, readErr := os.ReadFile(filepath.Join(dir, "calls"))
+	if readErr != nil {
+		t.Fatal(readErr)
+	}
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		for i, w := range words {
+			if strings.HasPrefix(w, os.TempDir()) {
+				words[i] = filepath.Base(w)
+			}
+		}
+		calls = append(calls, strings.Join(words, " "))
+	}
+	return dir, calls, err
+}
+
+const (
+	scheduled = "-n l2sm-system get daemonset ovn-node --ignore-not-found -o jsonpath={.status.currentNumberScheduled}"
+	known     = "-n l2sm-system exec deploy/ovn-central -c sb -- ovn-sbctl --timeout=5 --bare --columns=name list Chassis"
+)
+
+// Each part waits for what the next needs, and every object is in one of them.
+func TestUpgrade(t *testing.T) {
+	dir, calls, err := run(t, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"kustomize ../overlays/lab",
+		"apply -f crds.yaml", "wait --for=condition=Established --timeout=60s -f crds.yaml",
+		"apply -f control.yaml",
+		"-n l2sm-system rollout status deployment/ovn-central --timeout=5m",
+		"-n l2sm-system rollout status deployment/l2sm-controller --timeout=5m",
+		scheduled, known, scheduled, known, scheduled, known, // until both nodes are there
+		"apply -f agents.yaml", "-n l2sm-system rollout status daemonset/l2sm-agent --timeout=10m",
+		"apply -f nodes.yaml", "-n l2sm-system rollout status daemonset/ovn-node --timeout=60m",
+	}
+	if diff := cmp.Diff(want, calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	parts := map[string][]string{}
+	for _, part := range []string{"crds", "control", "agents", "nodes"} {
+		parts[part] = objects(t, filepath.Join(dir, part+".yaml"))
+	}
+	for _, o := range parts["control"] {
+		if strings.HasPrefix(o, "DaemonSet ") || strings.HasPrefix(o, "CustomResourceDefinition ") {
+			t.Errorf("%s is applied with the rest", o)
+		}
+	}
+	if diff := cmp.Diff([]string{"DaemonSet l2sm-agent"}, parts["agents"]); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"DaemonSet ovn-node"}, parts["nodes"]); diff != "" {
+		t.Error(diff)
+	}
+	rendered := filepath.Join(dir, "all.yaml")
+	all, err := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), "kustomize", "../overlays/lab").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(rendered, all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for _, part := range parts {
+		count += len(part)
+	}
+	if got := len(objects(t, rendered)); got != count || len(parts["crds"]) != 3 {
+		t.Errorf("%d objects are rendered, %d are applied, %d of them kinds", got, count, len(parts["crds"]))
+	}
+}
+
+func TestPartsAreChosen(t *testing.T) {
+	_, calls, err := run(t, "", "nodes", "agents")
+	want := []string{
+		"kustomize ../overlays/lab",
+		"apply -f nodes.yaml", "-n l2sm-system rollout status daemonset/ovn-node --timeout=60m",
+		"apply -f agents.yaml", "-n l2sm-system rollout status daemonset/l2sm-agent --timeout=10m",
+	}
+	if diff := cmp.Diff(want, calls); diff != "" || err != nil {
+		t.Errorf("calls (-want +got), %v:\n%s", err, diff)
+	}
+	if _, _, err := run(t, "", "everything"); err == nil {
+		t.Error("a part that there is not is taken")
+	}
+}
+
+// Nothing goes on after a part that failed.
+func TestFailedPart(t *testing.T) {
+	_, calls, err := run(t, "FAILS=rollout status deployment/ovn-central")
+	if err == nil || strings.Contains(strings.Join(calls, "\n"), "agents") {
+		t.Errorf("it went on (%v):\n%s", err, strings.Join(calls, "\n"))
+	}
+}
+
+// objects are kind and name of each of a file.
+func objects(t *testing.T, file string) []string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
+	for {
+		var o metav1.PartialObjectMetadata
+		err := decoder.Decode(&o)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Kind != "" {
+			all = append(all, o.Kind+" "+o.Name)
+		}
+	}
+}
