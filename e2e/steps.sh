@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What make demo, install and test-e2e do, one line and its time for each step.
 #
-#   steps.sh demo NAME NODES | install NAME | test NAME NODES
+#   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -101,6 +101,7 @@ test_all() {
   bin/soak --lab "$name" --operations 200 --kill-every 8s
   say "uninstalling"
   uninstall
+  by_chart
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
   lab down
   OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
@@ -119,6 +120,23 @@ uninstall() {
   done
 }
 
+# by_chart installs l2sm by its Helm chart, lets it ping, and takes it away again.
+by_chart() {
+  local helm from=$SECONDS
+  helm=$(go tool -n -modfile=go.tools.mod helm)
+  local -x KUBECONFIG=${XDG_CACHE_HOME:-$HOME/.cache}/l2sm/labs/$name/kubeconfig
+  say "helm install, and helm test"
+  quietly "$helm" install l2sm charts/l2sm --values charts/testdata/lab.yaml --wait --timeout $((180 * patience))s
+  "$helm" test l2sm --logs --timeout $((90 * patience))s
+  say "helm install to pings: $((SECONDS - from)) s"
+  say "uninstalling, and helm uninstall"
+  uninstall
+  quietly "$helm" uninstall l2sm --wait
+  local left
+  left=$("$helm" list --all-namespaces --short; kubectl get namespaces,clusterroles,clusterrolebindings,customresourcedefinitions,validatingadmissionpolicies,mutatingadmissionpolicies -o name | grep -E 'l2sm|ovn-' || true)
+  [ -z "$left" ] || { echo "left in the API: $left" >&2; exit 1; }
+}
+
 # suite SUITE ARGS...: a fresh cluster with OVN of that Debian release, and
 # the scenarios.
 suite() {
@@ -133,6 +151,7 @@ suite() {
 case $command in
   demo) demo ;;
   install) install_l2sm ;;
+  chart) by_chart ;;
   test) test_all ;;
-  *) echo "usage: $0 demo|install|test NAME [NODES]" >&2; exit 2 ;;
+  *) echo "usage: $0 demo|install|chart|test NAME [NODES]" >&2; exit 2 ;;
 esac
