@@ -104,7 +104,7 @@ test: ## Everything, as CI does, with the time of each part.
 
 .PHONY: test-unit
 test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
-	go test ./apis/... ./charts/... ./controllers/... ./docs/... ./internal/... ./ovn/... ./cmd/... ./e2e/... ./kind/...
+	go test ./apis/... ./charts/... ./controllers/... ./docs/... ./internal/... ./ovn/... ./cmd/... ./e2e/... ./kind/... ./release/...
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
@@ -174,6 +174,15 @@ programs-all: build
 .PHONY: push
 push: programs-all ## Build the images for ARCHITECTURES and push them to REGISTRY, tagged VERSION.
 	bin/release push --fresh $(RELEASE)
+
+.PHONY: release
+release: programs-all ## Push the images to REGISTRY and write what goes with them into dist/.
+	bin/release dist --fresh $(RELEASE)
+
+.PHONY: release-dry
+release-dry: REGISTRY := $(or $(REGISTRY),registry.example/l2sm)
+release-dry: programs-all ## The same, to a registry that ends with it: nothing leaves this machine.
+	bin/release dist --dry-run --fresh $(RELEASE)
 
 ##@ With a container engine
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,7 +36,7 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newPush())
+	root.AddCommand(newPush(), newDist(), newTrial())
 	return root
 }
 
@@ -68,6 +69,7 @@ func (v *version) complete() error {
 	if err != nil {
 		return err
 	}
+	v.manifests = filepath.Join("manifests", "default")
 	v.images.Cache, v.images.Repository, v.images.Time, v.images.Suite = cache, repository, v.created, v.suite
 	return nil
 }

@@ -65,5 +65,5 @@ func (v *version) push(ctx context.Context, out io.Writer, image string, index v
 		return v1.Hash{}, fmt.Errorf("push %q (is the registry's login right? docker login): %w", tag, err)
 	}
 	fmt.Fprintf(out, "%s@%s\n", tag, digest)
-	return digest, nil
+	return digest, printSizes(out, index)
 }

@@ -4,8 +4,8 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
-	"log"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -13,11 +13,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -27,34 +27,55 @@ import (
 	"l2sm.io/l2sm/e2e/lab"
 )
 
-// newRegistry is a real one, on loopback.
-func newRegistry(t *testing.T) string {
+// serveRegistry starts a real one, on loopback.
+func serveRegistry(t *testing.T) string {
 	t.Helper()
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	server := httptest.NewServer(newRegistry())
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-// newVersion is of a checkout in which the CNI plugin, the smallest program, is built for two architectures, under the
-// names of all.
-func newVersion(t *testing.T, registry string) *version {
-	t.Helper()
-	repository := t.TempDir()
+// plugins is a folder with the CNI plugin, the smallest program, under the names of all, for two architectures.
+var plugins = sync.OnceValues(func() (string, error) {
+	repository, err := os.MkdirTemp("", "l2sm-release-*")
+	if err != nil {
+		return "", err
+	}
 	if err := os.WriteFile(filepath.Join(repository, "LICENSE"), []byte("free"), 0o644); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	for _, arch := range []string{"amd64", "arm64"} {
 		folder := filepath.Join(repository, "bin")
 		if arch != runtime.GOARCH {
 			folder = filepath.Join(folder, "linux-"+arch)
 		}
-		for _, program := range []string{"l2sm", "l2sm-agent", "l2sm-controller"} {
-			cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(folder, program), "l2sm.io/l2sm/cmd/cni")
-			cmd.Env = append(os.Environ(), "GOARCH="+arch, "CGO_ENABLED=0")
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("build %s for %s: %v\n%s", program, arch, err, out)
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(folder, "l2sm"), "l2sm.io/l2sm/cmd/cni")
+		cmd.Env = append(os.Environ(), "GOARCH="+arch, "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build the CNI plugin for %s: %w\n%s", arch, err, out)
+		}
+		for _, program := range []string{"l2sm-agent", "l2sm-controller"} {
+			if err := os.Symlink("l2sm", filepath.Join(folder, program)); err != nil {
+				return "", err
 			}
 		}
+	}
+	return repository, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if repository, err := plugins(); err == nil {
+		_ = os.RemoveAll(repository)
+	}
+	os.Exit(code)
+}
+
+func newVersion(t *testing.T, registry string) *version {
+	t.Helper()
+	repository, err := plugins()
+	if err != nil {
+		t.Fatal(err)
 	}
 	created := time.Unix(1700000000, 0).UTC()
 	return &version{
@@ -78,7 +99,7 @@ func pushed(t *testing.T, v *version, image string) v1.Hash {
 }
 
 func TestPushAndPull(t *testing.T) {
-	v := newVersion(t, newRegistry(t))
+	v := newVersion(t, serveRegistry(t))
 	digest := pushed(t, v, "controller")
 
 	ref, err := name.ParseReference(v.registry + "/l2sm-controller:v9.8.7")
@@ -160,7 +181,7 @@ func contents(t *testing.T, img v1.Image) map[string][]byte {
 
 // Who builds the same commit, elsewhere and later, gets the same images.
 func TestSameDigestTwice(t *testing.T) {
-	registry := newRegistry(t)
+	registry := serveRegistry(t)
 	first := pushed(t, newVersion(t, registry), "agent")
 	if second := pushed(t, newVersion(t, registry), "agent"); first != second {
 		t.Errorf("built twice: %v and %v", first, second)

@@ -88,8 +88,11 @@ func inspectFile(h *tar.Header, content io.Reader) ([]cdx.Component, error) {
 
 func debianPackage(control image.Control) cdx.Component {
 	name, version, arch := control.Field("Package"), control.Field("Version"), control.Field("Architecture")
-	return component(name, version, "pkg:deb/debian/"+name+"@"+strings.ReplaceAll(version, "+", "%2B")+"?arch="+arch)
+	return component(name, version, "pkg:deb/debian/"+name+"@"+escapeVersion.Replace(version)+"?arch="+arch)
 }
+
+// escapeVersion has a version as package URLs want it.
+var escapeVersion = strings.NewReplacer("+", "%2B", ":", "%3A")
 
 // modules are those of a Go program: itself, the standard library, and what it depends on.
 func modules(info *debug.BuildInfo) []cdx.Component {

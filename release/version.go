@@ -23,6 +23,7 @@ type version struct {
 	created       time.Time
 	architectures []string
 	suite         string
+	manifests     string // what install.yaml is made of, a folder of the checkout
 	images        lab.Images
 }
 

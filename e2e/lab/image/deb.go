@@ -86,9 +86,9 @@ func store(file string, content io.Reader) error {
 	return errors.Join(err, f.Close())
 }
 
-// merged are the folders of the root that are links.
+// merged are folders that are links.
 func merged(name string) bool {
-	return slices.Contains([]string{"bin", "lib", "lib64", "sbin"}, name)
+	return slices.Contains([]string{"bin", "lib", "lib64", "sbin", "var/run", "var/lock"}, name)
 }
 
 // usrMerged is where a file is: /bin and the like are links, but older packages have files there.
@@ -97,12 +97,21 @@ func usrMerged(name string) string {
 	if top, _, below := strings.Cut(name, "/"); below && merged(top) {
 		return "usr/" + name
 	}
+	if below, is := strings.CutPrefix(name, "var/run/"); is {
+		return "run/" + below
+	}
 	return name
 }
+
+// broken are programs whose libraries no image has: nobody logs in there, and nobody has ATM.
+var broken = []string{"arpd", "q_atm.so", "runuser", "su", "update-passwd"}
 
 // unwanted are files that no program reads: manuals, translations, headers, units and scripts of an init that is not
 // there. Copyright files stay.
 func unwanted(name string) bool {
+	if slices.Contains(broken, path.Base(name)) {
+		return true
+	}
 	if below, isDoc := strings.CutPrefix(name, "usr/share/doc/"); isDoc {
 		return strings.Contains(below, "/") && path.Base(below) != "copyright"
 	}

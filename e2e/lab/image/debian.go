@@ -47,6 +47,9 @@ func (d Debian) Write(ctx context.Context, out string) error {
 	if err := finish(t); err != nil {
 		return fmt.Errorf("finish Debian %s: %w", d.Suite, err)
 	}
+	if err := t.checkLibraries(); err != nil {
+		return fmt.Errorf("finish Debian %s: %w", d.Suite, err)
+	}
 	return t.write(out, t.newest())
 }
 

@@ -44,7 +44,9 @@ func finish(t *tree) error {
 		t.addFolder("usr/"+link, 0o755)
 		t.addLink(link, "usr/"+link)
 	}
-	for _, folder := range []string{"dev", "proc", "run", "sys"} {
+	t.addLink("var/run", "/run")
+	t.addLink("var/lock", "/run/lock")
+	for _, folder := range []string{"dev", "proc", "run", "run/lock", "sys"} {
 		t.addFolder(folder, 0o755)
 	}
 	for _, folder := range []string{"tmp", "var/tmp"} {

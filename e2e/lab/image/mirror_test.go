@@ -77,3 +77,23 @@ func TestReadPackages(t *testing.T) {
 		t.Errorf("packages (-want +got):\n%s", diff)
 	}
 }
+
+func TestChooseMirrors(t *testing.T) {
+	debian := "Types: deb\nURIs: http://mirror.test/debian\nSuites: bookworm\n"
+	security := "Types: deb\nURIs: http://mirror.test/security\nSuites: bookworm-security\n"
+	cases := map[string]struct {
+		sources []string
+		want    []string
+	}{
+		"Both":         {[]string{security, debian}, []string{"deb http://mirror.test/debian trixie main", "deb http://mirror.test/security trixie-security main"}},
+		"NoSecurity":   {[]string{debian}, []string{"deb http://mirror.test/debian trixie main"}},
+		"OnlySecurity": {[]string{security}, nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, chooseMirrors(tc.sources, "bookworm", "trixie")); diff != "" {
+				t.Errorf("mirrors (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
