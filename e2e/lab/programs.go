@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -19,11 +20,15 @@ type module struct {
 	name     string   // folder below e2e/lab/build
 	title    string   // for people
 	from     string   // the dependency whose version is the version of the programs
+	modfile  string   // in that folder; empty for go.mod
 	packages []string // what to build, `tool` for the tools of go.mod
+	tags     string   // build tags
 	links    []string // names by which the one binary is called
 	duration string   // of a first build, for the user's patience
 	// Linker flags that tell the programs their version, which a build from modules does not know; may be nil.
 	stamp func(version string) string
+	// Puts what is not Go beside the programs; may be nil.
+	beside func(ctx context.Context, b build, out string) error
 }
 
 var (
@@ -40,6 +45,12 @@ var (
 		stamp: func(version string) string {
 			return "-X github.com/containerd/containerd/v2/version.Version=" + version
 		},
+	}
+	crioModule = module{
+		name: "crio", title: "CRI-O", from: "github.com/cri-o/cri-o", packages: []string{"tool", "./load", "./oci"}, duration: "2 minutes",
+		// Without cgo, as all else: signatures are checked by Go's OpenPGP, and btrfs is left out.
+		tags:   "containers_image_openpgp exclude_graphdriver_btrfs",
+		beside: buildPinns,
 	}
 	corednsModule = module{
 		name: "coredns", title: "CoreDNS", from: "github.com/coredns/coredns", packages: []string{"."}, duration: "1 minute",
@@ -59,11 +70,14 @@ type build struct {
 // build for us.
 func (m module) locate(cache Cache, repository string) (build, error) {
 	b := build{module: m, source: filepath.Join(repository, "e2e", "lab", "build", m.name)}
-	data, err := os.ReadFile(filepath.Join(b.source, "go.mod"))
+	if b.modfile == "" {
+		b.modfile = "go.mod"
+	}
+	data, err := os.ReadFile(filepath.Join(b.source, b.modfile))
 	if err != nil {
 		return b, fmt.Errorf("read module of %s: %w", m.name, err)
 	}
-	file, err := modfile.ParseLax("go.mod", data, nil)
+	file, err := modfile.ParseLax(b.modfile, data, nil)
 	if err != nil {
 		return b, fmt.Errorf("parse module of %s: %w", m.name, err)
 	}
@@ -72,14 +86,29 @@ func (m module) locate(cache Cache, repository string) (build, error) {
 			b.version = r.Mod.Version
 		}
 	}
-	main, err := os.ReadFile(filepath.Join(b.source, "main.go"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a module of tools has none
-		return b, fmt.Errorf("read main of %s: %w", m.name, err)
+	hash := sha256.New()
+	hash.Write(data)
+	if err := addSources(hash, b.source); err != nil {
+		return b, fmt.Errorf("read sources of %s: %w", m.name, err)
 	}
-	sum := sha256.Sum256(append(data, main...))
-	b.dir = filepath.Join(cache.programs(), fmt.Sprintf("%s-%s-%x", m.name, b.version, sum[:4]))
+	b.dir = filepath.Join(cache.programs(), fmt.Sprintf("%s-%s-%x", m.name, b.version, hash.Sum(nil)[:4]))
 	b.compile = b.goBuild
 	return b, nil
+}
+
+// addSources adds the Go files of a folder, in the order of their names. A module of tools has none.
+func addSources(to io.Writer, dir string) error {
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		_, err = to.Write(data)
+		return err
+	})
 }
 
 func (b build) done() bool {
@@ -127,14 +156,37 @@ func (b build) run(ctx context.Context) error {
 }
 
 func (b build) goBuild(ctx context.Context, out string) error {
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", b.linkerFlags(), "-o", out + "/"}
-	cmd := exec.CommandContext(ctx, "go", append(args, b.packages...)...)
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-modfile", b.modfile, "-tags", b.tags, "-ldflags", b.linkerFlags(), "-o", out + "/"}
+	if output, err := b.goCommand(ctx, append(args, b.packages...)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("compile %s %s: %w\n%s"+
+			"Is there room (3 GiB of memory, 5 GiB where `go env GOCACHE` says)? What is compiled is kept: run it again.",
+			b.title, b.version, err, output)
+	}
+	if b.beside == nil {
+		return nil
+	}
+	return b.beside(ctx, b, out)
+}
+
+func (b build) goCommand(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = b.source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", b.name, err, output)
+	return cmd
+}
+
+// buildPinns compiles the one program of CRI-O that is C: it makes the namespaces of a pod.
+func buildPinns(ctx context.Context, b build, out string) error {
+	dir, err := output(b.goCommand(ctx, "list", "-m", "-f", "{{.Dir}}", b.from))
+	if err != nil {
+		return fmt.Errorf("find source of pinns: %w", err)
 	}
-	return nil
+	sources, err := filepath.Glob(filepath.Join(strings.TrimSpace(dir), "pinns", "src", "*.c"))
+	if err != nil {
+		return err
+	}
+	_, err = output(exec.CommandContext(ctx, "gcc", append([]string{"-std=c99", "-O2", "-o", filepath.Join(out, "pinns")}, sources...)...))
+	return err
 }
 
 func (b build) linkerFlags() string {
