@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// tellEvery is the time between two lines of how far a download is.
-const tellEvery = 5 * time.Second
+// tellDownloads is the time between two lines of how far a download is.
+const tellDownloads = 5 * time.Second
 
 // download fetches the Go modules that the builds need, all at once: compiling fetches one package's after the other's,
 // and on two cores that costs minutes. It says how many there are and how many have come.
@@ -38,9 +38,9 @@ func download(ctx context.Context, p progress, builds []build) error {
 	}
 	p.say("downloading %d Go modules", len(wanted))
 	return p.step("downloaded Go modules", func() error {
-		done := make(chan struct{})
-		defer close(done)
-		go tell(p, wanted, done)
+		defer p.tell(tellDownloads, func() string {
+			return fmt.Sprintf("%d of %d Go modules are there", len(wanted)-left(wanted), len(wanted))
+		})()
 		var group errgroup.Group
 		for _, b := range builds {
 			if !b.done() {
@@ -49,20 +49,6 @@ func download(ctx context.Context, p progress, builds []build) error {
 		}
 		return group.Wait()
 	})
-}
-
-// tell says how far it is until done.
-func tell(p progress, wanted map[string]bool, done <-chan struct{}) {
-	tick := time.NewTicker(tellEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-done:
-			return
-		case <-tick.C:
-			p.say("%d of %d Go modules are there", len(wanted)-left(wanted), len(wanted))
-		}
-	}
 }
 
 // left counts the files that are not there yet. The go command gives a file its name when it is whole.

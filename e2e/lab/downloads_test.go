@@ -100,19 +100,3 @@ func TestDownloadFails(t *testing.T) {
 		}
 	}
 }
-
-func TestCompileFails(t *testing.T) {
-	b, err := corednsModule.locate(Cache(t.TempDir()), newRepository(t, map[string]string{
-		"e2e/lab/build/coredns/go.mod":  "module b\n\ngo 1.26.0\n",
-		"e2e/lab/build/coredns/main.go": "package main\n\nfunc main() { undefined() }\n",
-	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = b.ensure(t.Context(), newProgress(&bytes.Buffer{}))
-	for _, want := range []string{"compile CoreDNS", "undefined", "run it again"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v does not say %q", err, want)
-		}
-	}
-}

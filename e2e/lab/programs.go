@@ -8,9 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/mod/modfile"
 )
@@ -63,7 +61,7 @@ type build struct {
 	source  string
 	version string
 	dir     string
-	compile func(ctx context.Context, out string) error // puts the programs into the folder out
+	compile func(ctx context.Context, p progress, out string) error // puts the programs into the folder out
 }
 
 // locate finds where a module's programs belong in the cache: by version for people, by the hash of what goes into the
@@ -132,16 +130,16 @@ func (b build) ensure(ctx context.Context, p progress) error {
 		return nil
 	}
 	p.say("building %s %s, this once: about %s on two cores", b.title, b.version, b.duration)
-	return p.step("built "+b.title, func() error { return b.run(ctx) })
+	return p.step("built "+b.title, func() error { return b.run(ctx, p) })
 }
 
 // run compiles into a folder beside the final one, which appears with all its programs or not at all.
-func (b build) run(ctx context.Context) error {
+func (b build) run(ctx context.Context, p progress) error {
 	unfinished := b.dir + ".unfinished"
 	if err := errors.Join(os.RemoveAll(unfinished), os.MkdirAll(unfinished, 0o755)); err != nil {
 		return fmt.Errorf("make folder for %s: %w", b.name, err)
 	}
-	if err := b.compile(ctx, unfinished); err != nil {
+	if err := b.compile(ctx, p, unfinished); err != nil {
 		return err
 	}
 	for _, link := range b.links {
@@ -153,54 +151,6 @@ func (b build) run(ctx context.Context) error {
 		return fmt.Errorf("keep programs of %s: %w", b.name, err)
 	}
 	return nil
-}
-
-func (b build) goBuild(ctx context.Context, out string) error {
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-modfile", b.modfile, "-tags", b.tags, "-ldflags", b.linkerFlags(), "-o", out + "/"}
-	if output, err := b.goCommand(ctx, append(args, b.packages...)...).CombinedOutput(); err != nil {
-		return fmt.Errorf("compile %s %s: %w\n%s"+
-			"Is there room (3 GiB of memory, 5 GiB where `go env GOCACHE` says)? What is compiled is kept: run it again.",
-			b.title, b.version, err, output)
-	}
-	if b.beside == nil {
-		return nil
-	}
-	return b.beside(ctx, b, out)
-}
-
-func (b build) goCommand(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = b.source
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
-	return cmd
-}
-
-// buildPinns compiles the one program of CRI-O that is C: it makes the namespaces of a pod.
-func buildPinns(ctx context.Context, b build, out string) error {
-	dir, err := output(b.goCommand(ctx, "list", "-m", "-f", "{{.Dir}}", b.from))
-	if err != nil {
-		return fmt.Errorf("find source of pinns: %w", err)
-	}
-	sources, err := filepath.Glob(filepath.Join(strings.TrimSpace(dir), "pinns", "src", "*.c"))
-	if err != nil {
-		return err
-	}
-	_, err = output(exec.CommandContext(ctx, "gcc", append([]string{"-std=c99", "-O2", "-o", filepath.Join(out, "pinns")}, sources...)...))
-	return err
-}
-
-func (b build) linkerFlags() string {
-	const strip = "-s -w"
-	if b.stamp == nil {
-		return strip
-	}
-	return strip + " " + b.stamp(b.version)
-}
-
-func stampKubernetes(version string) string {
-	number := strings.Split(strings.TrimPrefix(version, "v"), ".")
-	const pkg = "k8s.io/component-base/version"
-	return fmt.Sprintf("-X %s.gitVersion=%s -X %s.gitMajor=%s -X %s.gitMinor=%s", pkg, version, pkg, number[0], pkg, number[1])
 }
 
 // Repository finds the checkout of l2sm that the working directory is in: the lab is built from its sources, and its
