@@ -113,6 +113,10 @@ test-scale: build ## A small scale run: fails where something is left behind or 
 test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong also on the oldest OVN.
 	@e2e/steps.sh test $(TEST_NAME) $(NODES)
 
+.PHONY: test-matrix
+test-matrix: build ## The quick scenarios on several versions of Kubernetes and container runtimes: ROWS=1.34:crio for one.
+	@e2e/matrix.sh $(TEST_NAME)-matrix 2 $(ROWS)
+
 .PHONY: bench
 bench: build ## Measure attach, hot attach, move and a storm on a running local cluster.
 	bin/bench attach --lab $(NAME)
