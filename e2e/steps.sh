@@ -1,16 +1,27 @@
 #!/usr/bin/env bash
 # What make demo, install and test-e2e do, one line and its time for each step.
 #
-#   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES
+#   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES | quick NAME NODES
+#
+# L2SM_KUBERNETES and L2SM_RUNTIME choose what a new cluster runs: the flags
+# --kubernetes and --runtime of `bin/lab up`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 command=$1 name=$2 nodes=${3:-3}
 began=$SECONDS
 patience=${L2SM_LAB_PATIENCE:-1} # see e2e/lab/patience
-overlay=${L2SM_OVERLAY:-manifests/overlays/lab}
+kubernetes=${L2SM_KUBERNETES:-} runtime=${L2SM_RUNTIME:-}
+
+# Before 1.36 the API server has no MutatingAdmissionPolicy.
+case $kubernetes in
+  1.3[2-5]) usual=manifests/overlays/lab-before-1.36 ;;
+  *) usual=manifests/overlays/lab ;;
+esac
+overlay=${L2SM_OVERLAY:-$usual}
 
 lab() { bin/lab --name "$name" "$@"; }
+up() { lab up --nodes "$nodes" ${kubernetes:+--kubernetes "$kubernetes"} ${runtime:+--runtime "$runtime"}; }
 kubectl() { lab kubectl "$@"; }
 say() { printf '%4ds  %s\n' $((SECONDS - began)) "$*"; }
 
@@ -41,8 +52,8 @@ install_l2sm() {
 }
 
 demo() {
-  say "bringing up $nodes nodes; the first time it builds Kubernetes, about 6 minutes on 2 cores"
-  lab up --nodes "$nodes"
+  say "bringing up $nodes nodes; the first time it downloads and builds Kubernetes: 6 to 10 minutes on 2 cores"
+  up
   install_l2sm
   say "two pods on two nodes, on one network: kubectl apply -f examples/ping-pong/..."
   quietly kubectl apply -f examples/ping-pong/network.yaml -f examples/ping-pong/pods.yaml -f examples/ping-pong/outsider.yaml
@@ -107,6 +118,12 @@ test_all() {
   OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
 }
 
+# quick is a fresh cluster and the scenarios of quick.txt.
+quick() {
+  trap 'say "removing the cluster"; lab down' EXIT
+  suite "$OVN_SUITE" ./e2e -run "^($(grep '^Test' e2e/quick.txt | paste -sd '|'))\$"
+}
+
 # uninstall takes l2sm away, and fails where something of it is left on a node.
 uninstall() {
   KUBECTL=$(bin/lab binaries)/kubectl KUBECONFIG=${XDG_CACHE_HOME:-$HOME/.cache}/l2sm/labs/$name/kubeconfig quietly manifests/uninstall/uninstall.sh
@@ -142,7 +159,7 @@ by_chart() {
 suite() {
   export OVN_SUITE=$1
   shift
-  lab up --nodes "$nodes"
+  up
   install_l2sm
   say "running the scenarios"
   L2SM_LAB=$name go test -count=1 -tags e2e -timeout 40m -parallel 4 -v "$@"
@@ -153,5 +170,6 @@ case $command in
   install) install_l2sm ;;
   chart) by_chart ;;
   test) test_all ;;
-  *) echo "usage: $0 demo|install|chart|test NAME [NODES]" >&2; exit 2 ;;
+  quick) quick ;;
+  *) echo "usage: $0 demo|install|chart|test|quick NAME [NODES]" >&2; exit 2 ;;
 esac
