@@ -134,17 +134,18 @@ func (s *settler) networkOf(ctx context.Context, p ovs.Port) (string, error) {
 // plugged into a running pod gets its addresses with its first ones: had the pod
 // sent anything before, Open vSwitch would go on dropping it for up to half a
 // second (ovs-vswitchd.conf.db(5), max-revalidator), and the pod ask for its
-// neighbours again after a second only. An ADD has its pod wait.
+// neighbours again after a second only. An ADD has its pod wait, and announces it;
+// what was plugged in early has its addresses, and is announced here.
 func (s *settler) show(ctx context.Context, p ovs.Port, first bool) error {
 	hot := p.Sandbox.Config == link.HotConfig
-	if first && !hot {
+	if first && !hot && p.Sandbox.Config != link.EarlyConfig {
 		return nil
 	}
 	want, err := s.wanted(p)
 	if err != nil {
 		return err
 	}
-	if first {
+	if first && hot {
 		if err := s.links.Speak(p.Sandbox.Netns, want); err != nil {
 			return err
 		}
@@ -157,17 +158,7 @@ func (s *settler) show(ctx context.Context, p ovs.Port, first bool) error {
 			return err
 		}
 	}
-	return s.steerBeside(ctx, p)
-}
-
-// steerBeside is for a port that has got addresses beside others in its
-// container.
-func (s *settler) steerBeside(ctx context.Context, p ovs.Port) error {
-	ports, err := s.ovs.Ports(ctx)
-	if err != nil || !severalIn(ports, p.Sandbox.Container) {
-		return err
-	}
-	return s.steer(ctx, p.Sandbox)
+	return s.steerSeveral(ctx, p.Sandbox)
 }
 
 // wanted are the addresses that the port's interface should have, by the cache.
