@@ -41,7 +41,10 @@ type state struct {
 	Program    string // this program, as it was when the cluster came up
 	Kubernetes string // folder of the programs of Kubernetes
 	CNI        string // folder of the CNI plugins
-	Complete   bool   // came up to the end
+	Runtime    string // name of the container runtime
+	// Folder of the container runtime's programs; empty for those of the machine.
+	RuntimePrograms string
+	Complete        bool // came up to the end
 }
 
 // ErrNotUp says that there is no cluster of that name.

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,9 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	"l2sm.io/l2sm/e2e/lab/patience"
 )
 
 // requirements are the programs that a lab calls, with the Debian packages that bring them.
@@ -62,24 +58,4 @@ func checkMachine() error {
 		return fmt.Errorf("the lab needs more of Debian: apt-get install -y %s", strings.Join(missing, " "))
 	}
 	return nil
-}
-
-// waitForContainerd waits until a node that was started takes commands.
-func (l *Lab) waitForContainerd(ctx context.Context, n nodePlan) error {
-	ctx, cancel := context.WithTimeout(ctx, patience.Of(time.Minute))
-	defer cancel()
-	for {
-		_, err := l.Node(ctx, n.Name, "ctr", "version")
-		if err == nil {
-			return nil
-		}
-		if _, alive := l.running(n.Namespace, nodeProcess(n)); !alive {
-			return fmt.Errorf("node %q ended, see %s", n.Name, l.path("log", nodeProcess(n)+".log"))
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for containerd on node %q: %w", n.Name, err)
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
 }

@@ -24,7 +24,7 @@ const staticPods = "/var/lib/kubelet/static"
 type nodeSettings struct {
 	Node             nodePlan
 	PKI              string // folder
-	Socket           string // of containerd
+	Socket           string // of the container runtime
 	PauseImage       string
 	DNS              string
 	ResolvConf       string
@@ -38,13 +38,17 @@ type nodeSettings struct {
 // prepareNode writes all that a node reads when it starts.
 func (l *Lab) prepareNode(n nodePlan) error {
 	f := l.folder(n)
+	runtime, err := l.runtime()
+	if err != nil {
+		return err
+	}
 	if err := f.Make(); err != nil {
 		return err
 	}
 	settings := nodeSettings{
 		Node:             n,
 		PKI:              l.path("pki"),
-		Socket:           node.Socket,
+		Socket:           runtime.socket,
 		PauseImage:       pauseImage,
 		DNS:              dnsIP,
 		ResolvConf:       f.Config("resolv.conf"),
@@ -61,7 +65,7 @@ func (l *Lab) prepareNode(n nodePlan) error {
 	// pods hang in Terminating and addresses leak. The delegate is ptp rather than bridge because it routes every
 	// packet through the node, so that a Service's answer passes the rules that asked, also without br_netfilter.
 	files := map[string]string{
-		"containerd.toml": f.Config("containerd.toml"),
+		runtime.config:    f.Config(runtime.config),
 		"kubelet.yaml":    f.Config("kubelet.yaml"),
 		"kube-proxy.yaml": f.Config("kube-proxy.yaml"),
 		"multus.json":     filepath.Join(f.Disk("/etc/cni"), "net.d", "00-multus.conf"),
@@ -86,6 +90,7 @@ func (l *Lab) prepareNode(n nodePlan) error {
 	}
 	return f.WriteConfig(node.Config{
 		Name: n.Name, IP: n.IP, Programs: l.state.Kubernetes, Logs: l.path("log"), API: api, CA: ca,
+		Runtime: runtime.service(l.state.RuntimePrograms, f.Config(runtime.config)),
 	})
 }
 

@@ -19,7 +19,7 @@ func newTestLab(t *testing.T) *Lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Lab{plan: p, dir: t.TempDir(), state: state{Nodes: 2, CNI: t.TempDir(), Kubernetes: "/programs"}}
+	l := &Lab{plan: p, dir: t.TempDir(), state: state{Nodes: 2, CNI: t.TempDir(), Kubernetes: "/programs", Runtime: DefaultRuntime}}
 	if err := os.Mkdir(l.path("pki"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +105,10 @@ func TestPrepareNode(t *testing.T) {
 		want := node.Config{
 			Name: "n2", IP: n.IP, Programs: "/programs", Logs: l.path("log"), API: "https://10.250.0.1:6443",
 			CA: readFile(t, l.path("pki", "ca.crt")),
+			Runtime: node.Runtime{
+				Name: "containerd", Socket: "/run/containerd/containerd.sock",
+				Argv: []string{"containerd", "--config", f.Config("containerd.toml")},
+			},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("configuration of PID 1 (-want +got):\n%s", diff)

@@ -22,15 +22,24 @@ type module struct {
 	packages []string // what to build, `tool` for the tools of go.mod
 	links    []string // names by which the one binary is called
 	duration string   // of a first build, for the user's patience
+	// Linker flags that tell the programs their version, which a build from modules does not know; may be nil.
+	stamp func(version string) string
 }
 
 var (
 	kubernetesModule = module{
 		name: "kubernetes", title: "Kubernetes", from: "k8s.io/kubernetes", packages: []string{"."}, duration: "4 minutes",
+		stamp: stampKubernetes,
 		links: []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"},
 	}
 	cniModule = module{
 		name: "cni", title: "Multus and CNI plugins", from: "gopkg.in/k8snetworkplumbingwg/multus-cni.v4", packages: []string{"tool"}, duration: "1 minute",
+	}
+	containerdModule = module{
+		name: "containerd", title: "containerd 2", from: "github.com/containerd/containerd/v2", packages: []string{"tool"}, duration: "1 minute",
+		stamp: func(version string) string {
+			return "-X github.com/containerd/containerd/v2/version.Version=" + version
+		},
 	}
 	corednsModule = module{
 		name: "coredns", title: "CoreDNS", from: "github.com/coredns/coredns", packages: []string{"."}, duration: "1 minute",
@@ -128,16 +137,18 @@ func (b build) goBuild(ctx context.Context, out string) error {
 	return nil
 }
 
-// linkerFlags strip the programs and tell Kubernetes' own its version, which a build from modules does not know.
 func (b build) linkerFlags() string {
-	flags := "-s -w"
-	if b.name != kubernetesModule.name {
-		return flags
+	const strip = "-s -w"
+	if b.stamp == nil {
+		return strip
 	}
-	number := strings.Split(strings.TrimPrefix(b.version, "v"), ".")
-	const version = "k8s.io/component-base/version"
-	return fmt.Sprintf("%s -X %s.gitVersion=%s -X %s.gitMajor=%s -X %s.gitMinor=%s",
-		flags, version, b.version, version, number[0], version, number[1])
+	return strip + " " + b.stamp(b.version)
+}
+
+func stampKubernetes(version string) string {
+	number := strings.Split(strings.TrimPrefix(version, "v"), ".")
+	const pkg = "k8s.io/component-base/version"
+	return fmt.Sprintf("-X %s.gitVersion=%s -X %s.gitMajor=%s -X %s.gitMinor=%s", pkg, version, pkg, number[0], pkg, number[1])
 }
 
 // Repository finds the checkout of l2sm that the working directory is in: the lab is built from its sources, and its

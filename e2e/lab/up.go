@@ -18,6 +18,7 @@ type Options struct {
 	Repository string // checkout of l2sm
 	Name       string
 	Nodes      int
+	Runtime    string    // one of Runtimes; empty for the default
 	Log        io.Writer // takes a line per step
 }
 
@@ -27,6 +28,13 @@ type Options struct {
 func Up(ctx context.Context, o Options) (*Lab, error) {
 	p := newProgress(o.Log)
 	plan, err := newPlan(o.Name, o.Nodes)
+	if err != nil {
+		return nil, err
+	}
+	if o.Runtime == "" {
+		o.Runtime = DefaultRuntime
+	}
+	runtime, err := runtimeOf(o.Runtime)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +56,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err := p.step("made room", func() error { return remove(o.Cache, o.Name) }); err != nil {
 		return nil, err
 	}
-	l, err = create(ctx, p, o, plan)
+	l, err = create(ctx, p, o, plan, runtime)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +71,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 }
 
 // create makes the cluster's folder, and the programs that it runs.
-func create(ctx context.Context, p progress, o Options, plan plan) (*Lab, error) {
+func create(ctx context.Context, p progress, o Options, plan plan, runtime containerRuntime) (*Lab, error) {
 	kubernetes, err := ensureProgram(ctx, p, kubernetesModule, o)
 	if err != nil {
 		return nil, err
@@ -73,7 +81,12 @@ func create(ctx context.Context, p progress, o Options, plan plan) (*Lab, error)
 		return nil, err
 	}
 	l := &Lab{plan: plan, dir: o.Cache.lab(o.Name)}
-	l.state = state{Nodes: o.Nodes, Program: l.path("lab"), Kubernetes: kubernetes, CNI: cni}
+	l.state = state{Nodes: o.Nodes, Program: l.path("lab"), Kubernetes: kubernetes, CNI: cni, Runtime: o.Runtime}
+	if runtime.module != nil {
+		if l.state.RuntimePrograms, err = ensureProgram(ctx, p, *runtime.module, o); err != nil {
+			return nil, err
+		}
+	}
 	return l, l.makeFolder()
 }
 
@@ -186,7 +199,7 @@ func (l *Lab) startNodes(ctx context.Context, images []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, n := range l.plan.Nodes {
 		group.Go(func() error {
-			if err := l.waitForContainerd(ctx, n); err != nil {
+			if err := l.waitForRuntime(ctx, n); err != nil {
 				return err
 			}
 			for _, file := range images {
@@ -224,6 +237,9 @@ func (l *Lab) repairable() bool {
 func (l *Lab) repair(ctx context.Context, p progress, o Options) error {
 	if l.state.Nodes != o.Nodes {
 		return fmt.Errorf("lab %q is up with %d nodes: take it down to change that", o.Name, l.state.Nodes)
+	}
+	if l.state.Runtime != o.Runtime {
+		return fmt.Errorf("lab %q is up with the container runtime %s: take it down to change that", o.Name, l.state.Runtime)
 	}
 	p.say("lab %q is there, with %d nodes", o.Name, o.Nodes)
 	if err := l.bootControlPlane(ctx, p); err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -67,6 +68,7 @@ func defaultCache() string {
 
 func newUp(f *flags) *cobra.Command {
 	var nodes int
+	var runtime string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring the cluster up; leave it as it is if it is up",
@@ -77,7 +79,7 @@ func newUp(f *flags) *cobra.Command {
 				return err
 			}
 			l, err := lab.Up(cmd.Context(), lab.Options{
-				Cache: lab.Cache(f.cache), Repository: repository, Name: f.name, Nodes: nodes, Log: cmd.OutOrStdout(),
+				Cache: lab.Cache(f.cache), Repository: repository, Name: f.name, Nodes: nodes, Runtime: runtime, Log: cmd.OutOrStdout(),
 			})
 			if err != nil {
 				return err
@@ -87,6 +89,7 @@ func newUp(f *flags) *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&nodes, "nodes", 3, "number of nodes")
+	cmd.Flags().StringVar(&runtime, "runtime", lab.DefaultRuntime, "container runtime: "+strings.Join(lab.Runtimes(), ", "))
 	return cmd
 }
 
