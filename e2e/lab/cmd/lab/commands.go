@@ -69,6 +69,7 @@ func defaultCache() string {
 func newUp(f *flags) *cobra.Command {
 	var nodes int
 	var runtime string
+	var noMultus bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring the cluster up; leave it as it is if it is up",
@@ -79,7 +80,7 @@ func newUp(f *flags) *cobra.Command {
 				return err
 			}
 			l, err := lab.Up(cmd.Context(), lab.Options{
-				Cache: lab.Cache(f.cache), Repository: repository, Name: f.name, Nodes: nodes, Runtime: runtime, Log: cmd.OutOrStdout(),
+				Cache: lab.Cache(f.cache), Repository: repository, Name: f.name, Nodes: nodes, Runtime: runtime, NoMultus: noMultus, Log: cmd.OutOrStdout(),
 			})
 			if err != nil {
 				return err
@@ -90,6 +91,7 @@ func newUp(f *flags) *cobra.Command {
 	}
 	cmd.Flags().IntVar(&nodes, "nodes", 3, "number of nodes")
 	cmd.Flags().StringVar(&runtime, "runtime", lab.DefaultRuntime, "container runtime: "+strings.Join(lab.Runtimes(), ", "))
+	cmd.Flags().BoolVar(&noMultus, "no-multus", false, "leave Multus out: nodes have their main network's plugin alone")
 	return cmd
 }
 
