@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 
@@ -73,8 +74,8 @@ func TestEarly(t *testing.T) {
 	w.network("one")
 	ping, pong := w.sandbox(w.asking("ping", "one"), "c-ping"), w.sandbox(w.asking("pong", "one@data0"), "c-pong")
 	a, b := w.attach(ping.pod, "one", "net1", 1), w.attach(pong.pod, "one", "data0", 2)
-	NewWithT(t).Eventually(func() error { _ = r.Run(ping.early()); return r.Create(ping.early()) }, patience, "10ms").Should(Succeed(), "the caches have it")
-	pong.runs(r)
+	w.cached(r, ping)
+	w.cached(r, pong)
 	for s, iface := range map[*sandbox]string{ping: "net1", pong: "data0"} {
 		is, err := link.Inspect(s.netns, iface)
 		if err != nil || is.MTU != 1442 || len(is.Addresses) != 2 {
@@ -102,7 +103,7 @@ func TestWaitingPodDelaysNoOther(t *testing.T) {
 	w.network("one")
 	waits, other := w.sandbox(w.asking("waits", "one"), "c-waits"), w.sandbox(w.asking("other", "one"), "c-other")
 	w.attach(other.pod, "one", "net1", 2)
-	NewWithT(t).Eventually(func() error { _ = r.Run(other.early()); return r.Create(other.early()) }, patience, "10ms").Should(Succeed(), "the caches have it")
+	w.cached(r, other)
 
 	for n := range 5 {
 		began := time.Now()
@@ -134,4 +135,164 @@ func TestWaitingPodDelaysNoOther(t *testing.T) {
 	}
 	transfer(t, waits, other, "10.0.0.2")
 	w.becomes(a, "True Ready", "it is attached")
+}
+
+// Multus' ADD comes first, and keeps what it made until its DEL.
+func TestEarlyBesideMultus(t *testing.T) {
+	w, r := startEarly(t)
+	w.network("one")
+	pod := w.pod("ping", "one")
+	a := w.attach(pod, "one", "net1", 1)
+	s := w.sandbox(pod, "c1")
+	s.add()
+	made := w.Ctl("get", "interface", w.Ports()[0], "_uuid", "external_ids:l2sm.io/config")
+	s.runs(r)
+	if is := w.Ctl("get", "interface", w.Ports()[0], "_uuid", "external_ids:l2sm.io/config"); is != made {
+		t.Errorf("the ADD's port was %s and is %s", made, is)
+	}
+	w.becomes(a, "True Ready", "it is attached")
+	if err := r.Remove(s.early()); err != nil {
+		t.Error(err)
+	}
+	if len(w.Ports()) != 1 {
+		t.Error("what an ADD made goes with its DEL")
+	}
+	s.ok("DEL")
+	w.nothingLeft("the DEL came")
+}
+
+// Flows may come after the half second that a starting pod waits for them.
+func TestEarlyFlowsComeLate(t *testing.T) {
+	w, r := startEarly(t)
+	w.network("one")
+	ping, pong := w.sandbox(w.asking("ping", "one"), "c-ping"), w.sandbox(w.asking("pong", "one"), "c-pong")
+	w.attach(pong.pod, "one", "net1", 2)
+	a := w.attachment(ping.pod, "one", "net1", 1)
+	w.create(a)
+	w.grant(a) // and the controller is slow with the port
+	w.cached(r, pong)
+	w.cached(r, ping)
+	s := w.sandbox(ping.pod, "c-again") // the kubelet made its sandbox again
+	began := time.Now()
+	s.runs(r)
+	if took, most := time.Since(began), 500*time.Millisecond+prompt; took < 400*time.Millisecond || took > most {
+		t.Errorf("a pod whose flows are late starts after %v, want half a second and at most %v", took, most)
+	}
+	if is, err := link.Inspect(s.netns, "net1"); err != nil || len(is.Addresses) != 2 {
+		t.Errorf("it starts with %+v (error %v)", is, err)
+	}
+	s.is(true)
+	NewWithT(t).Consistently(w.ready(a), "200ms", "20ms").ShouldNot(ContainSubstring("True"))
+	w.logicalPort(a)
+	w.accept(a)
+	w.becomes(a, "True Ready", "its flows are installed")
+	transfer(t, s, pong, "10.0.0.2")
+}
+
+// cached waits until the agent knows the sandbox's pod and attachments, and has it
+// attached.
+func (w *world) cached(r *nritest.Runtime, s *sandbox) {
+	w.t.Helper()
+	if err := r.Run(s.early()); err != nil {
+		w.t.Fatal(err)
+	}
+	NewWithT(w.t).Eventually(func() error { return r.Create(s.early()) }, patience, "10ms").Should(Succeed(), "the caches have it")
+}
+
+// Without the agent no pod waits, and it is attached late.
+func TestEarlyWithoutAgent(t *testing.T) {
+	w, r := startEarly(t)
+	w.network("one")
+	runs, bare := w.sandbox(w.asking("runs", "one"), "c-runs"), w.sandbox(w.asking("bare", "one"), "c-bare")
+	a, b := w.attach(runs.pod, "one", "net1", 1), w.attach(bare.pod, "one", "net1", 2)
+	w.stopAgent()
+	NewWithT(t).Eventually(func() int { _ = r.Run(nri.Sandbox{ID: "other"}); return r.Plugins() }, patience, "10ms").Should(BeZero())
+	runs.runs(r)
+	runs.is(true)
+	if err := r.Run(bare.early()); err != nil {
+		t.Fatal(err)
+	}
+	bare.is(true)
+	w.nothingLeft("no agent, no interface")
+
+	w.startEarlyAgent(r)
+	w.becomes(a, "True Ready", "a pod that runs is attached as such")
+	NewWithT(t).Consistently(bare.missing("net1"), "200ms", "20ms").Should(BeTrue(), "a sandbox without containers waits for them")
+	if err := r.Create(bare.early()); err != nil {
+		t.Error(err)
+	}
+	w.becomes(b, "True Ready", "its container asked")
+	transfer(t, runs, bare, "10.0.0.2")
+}
+
+func TestEarlyRuntimeRestarts(t *testing.T) {
+	w, r := startEarly(t)
+	w.network("one")
+	waits, next := w.sandbox(w.asking("waits", "one"), "c-waits"), w.sandbox(w.asking("next", "one"), "c-next")
+	if err := r.Run(waits.early()); err != nil {
+		t.Fatal(err)
+	}
+	waits.is(true)
+	a := w.attach(waits.pod, "one", "net1", 1)
+	w.attach(next.pod, "one", "net1", 2)
+	r.Stop()
+	w.becomes(a, "True Ready", "no container will ask any more: it is attached as one that runs")
+	r.Serve()
+	w.told(r)
+	next.runs(r)
+	transfer(t, next, waits, "10.0.0.1")
+}
+
+// The pause process died: there is a new sandbox, and no CNI plugin of ours.
+func TestEarlySandboxIsReplaced(t *testing.T) {
+	w, r := startEarly(t)
+	w.network("one")
+	first := w.sandbox(w.asking("ping", "one"), "c1")
+	a := w.attach(first.pod, "one", "net1", 1)
+	w.cached(r, first)
+	second := w.sandbox(first.pod, "c2")
+	nstest.RemoveNS(t, first.netns)
+	if err := r.Remove(first.early()); err != nil {
+		t.Error(err)
+	}
+	second.runs(r)
+	if diff := cmp.Diff([]string{link.HostName("c2", "net1")}, w.Ports()); diff != "" {
+		t.Errorf("ports after the sandbox was made again (-want +got):\n%s", diff)
+	}
+	second.is(true)
+	w.becomes(a, "True Ready", "the new sandbox has it")
+}
+
+// What a user wrote is an error of the pod's containers alone, as is what the node
+// lacks.
+func TestEarlyRefusesContainers(t *testing.T) {
+	cases := map[string]struct {
+		networks string
+		before   func(*world)
+		says     string
+	}{
+		"Syntax":   {"[{", func(*world) {}, "annotation l2sm.io/networks"},
+		"TooMany":  {strings.Repeat("one,", 70) + "one", func(*world) {}, "annotation l2sm.io/networks"},
+		"Database": {"one", func(w *world) { w.StopServer() }, "not connected"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w, r := startEarly(t)
+			w.network("one")
+			s := w.sandbox(w.asking("ping", tc.networks), "c1")
+			tc.before(w)
+			if err := r.Run(s.early()); err != nil {
+				t.Errorf("its sandbox fails: %v", err)
+			}
+			NewWithT(t).Eventually(func() string {
+				if err := r.Create(s.early()); err != nil {
+					return err.Error()
+				}
+				return "no error"
+			}, patience, "10ms").Should(ContainSubstring(tc.says))
+			if !s.missing(s.ifname)() {
+				t.Error("it has an interface")
+			}
+		})
+	}
 }
