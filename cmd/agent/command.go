@@ -3,9 +3,7 @@ package main
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -79,7 +77,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.agent.RefusalFile, "refusal-file", "/run/openvswitch/refusal", "where ovn-node's checks say why it does not start on this node: one line, a reason and a message")
 	flags.StringVar(&o.agent.CRI, "cri-endpoint", os.Getenv("CRI_ENDPOINT"),
 		"socket of the container runtime, such as unix:///run/containerd/containerd.sock; the first that exists of "+strings.Join(cri.Sockets, ", ")+" if empty (environment: CRI_ENDPOINT)")
-	flags.StringVar(&o.agent.AttachBy, "attach-by", cmp.Or(os.Getenv("ATTACH_BY"), agent.AttachAuto),
+	flags.StringVar((*string)(&o.agent.AttachBy), "attach-by", cmp.Or(os.Getenv("ATTACH_BY"), string(v1alpha1.AttachAuto)),
 		"how pods get their interfaces before they start: auto (the container runtime tells of them by NRI, where it does, for what Multus has not attached), nri (the same without Multus: a node whose runtime does not has a condition that says so) or multus (environment: ATTACH_BY)")
 	flags.StringVar(&o.agent.NRISocket, "nri-socket", nri.Socket, "Unix socket on which the container runtime takes NRI plugins")
 	flags.StringVar(&o.agent.SysctlRoot, "sysctl-root", "/proc/sys", "where /proc/sys is writable; an unprivileged container's own is not")
@@ -98,8 +96,8 @@ func (o options) check() error {
 	if o.agent.Node == "" {
 		return errors.New("--node-name is missing: say which Kubernetes node this is")
 	}
-	if ways := []string{agent.AttachAuto, agent.AttachNRI, agent.AttachMultus}; !slices.Contains(ways, o.agent.AttachBy) {
-		return fmt.Errorf("--attach-by=%s: want one of %s", o.agent.AttachBy, strings.Join(ways, ", "))
+	if err := o.agent.AttachBy.Check(); err != nil {
+		return err
 	}
 	_, err := v1alpha1.MaxMTU(o.agent.UnderlayMTU, corev1.IPv4Protocol) // over IPv6 the controller's check is the narrower one
 	return err

@@ -39,8 +39,8 @@ type Config struct {
 	// OVSDB is the endpoint of Open vSwitch's database, such as
 	// unix:/run/openvswitch/db.sock.
 	OVSDB string
-	// AttachBy is AttachAuto, AttachNRI or AttachMultus.
-	AttachBy string
+	// AttachBy is how pods get their interfaces before they start.
+	AttachBy v1alpha1.AttachBy
 	// NRISocket is where the container runtime listens for plugins.
 	NRISocket string
 	// UnderlayMTU is the cluster's, in bytes.

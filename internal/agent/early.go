@@ -9,22 +9,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/nri"
 	"l2sm.io/l2sm/internal/ovs"
-)
-
-// How pods get their interfaces before their containers start.
-const (
-	// AttachAuto has the runtime tell of pods where it can (internal/nri), for what
-	// Multus has not attached by then.
-	AttachAuto = "auto"
-	// AttachNRI is AttachAuto in a cluster without another way: a runtime that
-	// does not tell is a problem of the node.
-	AttachNRI = "nri"
-	// AttachMultus leaves it to Multus alone.
-	AttachMultus = "multus"
 )
 
 // early attaches the pods of which the runtime tells, before their containers
@@ -45,7 +34,7 @@ func newEarly(a *Agent) *early { return &early{Agent: a, log: a.log.WithName("nr
 
 // run works until ctx ends.
 func (e *early) run(ctx context.Context) error {
-	if e.config.AttachBy == AttachMultus {
+	if e.config.AttachBy == v1alpha1.AttachMultus {
 		return nil
 	}
 	return nri.Follow(ctx, e.config.NRISocket, e.log, e)

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 
+	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/agent"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/link/nstest"
@@ -34,7 +35,7 @@ func startEarly(t *testing.T) (*world, *nritest.Runtime) {
 
 func (w *world) startEarlyAgent(r *nritest.Runtime) {
 	w.t.Helper()
-	w.startAgent(func(c *agent.Config) { c.AttachBy, c.NRISocket = agent.AttachAuto, r.Socket() })
+	w.startAgent(func(c *agent.Config) { c.AttachBy, c.NRISocket = v1alpha1.AttachAuto, r.Socket() })
 	w.told(r)
 }
 

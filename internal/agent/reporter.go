@@ -45,7 +45,7 @@ const nameTakenBy = name + "-name"
 
 func newReporter(a *Agent) *reporter {
 	r := &reporter{Agent: a}
-	r.told = nodeView{name: a.config.Node, bootID: a.config.bootID, kernel: kernelRelease(), agent: a.config.Version, underlayMTU: int(a.config.UnderlayMTU), nriOnly: a.config.AttachBy == AttachNRI}
+	r.told = nodeView{name: a.config.Node, bootID: a.config.bootID, kernel: kernelRelease(), agent: a.config.Version, underlayMTU: int(a.config.UnderlayMTU), nriOnly: a.config.AttachBy == v1alpha1.AttachNRI}
 	if r.told.bootID == "" {
 		r.told.bootID = bootID()
 	}
