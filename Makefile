@@ -113,6 +113,10 @@ test-scale: build ## A small scale run: fails where something is left behind or 
 test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong also on the oldest OVN.
 	@e2e/steps.sh test $(TEST_NAME) $(NODES)
 
+.PHONY: test-nri
+test-nri: build ## The quick scenarios without Multus, by the NRI of containerd 2: a part of test-e2e.
+	@e2e/steps.sh test-nri $(TEST_NAME)
+
 .PHONY: bench
 bench: build ## Measure attach, hot attach, move and a storm on a running local cluster.
 	bin/bench attach --lab $(NAME)

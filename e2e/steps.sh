@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What make demo, install and test-e2e do, one line and its time for each step.
 #
-#   steps.sh demo NAME NODES | install NAME | test NAME NODES
+#   steps.sh demo NAME NODES | install NAME | test NAME NODES | test-nri NAME
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +9,8 @@ command=$1 name=$2 nodes=${3:-3}
 began=$SECONDS
 patience=${L2SM_LAB_PATIENCE:-1} # see e2e/lab/patience
 overlay=${L2SM_OVERLAY:-manifests/overlays/lab}
+tags=e2e
+up=() # further options of lab up
 
 lab() { bin/lab --name "$name" "$@"; }
 kubectl() { lab kubectl "$@"; }
@@ -101,9 +103,20 @@ test_all() {
   bin/soak --lab "$name" --operations 200 --kill-every 8s
   say "uninstalling"
   uninstall
+  lab down
+  without_multus
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
   lab down
   OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
+}
+
+# The scenarios that run without Multus, where the container runtime tells the agent of pods.
+quick='TestNRI|TestPingPong|TestHotAttachBy(Object|Annotation)$|TestMove$|TestSandboxIsRecreated|TestPodWaitsForItsNetwork|TestLinkLocalAddress|TestTwoInterfaces'
+
+without_multus() {
+  say "again without Multus, on containerd 2: the quick scenarios, and those of NRI"
+  local nodes=2 overlay=manifests/overlays/nri tags=e2e,nri up=(--runtime containerd-2 --no-multus) # suite reads them
+  suite "$OVN_SUITE" ./e2e -run "$quick"
 }
 
 # uninstall takes l2sm away, and fails where something of it is left on a node.
@@ -124,15 +137,16 @@ uninstall() {
 suite() {
   export OVN_SUITE=$1
   shift
-  lab up --nodes "$nodes"
+  lab up --nodes "$nodes" "${up[@]}"
   install_l2sm
   say "running the scenarios"
-  L2SM_LAB=$name go test -count=1 -tags e2e -timeout 40m -parallel 4 -v "$@"
+  L2SM_LAB=$name go test -count=1 -tags "$tags" -timeout 40m -parallel 4 -v "$@"
 }
 
 case $command in
   demo) demo ;;
+  test-nri) trap 'say "removing the test cluster"; lab down' EXIT; without_multus ;;
   install) install_l2sm ;;
   test) test_all ;;
-  *) echo "usage: $0 demo|install|test NAME [NODES]" >&2; exit 2 ;;
+  *) echo "usage: $0 demo|install|test|test-nri NAME [NODES]" >&2; exit 2 ;;
 esac
