@@ -117,6 +117,10 @@ test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong als
 test-nri: build ## The quick scenarios without Multus, by the NRI of containerd 2: a part of test-e2e.
 	@e2e/steps.sh test-nri $(TEST_NAME)
 
+.PHONY: test-matrix
+test-matrix: build ## The quick scenarios on several versions of Kubernetes and container runtimes: ROWS=1.34:crio for one.
+	@e2e/matrix.sh $(TEST_NAME)-matrix 2 $(ROWS)
+
 .PHONY: bench
 bench: build ## Measure attach, hot attach, move and a storm on a running local cluster.
 	bin/bench attach --lab $(NAME)

@@ -1,18 +1,27 @@
 #!/usr/bin/env bash
 # What make demo, install and test-e2e do, one line and its time for each step.
 #
-#   steps.sh demo NAME NODES | install NAME | test NAME NODES | test-nri NAME
+#   steps.sh demo NAME NODES | install NAME | test NAME NODES | quick NAME NODES | test-nri NAME
+#
+# L2SM_KUBERNETES and L2SM_RUNTIME choose what a new cluster runs: the flags
+# --kubernetes and --runtime of `bin/lab up`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 command=$1 name=$2 nodes=${3:-3}
 began=$SECONDS
 patience=${L2SM_LAB_PATIENCE:-1} # see e2e/lab/patience
-overlay=${L2SM_OVERLAY:-manifests/overlays/lab}
-tags=e2e
-up=() # further options of lab up
+kubernetes=${L2SM_KUBERNETES:-} runtime=${L2SM_RUNTIME:-} no_multus=false tags=e2e
+
+# Before 1.36 the API server has no MutatingAdmissionPolicy.
+case $kubernetes in
+  1.3[2-5]) usual=manifests/overlays/lab-before-1.36 ;;
+  *) usual=manifests/overlays/lab ;;
+esac
+overlay=${L2SM_OVERLAY:-$usual}
 
 lab() { bin/lab --name "$name" "$@"; }
+up() { lab up --nodes "$nodes" ${kubernetes:+--kubernetes "$kubernetes"} ${runtime:+--runtime "$runtime"} --no-multus="$no_multus"; }
 kubectl() { lab kubectl "$@"; }
 say() { printf '%4ds  %s\n' $((SECONDS - began)) "$*"; }
 
@@ -43,8 +52,8 @@ install_l2sm() {
 }
 
 demo() {
-  say "bringing up $nodes nodes; the first time it builds Kubernetes, about 6 minutes on 2 cores"
-  lab up --nodes "$nodes"
+  say "bringing up $nodes nodes; the first time it downloads and builds Kubernetes: 6 to 10 minutes on 2 cores"
+  up
   install_l2sm
   say "two pods on two nodes, on one network: kubectl apply -f examples/ping-pong/..."
   quietly kubectl apply -f examples/ping-pong/network.yaml -f examples/ping-pong/pods.yaml -f examples/ping-pong/outsider.yaml
@@ -103,6 +112,7 @@ test_all() {
   bin/soak --lab "$name" --operations 200 --kill-every 8s
   say "uninstalling"
   uninstall
+  say "again without Multus"
   lab down
   without_multus
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
@@ -110,13 +120,19 @@ test_all() {
   OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
 }
 
-# The scenarios that run without Multus, where the container runtime tells the agent of pods.
-quick='TestNRI|TestPingPong|TestHotAttachBy(Object|Annotation)$|TestMove$|TestSandboxIsRecreated|TestPodWaitsForItsNetwork|TestLinkLocalAddress|TestTwoInterfaces'
+# scenarios FILE: the tests that it names, as go test takes them.
+scenarios() { echo "^($(grep '^Test' "$1" | paste -sd '|'))\$"; }
 
+# quick is a fresh cluster and the scenarios of quick.txt.
+quick() {
+  trap 'say "removing the cluster"; lab down' EXIT
+  suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick.txt)"
+}
+
+# without_multus is two fresh nodes whose runtime tells the agent of pods, and the scenarios of quick-nri.txt.
 without_multus() {
-  say "again without Multus, on containerd 2: the quick scenarios, and those of NRI"
-  local nodes=2 overlay=manifests/overlays/nri tags=e2e,nri up=(--runtime containerd-2 --no-multus) # suite reads them
-  suite "$OVN_SUITE" ./e2e -run "$quick"
+  local nodes=2 runtime=containerd-2 no_multus=true overlay=manifests/overlays/nri tags=e2e,nri
+  suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick-nri.txt)"
 }
 
 # uninstall takes l2sm away, and fails where something of it is left on a node.
@@ -137,7 +153,7 @@ uninstall() {
 suite() {
   export OVN_SUITE=$1
   shift
-  lab up --nodes "$nodes" "${up[@]}"
+  up
   install_l2sm
   say "running the scenarios"
   L2SM_LAB=$name go test -count=1 -tags "$tags" -timeout 40m -parallel 4 -v "$@"
@@ -148,5 +164,6 @@ case $command in
   test-nri) trap 'say "removing the test cluster"; lab down' EXIT; without_multus ;;
   install) install_l2sm ;;
   test) test_all ;;
-  *) echo "usage: $0 demo|install|test|test-nri NAME [NODES]" >&2; exit 2 ;;
+  quick) quick ;;
+  *) echo "usage: $0 demo|install|test|quick|test-nri NAME [NODES]" >&2; exit 2 ;;
 esac

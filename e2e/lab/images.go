@@ -3,15 +3,12 @@ package lab
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"l2sm.io/l2sm/e2e/lab/image"
 )
@@ -181,34 +178,4 @@ func (i Images) product() recipe {
 		ref: "localhost/l2sm:dev", checkout: i.Repository,
 		layer: func(_ context.Context, out string) error { return image.Files(out, files) },
 	}
-}
-
-// Load imports an image file into every node.
-func (l *Lab) Load(ctx context.Context, file string) error {
-	var group errgroup.Group
-	for _, n := range l.plan.Nodes {
-		group.Go(func() error { return l.loadInto(ctx, n, file) })
-	}
-	return group.Wait()
-}
-
-func (l *Lab) loadInto(ctx context.Context, n nodePlan, file string) error {
-	in, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	r, err := l.runtime()
-	if err != nil {
-		return err
-	}
-	cmd, err := l.NodeCommand(ctx, n.Name, r.call(l.state.RuntimePrograms, r.load)...)
-	if err != nil {
-		return err
-	}
-	cmd.Stdin = in
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("load image %q into node %q: %w", file, n.Name, errors.Join(err, errors.New(string(output))))
-	}
-	return nil
 }

@@ -40,6 +40,7 @@ type state struct {
 	Nodes      int
 	Program    string // this program, as it was when the cluster came up
 	Kubernetes string // folder of the programs of Kubernetes
+	Version    string // of Kubernetes
 	CNI        string // folder of the CNI plugins
 	Runtime    string // name of the container runtime
 	// Folder of the container runtime's programs; empty for those of the machine.

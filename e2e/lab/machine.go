@@ -27,8 +27,8 @@ const inotifyInstances = 1024
 
 const inotifyLimit = "/proc/sys/fs/inotify/max_user_instances"
 
-func prepareMachine(p progress) error {
-	if err := checkMachine(); err != nil {
+func prepareMachine(p progress, runtime containerRuntime) error {
+	if err := checkMachine(runtime); err != nil {
 		return err
 	}
 	limit, err := os.ReadFile(inotifyLimit)
@@ -43,14 +43,16 @@ func prepareMachine(p progress) error {
 }
 
 // checkMachine says what the machine lacks before anything is begun.
-func checkMachine() error {
+func checkMachine(runtime containerRuntime) error {
 	if os.Getuid() != 0 {
 		return errors.New("a lab needs root: it makes namespaces, mounts and control groups")
 	}
 	var missing []string
-	for program, pkg := range requirements {
-		if _, err := exec.LookPath(program); err != nil && !slices.Contains(missing, pkg) {
-			missing = append(missing, pkg)
+	for _, needs := range []map[string]string{requirements, runtime.needs} {
+		for program, pkg := range needs {
+			if _, err := exec.LookPath(program); err != nil && !slices.Contains(missing, pkg) {
+				missing = append(missing, pkg)
+			}
 		}
 	}
 	if len(missing) > 0 {

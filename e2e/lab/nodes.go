@@ -32,6 +32,8 @@ type nodeSettings struct {
 	ProxyKubeconfig  string
 	MultusKubeconfig string
 	StaticPods       string // folder
+	RuntimePrograms  string // folder; empty for those of the machine
+	SignaturePolicy  string // which images CRI-O takes
 	MTU              int
 }
 
@@ -56,6 +58,8 @@ func (l *Lab) prepareNode(n nodePlan) error {
 		ProxyKubeconfig:  l.path("pki", "kube-proxy.kubeconfig"),
 		MultusKubeconfig: l.path("pki", "multus.kubeconfig"),
 		StaticPods:       staticPods,
+		RuntimePrograms:  l.state.RuntimePrograms,
+		SignaturePolicy:  f.Config("policy.json"),
 		MTU:              mainMTU,
 	}
 	if err := os.MkdirAll(f.Disk(staticPods), 0o755); err != nil {
@@ -63,6 +67,7 @@ func (l *Lab) prepareNode(n nodePlan) error {
 	}
 	files := map[string]string{
 		runtime.config:    f.Config(runtime.config),
+		"policy.json":     settings.SignaturePolicy,
 		"kubelet.yaml":    f.Config("kubelet.yaml"),
 		"kube-proxy.yaml": f.Config("kube-proxy.yaml"),
 	}

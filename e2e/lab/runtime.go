@@ -24,6 +24,8 @@ type containerRuntime struct {
 	argv   []string
 	ask    []string // a call that succeeds as soon as it takes commands
 	load   []string // reads an image file from standard input and makes it known to the kubelet
+	// Programs of the machine that it needs, with the Debian packages that bring them.
+	needs map[string]string
 }
 
 // runtimes are the container runtimes that a cluster may have, by their names for people.
@@ -36,6 +38,12 @@ var runtimes = map[string]containerRuntime{
 		module: &containerdModule,
 		socket: "/run/containerd/containerd.sock", config: "containerd-2.toml", argv: []string{"containerd", "--config"},
 		ask: []string{"ctr", "version"}, load: []string{"ctr", "--namespace", "k8s.io", "images", "import", "-"},
+	},
+	"crio": {
+		module: &crioModule,
+		socket: "/run/crio/crio.sock", config: "crio.toml", argv: []string{"crio", "--config-dir", "", "--config"},
+		ask: []string{"crio", "status", "--socket", "/run/crio/crio.sock", "info"}, load: []string{"load", "/var/lib/containers/storage", "/run/containers/storage"},
+		needs: map[string]string{"conmon": "conmon", "gcc": "gcc"},
 	},
 }
 

@@ -15,7 +15,7 @@ import (
 // tmpfs, empty after each start of the node as after a boot.
 var private = []string{
 	"/etc/cni", "/opt/cni",
-	"/var/lib/cni", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/l2sm",
+	"/var/lib/cni", "/var/lib/containerd", "/var/lib/containers", "/var/lib/crio", "/var/lib/kubelet", "/var/lib/l2sm",
 	"/var/log/containers", "/var/log/pods",
 }
 
