@@ -131,7 +131,7 @@ quick() {
 
 # without_multus is two fresh nodes whose runtime tells the agent of pods, and the scenarios of quick-nri.txt.
 without_multus() {
-  local nodes=2 runtime=containerd-2 no_multus=true overlay=manifests/overlays/nri tags=e2e,nri
+  local nodes=2 runtime=${runtime:-containerd-2} no_multus=true overlay=manifests/overlays/nri tags=e2e,nri
   suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick-nri.txt)"
 }
 
