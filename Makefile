@@ -74,7 +74,7 @@ generate: ## Generate CRDs, RBAC, deep copies, OVSDB models and the API referenc
 
 .PHONY: check-generate
 check-generate: generate ## Fail where generated files are not what generate makes.
-	git diff --exit-code -- apis manifests ovn internal docs
+	git diff --exit-code -- apis charts manifests ovn internal docs
 
 .PHONY: lint
 lint: ## Run golangci-lint, shellcheck and gofmt over everything.
@@ -95,7 +95,7 @@ test: ## Everything, as CI does, with the time of each part.
 
 .PHONY: test-unit
 test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
-	go test ./apis/... ./controllers/... ./docs/... ./internal/... ./ovn/... ./cmd/... ./e2e/...
+	go test ./apis/... ./charts/... ./controllers/... ./docs/... ./internal/... ./ovn/... ./cmd/... ./e2e/...
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).

@@ -26,6 +26,7 @@ type L2NetworkStatusReconciler struct {
 	Recorder  events.EventRecorder
 	placement *placement
 	ports     *ports
+	policy    *podPolicy
 }
 
 // +kubebuilder:rbac:groups=l2sm.io,resources=l2networks,verbs=get;list;watch
@@ -65,6 +66,8 @@ type reportFacts struct {
 	ports int
 	// overlaps are what of the cluster has the network's addresses too.
 	overlaps []overlap.Overlap
+	// policy is what is known of the policy that has pods attached as they start.
+	policy policyState
 	// users are the members that a deletion waits for.
 	users []string
 }
@@ -79,6 +82,7 @@ func (r *L2NetworkStatusReconciler) gather(network *v1alpha1.L2Network) (reportF
 	}
 	f := reportFacts{Report: r.placement.ledger.Judge(network), program: written, ports: r.ports.count(key)}
 	f.overlaps = r.placement.ranges.now().Find(network)
+	f.policy = r.policy.now()
 	if !network.DeletionTimestamp.IsZero() {
 		f.users = r.placement.ledger.Members(key)
 	}
@@ -112,6 +116,15 @@ func networkStatus(network *v1alpha1.L2Network, f reportFacts, maxMTU int32) v1a
 		conditions = append(conditions, v1alpha1.NetworkOverlaps(f.overlaps[0].Reason(), overlap.Describe(f.overlaps)))
 	} else {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionOverlaps)
+	}
+	switch f.policy {
+	case policyUnknown: // what was found before a restart stays
+	case policyThere:
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionAttachedLate)
+	case policyMissing:
+		conditions = append(conditions, v1alpha1.PolicyMissing())
+	case policyNotServed:
+		conditions = append(conditions, v1alpha1.NoMutatingPolicies())
 	}
 	for _, c := range conditions {
 		c.ObservedGeneration = network.Generation

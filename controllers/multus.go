@@ -47,7 +47,7 @@ const multusCRD = "network-attachment-definitions.k8s.cni.cncf.io"
 
 // watchMultus lists and watches that one CustomResourceDefinition, which is all
 // that the controller may read of them.
-func watchMultus(config *rest.Config) (cache.ListerWatcher, error) {
+func watchMultus(config *rest.Config) (*cache.ListWatch, error) {
 	c, err := metadata.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("make a metadata client: %w", err)

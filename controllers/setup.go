@@ -46,7 +46,7 @@ type Config struct {
 // Setup adds all controllers to the manager.
 func Setup(mgr ctrl.Manager, c Config) error {
 	s := newSetup(mgr, c)
-	for _, add := range []func() error{s.network, s.status, s.attachment, s.node, s.networkStatus, s.overlaps, s.identities} {
+	for _, add := range []func() error{s.network, s.status, s.attachment, s.node, s.networkStatus, s.overlaps, s.podPolicy, s.identities} {
 		if err := add(); err != nil {
 			return err
 		}
@@ -76,11 +76,12 @@ type setup struct {
 	config                          Config
 	placement                       *placement
 	networks, attachments, statuses *wakeups
-	authorities                     *wakeups
+	authorities, policies           *wakeups
 	ports                           *ports
 	names                           *interfaceNames
 	stages                          *stages
 	memory                          *memory
+	policy                          *podPolicy
 }
 
 // countsLater is how long a network's count of attachments may be behind: what
@@ -90,8 +91,9 @@ const countsLater = 200 * time.Millisecond
 func newSetup(mgr ctrl.Manager, c Config) setup {
 	s := setup{
 		mgr: mgr, config: c,
-		networks: &wakeups{}, attachments: &wakeups{}, statuses: &wakeups{}, authorities: &wakeups{},
+		networks: &wakeups{}, attachments: &wakeups{}, statuses: &wakeups{}, authorities: &wakeups{}, policies: &wakeups{},
 		ports: newPorts(), names: &interfaceNames{}, stages: newStages(), memory: newMemory(tuneGC, debug.FreeOSMemory),
+		policy: &podPolicy{},
 	}
 	ranges := newClusterRanges(mgr.GetClient(), mgr.GetRESTMapper())
 	cluster := admission.Cluster{MaxMTU: c.MaxMTU}
@@ -175,7 +177,7 @@ func (s *setup) network() error {
 func (s *setup) status() error {
 	r := &L2NetworkStatusReconciler{
 		Client: s.mgr.GetClient(), Recorder: s.mgr.GetEventRecorder(fieldOwner),
-		placement: s.placement, ports: s.ports,
+		placement: s.placement, ports: s.ports, policy: s.policy,
 	}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2networkstatus").
 		For(&v1alpha1.L2Network{}, builder.WithPredicates(networkChanges)).

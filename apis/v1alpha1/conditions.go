@@ -24,6 +24,10 @@ const (
 	// ConditionOverlaps: a subnet of an L2Network is the cluster's too. It is there
 	// only as long as it is so.
 	ConditionOverlaps = "Overlaps"
+	// ConditionAttachedLate: pods that ask for an L2Network by l2sm's annotation get
+	// their interface once they run, and not as they start. It is there only as
+	// long as it is so.
+	ConditionAttachedLate = "AttachedLate"
 	// ConditionNodeReady: the node of an L2Attachment that is not wired. It is there
 	// only as long as the node is not Ready.
 	ConditionNodeReady = "NodeReady"
@@ -68,6 +72,16 @@ const (
 	ReasonOverlapsPods     = "OverlapsPods"
 	ReasonOverlapsNodes    = "OverlapsNodes"
 )
+
+// Reasons of condition AttachedLate.
+const (
+	ReasonNoMutatingPolicies = "NoMutatingPolicies"
+	ReasonPolicyMissing      = "PolicyMissing"
+)
+
+// PodNetworksPolicy is the MutatingAdmissionPolicy, and its binding, that has
+// Multus attach pods that carry l2sm's annotation as they start.
+const PodNetworksPolicy = "l2sm-pod-networks"
 
 // Condition types of an L2Node beside Ready. Each is there only as long as the
 // problem is.
@@ -133,6 +147,22 @@ func NetworkOverlaps(reason, overlaps string) metav1.Condition {
 func NetworkOverlapRefused(reason, overlaps string) metav1.Condition {
 	return condition(ConditionAccepted, metav1.ConditionFalse, reason, overlaps+"; REFUSE_OVERLAPS refuses that: create the network with another subnet")
 }
+
+// NoMutatingPolicies says that the API server can't have the policy that has pods
+// attached as they start.
+func NoMutatingPolicies() metav1.Condition {
+	return condition(ConditionAttachedLate, metav1.ConditionTrue, ReasonNoMutatingPolicies,
+		"the API server has no MutatingAdmissionPolicy v1, which comes with Kubernetes 1.36: "+attachedLate)
+}
+
+// PolicyMissing says that the policy that has pods attached as they start is not
+// there.
+func PolicyMissing() metav1.Condition {
+	return condition(ConditionAttachedLate, metav1.ConditionTrue, ReasonPolicyMissing,
+		fmt.Sprintf("MutatingAdmissionPolicy %s or its binding is missing: %s; apply manifests/policies/mutating", PodNetworksPolicy, attachedLate))
+}
+
+const attachedLate = "pods that ask for the network by annotation " + NetworksAnnotation + " alone are attached once they run, and those that name it in Multus' annotation as they start"
 
 // Programmed says that this generation is in the northbound database.
 func Programmed(ports int) metav1.Condition {

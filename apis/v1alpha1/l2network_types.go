@@ -182,7 +182,8 @@ type L2NetworkStatus struct {
 	// Conditions: Accepted (the spec is valid), Programmed (this generation is
 	// in OVN's northbound database), Ready (both), Deleting (what a deletion
 	// waits for), Overlaps (which addresses of the cluster the subnets include;
-	// only where they do).
+	// only where they do), AttachedLate (why pods get their interface once they
+	// run; only where they do).
 	// +listType=map
 	// +listMapKey=type
 	// +optional

@@ -1,0 +1,6 @@
+// Package charts holds the Helm chart, which is made of manifests/, and its tests.
+package charts
+
+//go:generate go tool -modfile=../go.tools.mod kustomize build ../manifests/default --output l2sm/files/default.yaml
+//go:generate go tool -modfile=../go.tools.mod kustomize build parts/netdev --output l2sm/files/netdev.yaml
+//go:generate go tool -modfile=../go.tools.mod kustomize build parts/openshift --output l2sm/files/openshift.yaml
