@@ -130,6 +130,10 @@ test-conformance: ## Check any cluster with l2sm by the scenarios that need noth
 test-upgrade: build ## Bring v0.1.0 to this version and back, part by part under traffic, in a local cluster of its own.
 	@e2e/upgrade.sh $(TEST_NAME)-upgrade $(NODES)
 
+.PHONY: test-nri
+test-nri: build ## The quick scenarios without Multus, by the NRI of containerd 2: a part of test-e2e.
+	@e2e/steps.sh test-nri $(TEST_NAME)
+
 .PHONY: test-matrix
 test-matrix: build ## The quick scenarios on several versions of Kubernetes and container runtimes: ROWS=1.34:crio for one.
 	@e2e/matrix.sh $(TEST_NAME)-matrix 2 $(ROWS)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What make demo, install and test-e2e do, one line and its time for each step.
 #
-#   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES | quick NAME NODES
+#   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES | quick NAME NODES | test-nri NAME
 #
 # L2SM_KUBERNETES and L2SM_RUNTIME choose what a new cluster runs: the flags
 # --kubernetes and --runtime of `bin/lab up`.
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 command=$1 name=$2 nodes=${3:-3}
 began=$SECONDS
 patience=${L2SM_LAB_PATIENCE:-1} # see e2e/lab/patience
-kubernetes=${L2SM_KUBERNETES:-} runtime=${L2SM_RUNTIME:-}
+kubernetes=${L2SM_KUBERNETES:-} runtime=${L2SM_RUNTIME:-} no_multus=false tags=e2e
 
 # Before 1.36 the API server has no MutatingAdmissionPolicy.
 case $kubernetes in
@@ -21,7 +21,7 @@ esac
 overlay=${L2SM_OVERLAY:-$usual}
 
 lab() { bin/lab --name "$name" "$@"; }
-up() { lab up --nodes "$nodes" ${kubernetes:+--kubernetes "$kubernetes"} ${runtime:+--runtime "$runtime"}; }
+up() { lab up --nodes "$nodes" ${kubernetes:+--kubernetes "$kubernetes"} ${runtime:+--runtime "$runtime"} --no-multus="$no_multus"; }
 kubectl() { lab kubectl "$@"; }
 say() { printf '%4ds  %s\n' $((SECONDS - began)) "$*"; }
 
@@ -113,15 +113,27 @@ test_all() {
   say "uninstalling"
   uninstall
   by_chart
+  say "again without Multus"
+  lab down
+  without_multus
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
   lab down
   OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
 }
 
+# scenarios FILE: the tests that it names, as go test takes them.
+scenarios() { echo "^($(grep '^Test' "$1" | paste -sd '|'))\$"; }
+
 # quick is a fresh cluster and the scenarios of quick.txt.
 quick() {
   trap 'say "removing the cluster"; lab down' EXIT
-  suite "$OVN_SUITE" ./e2e -run "^($(grep '^Test' e2e/quick.txt | paste -sd '|'))\$"
+  suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick.txt)"
+}
+
+# without_multus is two fresh nodes whose runtime tells the agent of pods, and the scenarios of quick-nri.txt.
+without_multus() {
+  local nodes=2 runtime=${runtime:-containerd-2} no_multus=true overlay=manifests/overlays/nri tags=e2e,nri
+  suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick-nri.txt)"
 }
 
 # uninstall takes l2sm away, and fails where something of it is left on a node.
@@ -164,14 +176,15 @@ suite() {
   up
   install_l2sm
   say "running the scenarios"
-  L2SM_LAB=$name go test -count=1 -tags e2e -timeout 40m -parallel 4 -v "$@"
+  L2SM_LAB=$name go test -count=1 -tags "$tags" -timeout 40m -parallel 4 -v "$@"
 }
 
 case $command in
   demo) demo ;;
+  test-nri) trap 'say "removing the test cluster"; lab down' EXIT; without_multus ;;
   install) install_l2sm ;;
   chart) by_chart ;;
   test) test_all ;;
   quick) quick ;;
-  *) echo "usage: $0 demo|install|chart|test|quick NAME [NODES]" >&2; exit 2 ;;
+  *) echo "usage: $0 demo|install|chart|test|quick|test-nri NAME [NODES]" >&2; exit 2 ;;
 esac

@@ -45,6 +45,7 @@ type state struct {
 	Runtime    string // name of the container runtime
 	// Folder of the container runtime's programs; empty for those of the machine.
 	RuntimePrograms string
+	NoMultus        bool // its main network is alone
 	Complete        bool // came up to the end
 }
 

@@ -115,3 +115,26 @@ func TestPrepareNode(t *testing.T) {
 		}
 	})
 }
+
+func TestPrepareNodeWithoutMultus(t *testing.T) {
+	l := newTestLab(t)
+	l.state.NoMultus = true
+	n := l.plan.Nodes[0]
+	if err := l.prepareNode(n); err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(l.folder(n).Disk("/etc/cni"), "net.d")
+	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil || len(files) != 1 {
+		t.Errorf("the runtime finds %v (error %v), want the main network alone", files, err)
+	}
+	var got struct {
+		Plugins []struct{ Type string }
+	}
+	if err := json.Unmarshal(readFile(t, filepath.Join(folder, "00-main.conflist")), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Plugins) != 2 || got.Plugins[0].Type != "ptp" {
+		t.Errorf("the main network is %+v", got)
+	}
+}

@@ -20,6 +20,7 @@ type Options struct {
 	Nodes      int
 	Runtime    string    // one of Runtimes; empty for the default
 	Kubernetes string    // one of KubernetesVersions; empty for the default
+	NoMultus   bool      // the main network's plugin alone
 	Log        io.Writer // takes a line per step
 }
 
@@ -82,7 +83,7 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 func create(o Options, plan plan, made programs) (*Lab, error) {
 	l := &Lab{plan: plan, dir: o.Cache.lab(o.Name)}
 	l.state = state{
-		Nodes: o.Nodes, Program: l.path("lab"), Kubernetes: made.kubernetes.dir, Version: made.kubernetes.version, CNI: made.cni.dir, Runtime: o.Runtime,
+		Nodes: o.Nodes, Program: l.path("lab"), Kubernetes: made.kubernetes.dir, Version: made.kubernetes.version, CNI: made.cni.dir, Runtime: o.Runtime, NoMultus: o.NoMultus,
 	}
 	if made.runtime != nil {
 		l.state.RuntimePrograms = made.runtime.dir
@@ -177,7 +178,7 @@ func (l *Lab) bootControlPlane(ctx context.Context, p progress) error {
 
 // settle applies what the cluster needs beside Kubernetes and waits for the nodes.
 func (l *Lab) settle(ctx context.Context, p progress, repository string) error {
-	if err := p.step("Multus and DNS applied", func() error { return l.applyAddons(ctx, repository) }); err != nil {
+	if err := p.step("add-ons applied", func() error { return l.applyAddons(ctx, repository) }); err != nil {
 		return err
 	}
 	return p.step("nodes ready", func() error { return l.waitForNodes(ctx) })
@@ -207,6 +208,9 @@ func (l *Lab) repair(ctx context.Context, p progress, o Options) error {
 	}
 	if l.state.Runtime != o.Runtime {
 		return fmt.Errorf("lab %q is up with the container runtime %s: take it down to change that", o.Name, l.state.Runtime)
+	}
+	if l.state.NoMultus != o.NoMultus {
+		return fmt.Errorf("lab %q is up with another choice of Multus: take it down to change that", o.Name)
 	}
 	p.say("lab %q is there, with %d nodes", o.Name, o.Nodes)
 	if err := l.bootControlPlane(ctx, p); err != nil {

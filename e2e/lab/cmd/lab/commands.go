@@ -69,6 +69,7 @@ func defaultCache() string {
 func newUp(f *flags) *cobra.Command {
 	var nodes int
 	var runtime, kubernetes string
+	var noMultus bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring the cluster up; leave it as it is if it is up",
@@ -80,7 +81,7 @@ func newUp(f *flags) *cobra.Command {
 			}
 			l, err := lab.Up(cmd.Context(), lab.Options{
 				Cache: lab.Cache(f.cache), Repository: repository, Name: f.name, Nodes: nodes, Runtime: runtime, Kubernetes: kubernetes,
-				Log: cmd.OutOrStdout(),
+				NoMultus: noMultus, Log: cmd.OutOrStdout(),
 			})
 			if err != nil {
 				return err
@@ -92,6 +93,7 @@ func newUp(f *flags) *cobra.Command {
 	cmd.Flags().IntVar(&nodes, "nodes", 3, "number of nodes")
 	addKubernetesFlag(cmd, &kubernetes)
 	cmd.Flags().StringVar(&runtime, "runtime", lab.DefaultRuntime, "container runtime: "+strings.Join(lab.Runtimes(), ", "))
+	cmd.Flags().BoolVar(&noMultus, "no-multus", false, "leave Multus out: nodes have their main network's plugin alone")
 	return cmd
 }
 
