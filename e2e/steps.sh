@@ -156,8 +156,9 @@ by_chart() {
   local -x KUBECONFIG=${XDG_CACHE_HOME:-$HOME/.cache}/l2sm/labs/$name/kubeconfig
   say "helm install, and helm test"
   quietly "$helm" install l2sm charts/l2sm --values charts/testdata/lab.yaml --wait --timeout $((180 * patience))s
-  "$helm" test l2sm --logs --timeout $((90 * patience))s
+  "$helm" test l2sm --timeout $((90 * patience))s
   say "helm install to pings: $((SECONDS - from)) s"
+  quietly kubectl -n l2sm-system wait --for=delete pod -l app.kubernetes.io/name=l2sm-test-pong --timeout=$((60 * patience))s
   say "uninstalling, and helm uninstall"
   uninstall
   quietly "$helm" uninstall l2sm --wait
