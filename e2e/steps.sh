@@ -101,6 +101,8 @@ test_all() {
   bin/soak --lab "$name" --operations 200 --kill-every 8s
   say "uninstalling"
   uninstall
+  say "installing from a registry, as a new user does"
+  bin/release trial --lab "$name" --version trial
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
   lab down
   OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
