@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -53,14 +54,21 @@ func newDist() *cobra.Command {
 	return cmd
 }
 
-// dist writes the folder. The images go to a registry that may have another name here than where people pull from.
+// dist writes the folder, whole or not at all. The images go to a registry that may have another name here than where
+// people pull from.
 func (v *version) dist(ctx context.Context, progress io.Writer, out, to string) error {
-	if err := os.RemoveAll(out); err != nil {
+	unfinished := filepath.Clean(out) + ".unfinished"
+	defer os.RemoveAll(unfinished)
+	if err := errors.Join(os.RemoveAll(unfinished), os.RemoveAll(out), os.MkdirAll(filepath.Join(unfinished, "sbom"), 0o755)); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(out, "sbom"), 0o755); err != nil {
+	if err := v.fill(ctx, progress, unfinished, to); err != nil {
 		return err
 	}
+	return os.Rename(unfinished, out)
+}
+
+func (v *version) fill(ctx context.Context, progress io.Writer, out, to string) error {
 	target := *v
 	target.registry = to
 	digests := map[string]v1.Hash{}
