@@ -108,7 +108,7 @@ test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
-	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -count=1 -tags integration ./apis/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
+	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -count=1 -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
 
 .PHONY: test-kernel
 test-kernel: build ## Integration tests and a chain of nodes on the kernel's datapath, in a virtual machine.
@@ -129,6 +129,14 @@ test-conformance: ## Check any cluster with l2sm by the scenarios that need noth
 .PHONY: test-upgrade
 test-upgrade: build ## Bring v0.1.0 to this version and back, part by part under traffic, in a local cluster of its own.
 	@e2e/upgrade.sh $(TEST_NAME)-upgrade $(NODES)
+
+.PHONY: test-nri
+test-nri: build ## The quick scenarios without Multus, by the NRI of containerd 2: a part of test-e2e.
+	@e2e/steps.sh test-nri $(TEST_NAME)
+
+.PHONY: test-matrix
+test-matrix: build ## The quick scenarios on several versions of Kubernetes and container runtimes: ROWS=1.34:crio for one.
+	@e2e/matrix.sh $(TEST_NAME)-matrix 2 $(ROWS)
 
 .PHONY: bench
 bench: build ## Measure attach, hot attach, move and a storm on a running local cluster.

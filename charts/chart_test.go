@@ -16,10 +16,11 @@ func TestChartIsTheManifests(t *testing.T) {
 	}{
 		"Default":    {"--kube-version=1.36", "../manifests/default"},
 		"Before1.36": {"--kube-version=1.35", "../manifests/before-1.36"},
-		"Lab":        {"--set=settings.datapath=netdev,settings.tunnelInterface=eth1,settings.underlayMTU=1600", "../manifests/overlays/lab"},
+		"Lab":        {"--values=testdata/lab.yaml", "../manifests/overlays/lab"},
 		"OpenShift":  {"--api-versions=security.openshift.io/v1", "testdata/openshift"},
 		"K3s":        {"--set=nodeFolders.cniBin=/var/lib/rancher/k3s/data/cni,nodeFolders.containerd=/run/k3s/containerd", "testdata/k3s"},
 		"RKE2":       {"--set=nodeFolders.containerd=/run/k3s/containerd", "testdata/rke2"},
+		"Talos":      {"--set=nodeFolders.netns=/var/run/netns", "testdata/talos"},
 		"GKE":        {"--set=nodeFolders.cniBin=/home/kubernetes/bin", "testdata/gke"},
 	} {
 		t.Run(name, func(t *testing.T) {

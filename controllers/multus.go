@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-var errNoMultus = errors.New("the cluster has no NetworkAttachmentDefinition: install Multus first, l2sm goes on by itself then")
+var errNoMultus = errors.New("the cluster has no NetworkAttachmentDefinition: install Multus first, l2sm goes on by itself then, or have container runtimes offer NRI, with ATTACH_BY=nri")
 
 // hasMultus says whether the API serves Multus' kind. A RESTMapper asks the API
 // only as long as it does not.
@@ -34,7 +34,8 @@ func hasMultus(mapper meta.RESTMapper) error {
 	return err
 }
 
-// MultusReady is a readiness check: without Multus nothing calls our plugin.
+// MultusReady is a readiness check where Multus is the one way to attach pods before
+// they start: without it nothing calls our plugin.
 func MultusReady(mapper meta.RESTMapper) func(*http.Request) error {
 	return func(*http.Request) error { return hasMultus(mapper) }
 }
@@ -79,7 +80,7 @@ type awaitMultus struct {
 // Start waits and returns when all is started.
 func (m *awaitMultus) Start(ctx context.Context) error {
 	if err := hasMultus(m.mapper); err != nil {
-		log.FromContext(ctx).Error(err, "Waiting for Multus")
+		log.FromContext(ctx).Info("Keeping no definitions for Multus", "reason", err.Error())
 		if err := m.await(ctx); err != nil {
 			return nil //nolint:nilerr // the controller ends before Multus has come
 		}

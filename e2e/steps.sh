@@ -1,16 +1,27 @@
 #!/usr/bin/env bash
 # What make demo, install and test-e2e do, one line and its time for each step.
 #
-#   steps.sh demo NAME NODES | install NAME | test NAME NODES
+#   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES | quick NAME NODES | test-nri NAME
+#
+# L2SM_KUBERNETES and L2SM_RUNTIME choose what a new cluster runs: the flags
+# --kubernetes and --runtime of `bin/lab up`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 command=$1 name=$2 nodes=${3:-3}
 began=$SECONDS
 patience=${L2SM_LAB_PATIENCE:-1} # see e2e/lab/patience
-overlay=${L2SM_OVERLAY:-manifests/overlays/lab}
+kubernetes=${L2SM_KUBERNETES:-} runtime=${L2SM_RUNTIME:-} no_multus=false tags=e2e
+
+# Before 1.36 the API server has no MutatingAdmissionPolicy.
+case $kubernetes in
+  1.3[2-5]) usual=manifests/overlays/lab-before-1.36 ;;
+  *) usual=manifests/overlays/lab ;;
+esac
+overlay=${L2SM_OVERLAY:-$usual}
 
 lab() { bin/lab --name "$name" "$@"; }
+up() { lab up --nodes "$nodes" ${kubernetes:+--kubernetes "$kubernetes"} ${runtime:+--runtime "$runtime"} --no-multus="$no_multus"; }
 kubectl() { lab kubectl "$@"; }
 say() { printf '%4ds  %s\n' $((SECONDS - began)) "$*"; }
 
@@ -41,8 +52,8 @@ install_l2sm() {
 }
 
 demo() {
-  say "bringing up $nodes nodes; the first time it builds Kubernetes, about 6 minutes on 2 cores"
-  lab up --nodes "$nodes"
+  say "bringing up $nodes nodes; the first time it downloads and builds Kubernetes: 6 to 10 minutes on 2 cores"
+  up
   install_l2sm
   say "two pods on two nodes, on one network: kubectl apply -f examples/ping-pong/..."
   quietly kubectl apply -f examples/ping-pong/network.yaml -f examples/ping-pong/pods.yaml -f examples/ping-pong/outsider.yaml
@@ -101,11 +112,30 @@ test_all() {
   bin/soak --lab "$name" --operations 200 --kill-every 8s
   say "uninstalling"
   uninstall
+  by_chart
   say "installing from a registry, as a new user does"
   bin/release trial --lab "$name" --version trial
+  say "again without Multus"
+  lab down
+  without_multus
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
   lab down
   OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
+}
+
+# scenarios FILE: the tests that it names, as go test takes them.
+scenarios() { echo "^($(grep '^Test' "$1" | paste -sd '|'))\$"; }
+
+# quick is a fresh cluster and the scenarios of quick.txt.
+quick() {
+  trap 'say "removing the cluster"; lab down' EXIT
+  suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick.txt)"
+}
+
+# without_multus is two fresh nodes whose runtime tells the agent of pods, and the scenarios of quick-nri.txt.
+without_multus() {
+  local nodes=2 runtime=${runtime:-containerd-2} no_multus=true overlay=manifests/overlays/nri tags=e2e,nri
+  suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick-nri.txt)"
 }
 
 # uninstall takes l2sm away, and fails where something of it is left on a node.
@@ -121,20 +151,40 @@ uninstall() {
   done
 }
 
+# by_chart installs l2sm by its Helm chart, lets it ping, and takes it away again.
+by_chart() {
+  local helm from=$SECONDS
+  helm=$(go tool -n -modfile=go.tools.mod helm)
+  local -x KUBECONFIG=${XDG_CACHE_HOME:-$HOME/.cache}/l2sm/labs/$name/kubeconfig
+  say "helm install, and helm test"
+  quietly "$helm" install l2sm charts/l2sm --values charts/testdata/lab.yaml --wait --timeout $((180 * patience))s
+  "$helm" test l2sm --logs --timeout $((90 * patience))s
+  say "helm install to pings: $((SECONDS - from)) s"
+  say "uninstalling, and helm uninstall"
+  uninstall
+  quietly "$helm" uninstall l2sm --wait
+  local left
+  left=$("$helm" list --all-namespaces --short; kubectl get namespaces,clusterroles,clusterrolebindings,customresourcedefinitions,validatingadmissionpolicies,mutatingadmissionpolicies -o name | grep -E 'l2sm|ovn-' || true)
+  [ -z "$left" ] || { echo "left in the API: $left" >&2; exit 1; }
+}
+
 # suite SUITE ARGS...: a fresh cluster with OVN of that Debian release, and
 # the scenarios.
 suite() {
   export OVN_SUITE=$1
   shift
-  lab up --nodes "$nodes"
+  up
   install_l2sm
   say "running the scenarios"
-  L2SM_LAB=$name go test -count=1 -tags e2e -timeout 40m -parallel 4 -v "$@"
+  L2SM_LAB=$name go test -count=1 -tags "$tags" -timeout 40m -parallel 4 -v "$@"
 }
 
 case $command in
   demo) demo ;;
+  test-nri) trap 'say "removing the test cluster"; lab down' EXIT; without_multus ;;
   install) install_l2sm ;;
+  chart) by_chart ;;
   test) test_all ;;
-  *) echo "usage: $0 demo|install|test NAME [NODES]" >&2; exit 2 ;;
+  quick) quick ;;
+  *) echo "usage: $0 demo|install|chart|test|quick|test-nri NAME [NODES]" >&2; exit 2 ;;
 esac

@@ -29,7 +29,7 @@ const (
 func TestUpgrade(t *testing.T) {
 	whole := newLoneScenario(t)
 	whole.pair(nodes(t)[0], nodes(t)[1])
-	whole.apply(network("other", "10.71.0.0/24"), attachment("persistent", "ping", "other", ""))
+	whole.apply(network("other", "10.71.0.0/24"), attachment("persistent", "kept", "other", ""), pod{name: "kept", node: nodes(t)[1]}.String())
 	addresses := func() string {
 		return whole.kubectl("get", "l2att", "-o", "jsonpath={range .items[*]}{.metadata.name} {.spec.macAddress} {.spec.addresses}{\"\\n\"}{end}")
 	}
@@ -94,18 +94,19 @@ func (s *scenario) bring(root, part string) {
 		overlay = filepath.Join(root, formerOverlay)
 	}
 	bin := s.TempDir()
-	kubectl := filepath.Join(bin, "kubectl")
-	if err := os.WriteFile(kubectl, fmt.Appendf(nil, "#!/bin/sh\nexec %s/bin/lab --name %s kubectl \"$@\"\n", repository(), labName), 0o755); err != nil {
+	program := filepath.Join(bin, "kubectl")
+	if err := os.WriteFile(program, fmt.Appendf(nil, "#!/bin/sh\nexec %s/bin/lab --name %s kubectl \"$@\"\n", repository(), labName), 0o755); err != nil {
 		s.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(s.Context(), 10*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "manifests/upgrade/upgrade.sh", overlay, part)
 	cmd.Dir = repository()
-	cmd.Env = append(os.Environ(), "KUBECTL="+kubectl)
+	cmd.Env = append(os.Environ(), "KUBECTL="+program)
 	out, err := cmd.CombinedOutput()
 	s.Logf("upgrade.sh %s %s:\n%s", overlay, part, lastLines(8, string(out)))
 	if err != nil {
-		s.Fatalf("upgrade.sh %s: %v", part, err)
+		pods, _ := kubectl("-n", "l2sm-system", "get", "pods", "-o", "wide")
+		s.Fatalf("upgrade.sh %s: %v\n%s", part, err, pods)
 	}
 }

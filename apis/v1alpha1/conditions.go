@@ -98,6 +98,8 @@ const (
 	ConditionUnderlayMTU = "UnderlayMTU"
 	// ConditionNoCertificate: the node gets none for OVN's southbound database.
 	ConditionNoCertificate = "NoCertificate"
+	// ConditionNRIUnavailable: the container runtime tells of no pods.
+	ConditionNRIUnavailable = "NRIUnavailable"
 	// ConditionTunnelPortOpen: pods may send tunnel packets.
 	ConditionTunnelPortOpen = "TunnelPortOpen"
 )
@@ -110,6 +112,7 @@ const (
 	ReasonTunnelError    = "TunnelError"
 	ReasonNameTaken      = "NameTaken"
 	ReasonNoCertificate  = "NoCertificate"
+	ReasonNRIUnavailable = "NRIUnavailable"
 	ReasonTunnelPortOpen = "TunnelPortOpen"
 	ReasonNodeNotReady   = "NodeNotReady"
 )
@@ -404,6 +407,13 @@ func UnderlayMTUTooSmall(iface string, has, want int) metav1.Condition {
 func NoCertificate(err error) metav1.Condition {
 	return condition(ConditionNoCertificate, metav1.ConditionTrue, ReasonNoCertificate,
 		fmt.Sprintf("no new certificate for OVN's southbound database: %v; without a valid one the node keeps its flows and learns of no change", err))
+}
+
+// NRIUnavailable says why pods are attached only after their containers start.
+func NRIUnavailable(err error) metav1.Condition {
+	return condition(ConditionNRIUnavailable, metav1.ConditionTrue, ReasonNRIUnavailable,
+		fmt.Sprintf("pods get their interfaces after their containers start, since the container runtime tells of none before: %v; "+
+			"containerd from 2.0 and CRI-O do where NRI is enabled, and with Multus ATTACH_BY=auto needs none", err))
 }
 
 // TunnelPortOpen says why pods may inject frames.

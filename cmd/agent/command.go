@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/cri"
 	"l2sm.io/l2sm/internal/identity"
+	"l2sm.io/l2sm/internal/nri"
 )
 
 const long = `l2sm-agent is the node's side of l2sm; one runs on every node.
@@ -75,6 +77,9 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.agent.RefusalFile, "refusal-file", "/run/openvswitch/refusal", "where ovn-node's checks say why it does not start on this node: one line, a reason and a message")
 	flags.StringVar(&o.agent.CRI, "cri-endpoint", os.Getenv("CRI_ENDPOINT"),
 		"socket of the container runtime, such as unix:///run/containerd/containerd.sock; the first that exists of "+strings.Join(cri.Sockets, ", ")+" if empty (environment: CRI_ENDPOINT)")
+	flags.StringVar((*string)(&o.agent.AttachBy), "attach-by", cmp.Or(os.Getenv("ATTACH_BY"), string(v1alpha1.AttachAuto)),
+		"how pods get their interfaces before they start: auto (the container runtime tells of them by NRI, where it does, for what Multus has not attached), nri (the same without Multus: a node whose runtime does not has a condition that says so) or multus (environment: ATTACH_BY)")
+	flags.StringVar(&o.agent.NRISocket, "nri-socket", nri.Socket, "Unix socket on which the container runtime takes NRI plugins")
 	flags.StringVar(&o.agent.SysctlRoot, "sysctl-root", "/proc/sys", "where /proc/sys is writable; an unprivileged container's own is not")
 	flags.StringVar(&o.ovnTLSDir, "ovn-tls-dir", identity.Dir,
 		"folder for the node's key and certificate for OVN's southbound database, on a memory file system")
@@ -90,6 +95,9 @@ func newRoot() *cobra.Command {
 func (o options) check() error {
 	if o.agent.Node == "" {
 		return errors.New("--node-name is missing: say which Kubernetes node this is")
+	}
+	if err := o.agent.AttachBy.Check(); err != nil {
+		return err
 	}
 	_, err := v1alpha1.MaxMTU(o.agent.UnderlayMTU, corev1.IPv4Protocol) // over IPv6 the controller's check is the narrower one
 	return err

@@ -18,6 +18,7 @@ func TestOptions(t *testing.T) {
 		"NoNode":   {"the caches are limited to a node", nil, nil, "--node-name is missing"},
 		"SmallMTU": {"pods would get nothing", nil, []string{"--node-name=a", "--underlay-mtu=100"}, "leaves pods 42 bytes"},
 		"NotAnMTU": {"a typo in the settings must not become a default", map[string]string{"UNDERLAY_MTU": "15oo"}, []string{"--node-name=a"}, "--underlay-mtu=0"},
+		"AttachBy": {"a typo in the settings must not become a default", map[string]string{"ATTACH_BY": "cni"}, []string{"--node-name=a"}, "--attach-by=cni"},
 		"Argument": {"there are none", nil, []string{"n1"}, "unknown command"},
 	}
 	for name, tc := range cases {

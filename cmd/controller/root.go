@@ -45,6 +45,7 @@ type options struct {
 	underlayMTU            int32
 	underlayFamily         string
 	refuseOverlaps         bool
+	attachBy               v1alpha1.AttachBy
 	// nodeCertificateLifetime bounds nodes' certificates.
 	nodeCertificateLifetime time.Duration
 	namespace               string
@@ -69,7 +70,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := errors.Join(o.check(), o.checkLifetime()); err != nil {
+			if err := errors.Join(o.check(), o.checkLifetime(), o.attachBy.Check()); err != nil {
 				return err
 			}
 			return run(cmd.Context(), o)
@@ -79,6 +80,8 @@ func newRoot() *cobra.Command {
 	o.addClusterFlags(flags)
 	flags.BoolVar(&o.refuseOverlaps, "refuse-overlaps", o.choice("REFUSE_OVERLAPS"),
 		"refuse new networks whose subnets are Services', pods' or nodes' too, instead of a warning (environment: REFUSE_OVERLAPS)")
+	flags.StringVar((*string)(&o.attachBy), "attach-by", cmp.Or(os.Getenv("ATTACH_BY"), string(v1alpha1.AttachAuto)),
+		"the agents' setting; with multus the controller is not ready before Multus is there (environment: ATTACH_BY)")
 	flags.DurationVar(&o.nodeCertificateLifetime, "node-certificate-lifetime", identity.MaxLifetime,
 		"longest lifetime of a node's certificate for the southbound database; agents renew it at half to three quarters of that")
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "work only when elected; needed where more than one runs")

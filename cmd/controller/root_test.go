@@ -24,13 +24,14 @@ func TestBadOptions(t *testing.T) {
 		"EnvEndpoint":  {"endpoints of the environment are read, and an unusable one refused", map[string]string{"NB_ENDPOINTS": "nowhere", "SB_ENDPOINTS": "unix:/sb"}, nil, `"nowhere"`},
 		"NoTLS":        {"ssl: needs certificates", nil, []string{"--nb=ssl:[::1]:6641", "--sb=unix:/sb"}, "load certificates from --tls-dir"},
 		"EnvOverlaps":  {"a setting that is no choice is no default", map[string]string{"REFUSE_OVERLAPS": "maybe"}, []string{"--nb=unix:/nb", "--sb=unix:/sb"}, "REFUSE_OVERLAPS"},
+		"EnvAttachBy":  {"a typo in the settings must not become a default", map[string]string{"ATTACH_BY": "cni"}, []string{"--nb=unix:/nb", "--sb=unix:/sb"}, "--attach-by=cni"},
 		"ShortLived":   {"nodes would ask all the time", nil, []string{"--nb=unix:/nb", "--sb=unix:/sb", "--node-certificate-lifetime=1s"}, "want 30s to 24h"},
 		"LongLived":    {"a taken node would be one for long", nil, []string{"--nb=unix:/nb", "--sb=unix:/sb", "--node-certificate-lifetime=48h"}, "want 30s to 24h"},
 		"Argument":     {"what is no flag is a mistake", nil, []string{"start"}, `unknown command "start"`},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			for _, key := range []string{"NB_ENDPOINTS", "SB_ENDPOINTS", "UNDERLAY_MTU", "UNDERLAY_FAMILY", "TLS_DIR", "REFUSE_OVERLAPS"} {
+			for _, key := range []string{"NB_ENDPOINTS", "SB_ENDPOINTS", "UNDERLAY_MTU", "UNDERLAY_FAMILY", "TLS_DIR", "REFUSE_OVERLAPS", "ATTACH_BY"} {
 				t.Setenv(key, tc.env[key])
 			}
 			root := newRoot()

@@ -46,7 +46,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	if err := addChecks(mgr, northbound); err != nil {
+	if err := addChecks(mgr, northbound, o.attachBy); err != nil {
 		return err
 	}
 	control, err := o.controlAuthority()
@@ -153,7 +153,7 @@ func newScheme() (*runtime.Scheme, error) {
 
 var errNoNorthbound = errors.New("not connected to the northbound database")
 
-func addChecks(mgr ctrl.Manager, northbound *ovn.Client) error {
+func addChecks(mgr ctrl.Manager, northbound *ovn.Client, by v1alpha1.AttachBy) error {
 	ready := map[string]healthz.Checker{
 		"northbound": func(*http.Request) error {
 			if !northbound.Connected() {
@@ -161,7 +161,9 @@ func addChecks(mgr ctrl.Manager, northbound *ovn.Client) error {
 			}
 			return nil
 		},
-		"multus": controllers.MultusReady(mgr.GetRESTMapper()),
+	}
+	if by == v1alpha1.AttachMultus {
+		ready["multus"] = controllers.MultusReady(mgr.GetRESTMapper())
 	}
 	for name, check := range ready {
 		if err := mgr.AddReadyzCheck(name, check); err != nil {

@@ -64,7 +64,7 @@ func (o options) oneByOne(ctx context.Context, out io.Writer, pods *pods, floor 
 		if i%10 == 0 {
 			fmt.Fprintf(out, "one by one: %d of %d\n", i, o.serial)
 		}
-		b, err := pods.start(ctx, 1, false)
+		b, err := pods.start(ctx, 1, nil)
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -72,7 +72,7 @@ func (o options) oneByOne(ctx context.Context, out io.Writer, pods *pods, floor 
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		a, err := pods.start(ctx, 1, true)
+		a, err := pods.start(ctx, 1, asking)
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -88,7 +88,7 @@ func (o options) inParallel(ctx context.Context, out io.Writer, pods *pods, floo
 		if err != nil {
 			return nil, nil, err
 		}
-		a, err := pods.start(ctx, o.parallel, true)
+		a, err := pods.start(ctx, o.parallel, asking)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -71,7 +71,7 @@ func (p *pods) end() {
 
 // start makes n pods at once, waits until all are ready, and removes them
 // again so that the next measurement finds an idle cluster.
-func (p *pods) start(ctx context.Context, n int, attach bool) ([]*timeline, error) {
+func (p *pods) start(ctx context.Context, n int, annotations map[string]string) ([]*timeline, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	events, err := p.api.CoreV1().Pods(namespace).Watch(ctx, metav1.ListOptions{})
@@ -86,7 +86,7 @@ func (p *pods) start(ctx context.Context, n int, attach bool) ([]*timeline, erro
 		name := fmt.Sprintf("p%d", p.next)
 		t := &timeline{pod: name, created: time.Now()}
 		waiting[name], all = t, append(all, t)
-		if _, err := p.api.CoreV1().Pods(namespace).Create(ctx, toolbox(name, attach), metav1.CreateOptions{}); err != nil {
+		if _, err := p.api.CoreV1().Pods(namespace).Create(ctx, toolbox(name, annotations), metav1.CreateOptions{}); err != nil {
 			return nil, err
 		}
 	}
@@ -143,17 +143,13 @@ func (t *timeline) see(pod *corev1.Pod) bool {
 	return !t.ready.IsZero()
 }
 
-func toolbox(name string, attach bool) *corev1.Pod {
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
+func toolbox(name string, annotations map[string]string) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{
 			Name: "toolbox", Image: "localhost/l2sm-toolbox:dev", ImagePullPolicy: corev1.PullNever, Command: []string{"sleep", "infinity"},
 		}}},
 	}
-	if attach {
-		pod.Annotations = map[string]string{v1alpha1.NetworksAnnotation: networkName}
-	}
-	return pod
 }
 
 // readLogs completes the timelines from what controller and agents logged. The

@@ -77,7 +77,7 @@ type scenePod struct {
 }
 
 func (o *scene) pod(ctx context.Context, p scenePod) error {
-	pod := toolbox(p.name, false)
+	pod := toolbox(p.name, nil)
 	pod.Namespace = o.namespace
 	pod.Spec.NodeSelector = map[string]string{corev1.LabelHostname: o.lab.Nodes()[p.node]}
 	if p.networks != "" {

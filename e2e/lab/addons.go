@@ -16,8 +16,10 @@ var coredns string
 
 // applyAddons creates what the cluster needs beside Kubernetes. Done again, it changes nothing.
 func (l *Lab) applyAddons(ctx context.Context, repository string) error {
-	if _, err := l.Kubectl(ctx, "apply", "-k", filepath.Join(repository, "manifests", "overlays", "multus")); err != nil {
-		return fmt.Errorf("apply what Multus needs: %w", err)
+	if !l.state.NoMultus {
+		if _, err := l.Kubectl(ctx, "apply", "-k", filepath.Join(repository, "manifests", "overlays", "multus")); err != nil {
+			return fmt.Errorf("apply what Multus needs: %w", err)
+		}
 	}
 	cmd := l.KubectlCommand(ctx, "apply", "-f", "-")
 	cmd.Stdin = strings.NewReader(coredns)

@@ -78,7 +78,7 @@ func TestTwoBuildProgramsAtOnce(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		b.compile = func(_ context.Context, out string) error { return s.work(filepath.Join(out, "kubernetes")) }
+		b.compile = func(_ context.Context, _ progress, out string) error { return s.work(filepath.Join(out, "kubernetes")) }
 		if err := b.ensure(t.Context(), p); err != nil {
 			return err
 		}

@@ -40,8 +40,13 @@ type state struct {
 	Nodes      int
 	Program    string // this program, as it was when the cluster came up
 	Kubernetes string // folder of the programs of Kubernetes
+	Version    string // of Kubernetes
 	CNI        string // folder of the CNI plugins
-	Complete   bool   // came up to the end
+	Runtime    string // name of the container runtime
+	// Folder of the container runtime's programs; empty for those of the machine.
+	RuntimePrograms string
+	NoMultus        bool // its main network is alone
+	Complete        bool // came up to the end
 }
 
 // ErrNotUp says that there is no cluster of that name.

@@ -24,7 +24,11 @@ func (l *Lab) loadInto(ctx context.Context, n nodePlan, file string) error {
 		return err
 	}
 	defer in.Close()
-	cmd, err := l.NodeCommand(ctx, n.Name, "ctr", "--namespace", "k8s.io", "images", "import", "-")
+	r, err := l.runtime()
+	if err != nil {
+		return err
+	}
+	cmd, err := l.NodeCommand(ctx, n.Name, r.call(l.state.RuntimePrograms, r.load)...)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,9 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	"l2sm.io/l2sm/e2e/lab/patience"
 )
 
 // requirements are the programs that a lab calls, with the Debian packages that bring them.
@@ -31,8 +27,8 @@ const inotifyInstances = 1024
 
 const inotifyLimit = "/proc/sys/fs/inotify/max_user_instances"
 
-func prepareMachine(p progress) error {
-	if err := checkMachine(); err != nil {
+func prepareMachine(p progress, runtime containerRuntime) error {
+	if err := checkMachine(runtime); err != nil {
 		return err
 	}
 	limit, err := os.ReadFile(inotifyLimit)
@@ -47,14 +43,16 @@ func prepareMachine(p progress) error {
 }
 
 // checkMachine says what the machine lacks before anything is begun.
-func checkMachine() error {
+func checkMachine(runtime containerRuntime) error {
 	if os.Getuid() != 0 {
 		return errors.New("a lab needs root: it makes namespaces, mounts and control groups")
 	}
 	var missing []string
-	for program, pkg := range requirements {
-		if _, err := exec.LookPath(program); err != nil && !slices.Contains(missing, pkg) {
-			missing = append(missing, pkg)
+	for _, needs := range []map[string]string{requirements, runtime.needs} {
+		for program, pkg := range needs {
+			if _, err := exec.LookPath(program); err != nil && !slices.Contains(missing, pkg) {
+				missing = append(missing, pkg)
+			}
 		}
 	}
 	if len(missing) > 0 {
@@ -62,24 +60,4 @@ func checkMachine() error {
 		return fmt.Errorf("the lab needs more of Debian: apt-get install -y %s", strings.Join(missing, " "))
 	}
 	return nil
-}
-
-// waitForContainerd waits until a node that was started takes commands.
-func (l *Lab) waitForContainerd(ctx context.Context, n nodePlan) error {
-	ctx, cancel := context.WithTimeout(ctx, patience.Of(time.Minute))
-	defer cancel()
-	for {
-		_, err := l.Node(ctx, n.Name, "ctr", "version")
-		if err == nil {
-			return nil
-		}
-		if _, alive := l.running(n.Namespace, nodeProcess(n)); !alive {
-			return fmt.Errorf("node %q ended, see %s", n.Name, l.path("log", nodeProcess(n)+".log"))
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for containerd on node %q: %w", n.Name, err)
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
 }

@@ -24,7 +24,7 @@ const staticPods = "/var/lib/kubelet/static"
 type nodeSettings struct {
 	Node             nodePlan
 	PKI              string // folder
-	Socket           string // of containerd
+	Socket           string // of the container runtime
 	PauseImage       string
 	DNS              string
 	ResolvConf       string
@@ -32,19 +32,25 @@ type nodeSettings struct {
 	ProxyKubeconfig  string
 	MultusKubeconfig string
 	StaticPods       string // folder
+	RuntimePrograms  string // folder; empty for those of the machine
+	SignaturePolicy  string // which images CRI-O takes
 	MTU              int
 }
 
 // prepareNode writes all that a node reads when it starts.
 func (l *Lab) prepareNode(n nodePlan) error {
 	f := l.folder(n)
+	runtime, err := l.runtime()
+	if err != nil {
+		return err
+	}
 	if err := f.Make(); err != nil {
 		return err
 	}
 	settings := nodeSettings{
 		Node:             n,
 		PKI:              l.path("pki"),
-		Socket:           node.Socket,
+		Socket:           runtime.socket,
 		PauseImage:       pauseImage,
 		DNS:              dnsIP,
 		ResolvConf:       f.Config("resolv.conf"),
@@ -52,20 +58,21 @@ func (l *Lab) prepareNode(n nodePlan) error {
 		ProxyKubeconfig:  l.path("pki", "kube-proxy.kubeconfig"),
 		MultusKubeconfig: l.path("pki", "multus.kubeconfig"),
 		StaticPods:       staticPods,
+		RuntimePrograms:  l.state.RuntimePrograms,
+		SignaturePolicy:  f.Config("policy.json"),
 		MTU:              mainMTU,
 	}
 	if err := os.MkdirAll(f.Disk(staticPods), 0o755); err != nil {
 		return fmt.Errorf("make folder of static pods: %w", err)
 	}
-	// Multus with its delegates inline: given the name of their file instead, 4.2.3 loses their address ranges on DEL,
-	// pods hang in Terminating and addresses leak. The delegate is ptp rather than bridge because it routes every
-	// packet through the node, so that a Service's answer passes the rules that asked, also without br_netfilter.
 	files := map[string]string{
-		"containerd.toml": f.Config("containerd.toml"),
+		runtime.config:    f.Config(runtime.config),
+		"policy.json":     settings.SignaturePolicy,
 		"kubelet.yaml":    f.Config("kubelet.yaml"),
 		"kube-proxy.yaml": f.Config("kube-proxy.yaml"),
-		"multus.json":     filepath.Join(f.Disk("/etc/cni"), "net.d", "00-multus.conf"),
 	}
+	network, file := l.network()
+	files[network] = filepath.Join(f.Disk("/etc/cni"), "net.d", file)
 	for name, path := range files {
 		if err := render(name, path, settings); err != nil {
 			return fmt.Errorf("configure node %q: %w", n.Name, err)
@@ -86,7 +93,20 @@ func (l *Lab) prepareNode(n nodePlan) error {
 	}
 	return f.WriteConfig(node.Config{
 		Name: n.Name, IP: n.IP, Programs: l.state.Kubernetes, Logs: l.path("log"), API: api, CA: ca,
+		Runtime: runtime.service(l.state.RuntimePrograms, f.Config(runtime.config)),
 	})
+}
+
+// network is the configuration of the nodes' main network, in config/ and on the node.
+//
+// Multus has its delegates inline: given the name of their file instead, 4.2.3 loses their address ranges on DEL, pods
+// hang in Terminating and addresses leak. The main plugin is ptp rather than bridge because it routes every packet
+// through the node, so that a Service's answer passes the rules that asked, also without br_netfilter.
+func (l *Lab) network() (config, file string) {
+	if l.state.NoMultus {
+		return "main.json", "00-main.conflist"
+	}
+	return "multus.json", "00-multus.conf"
 }
 
 func render(name, path string, data any) error {

@@ -19,7 +19,7 @@ func newTestLab(t *testing.T) *Lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Lab{plan: p, dir: t.TempDir(), state: state{Nodes: 2, CNI: t.TempDir(), Kubernetes: "/programs"}}
+	l := &Lab{plan: p, dir: t.TempDir(), state: state{Nodes: 2, CNI: t.TempDir(), Kubernetes: "/programs", Runtime: DefaultRuntime}}
 	if err := os.Mkdir(l.path("pki"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -105,9 +105,36 @@ func TestPrepareNode(t *testing.T) {
 		want := node.Config{
 			Name: "n2", IP: n.IP, Programs: "/programs", Logs: l.path("log"), API: "https://10.250.0.1:6443",
 			CA: readFile(t, l.path("pki", "ca.crt")),
+			Runtime: node.Runtime{
+				Name: "containerd", Socket: "/run/containerd/containerd.sock",
+				Argv: []string{"containerd", "--config", f.Config("containerd.toml")},
+			},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("configuration of PID 1 (-want +got):\n%s", diff)
 		}
 	})
+}
+
+func TestPrepareNodeWithoutMultus(t *testing.T) {
+	l := newTestLab(t)
+	l.state.NoMultus = true
+	n := l.plan.Nodes[0]
+	if err := l.prepareNode(n); err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(l.folder(n).Disk("/etc/cni"), "net.d")
+	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil || len(files) != 1 {
+		t.Errorf("the runtime finds %v (error %v), want the main network alone", files, err)
+	}
+	var got struct {
+		Plugins []struct{ Type string }
+	}
+	if err := json.Unmarshal(readFile(t, filepath.Join(folder, "00-main.conflist")), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Plugins) != 2 || got.Plugins[0].Type != "ptp" {
+		t.Errorf("the main network is %+v", got)
+	}
 }

@@ -34,7 +34,7 @@ func (l *Lab) StopNode(name string) error {
 	return netns.Delete(n.Namespace)
 }
 
-// StartNode boots a node that StopNode stopped. It returns when the node's containerd answers; the kubelet follows.
+// StartNode boots a node that StopNode stopped. It returns when the node's container runtime answers; the kubelet follows.
 func (l *Lab) StartNode(ctx context.Context, name string) error {
 	n, err := l.plan.node(name)
 	if err != nil {
@@ -49,7 +49,7 @@ func (l *Lab) StartNode(ctx context.Context, name string) error {
 	if err := l.startNode(n); err != nil {
 		return err
 	}
-	return l.waitForContainerd(ctx, n)
+	return l.waitForRuntime(ctx, n)
 }
 
 // StopAPI kills the API server. etcd, controllers, scheduler and nodes live on and find it away.

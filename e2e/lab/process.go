@@ -2,11 +2,14 @@ package lab
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"l2sm.io/l2sm/e2e/lab/cgroup"
 	"l2sm.io/l2sm/e2e/lab/netns"
@@ -25,6 +28,9 @@ type process struct {
 func (l *Lab) start(p process) error {
 	if _, alive := l.running(p.namespace, p.name); alive {
 		return nil
+	}
+	if err := keepFilesOfCaller(); err != nil {
+		return err
 	}
 	log, err := os.Create(l.path("log", p.name+".log"))
 	if err != nil {
@@ -45,6 +51,16 @@ func (l *Lab) start(p process) error {
 	}
 	if err := os.WriteFile(l.pidFile(p.name), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644); err != nil {
 		return fmt.Errorf("write pid of %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// keepFilesOfCaller has no program that we start from here on inherit what our caller left open, such as a file with a
+// lock on it, which a daemon would hold for as long as it lives. The three standard streams are replaced anyway.
+func keepFilesOfCaller() error {
+	const firstOther, last = 3, math.MaxUint32
+	if err := unix.CloseRange(firstOther, last, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("keep open files from daemons: %w", err)
 	}
 	return nil
 }

@@ -5,11 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/mod/modfile"
 )
@@ -19,18 +18,37 @@ type module struct {
 	name     string   // folder below e2e/lab/build
 	title    string   // for people
 	from     string   // the dependency whose version is the version of the programs
+	modfile  string   // in that folder; empty for go.mod
 	packages []string // what to build, `tool` for the tools of go.mod
+	tags     string   // build tags
 	links    []string // names by which the one binary is called
 	duration string   // of a first build, for the user's patience
+	// Linker flags that tell the programs their version, which a build from modules does not know; may be nil.
+	stamp func(version string) string
+	// Puts what is not Go beside the programs; may be nil.
+	beside func(ctx context.Context, b build, out string) error
 }
 
 var (
 	kubernetesModule = module{
 		name: "kubernetes", title: "Kubernetes", from: "k8s.io/kubernetes", packages: []string{"."}, duration: "4 minutes",
+		stamp: stampKubernetes,
 		links: []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"},
 	}
 	cniModule = module{
 		name: "cni", title: "Multus and CNI plugins", from: "gopkg.in/k8snetworkplumbingwg/multus-cni.v4", packages: []string{"tool"}, duration: "1 minute",
+	}
+	containerdModule = module{
+		name: "containerd", title: "containerd 2", from: "github.com/containerd/containerd/v2", packages: []string{"tool"}, duration: "1 minute",
+		stamp: func(version string) string {
+			return "-X github.com/containerd/containerd/v2/version.Version=" + version
+		},
+	}
+	crioModule = module{
+		name: "crio", title: "CRI-O", from: "github.com/cri-o/cri-o", packages: []string{"tool", "./load", "./oci"}, duration: "2 minutes",
+		// Without cgo, as all else: signatures are checked by Go's OpenPGP, and btrfs is left out.
+		tags:   "containers_image_openpgp exclude_graphdriver_btrfs",
+		beside: buildPinns,
 	}
 	corednsModule = module{
 		name: "coredns", title: "CoreDNS", from: "github.com/coredns/coredns", packages: []string{"."}, duration: "1 minute",
@@ -43,18 +61,21 @@ type build struct {
 	source  string
 	version string
 	dir     string
-	compile func(ctx context.Context, out string) error // puts the programs into the folder out
+	compile func(ctx context.Context, p progress, out string) error // puts the programs into the folder out
 }
 
 // locate finds where a module's programs belong in the cache: by version for people, by the hash of what goes into the
 // build for us.
 func (m module) locate(cache Cache, repository string) (build, error) {
 	b := build{module: m, source: filepath.Join(repository, "e2e", "lab", "build", m.name)}
-	data, err := os.ReadFile(filepath.Join(b.source, "go.mod"))
+	if b.modfile == "" {
+		b.modfile = "go.mod"
+	}
+	data, err := os.ReadFile(filepath.Join(b.source, b.modfile))
 	if err != nil {
 		return b, fmt.Errorf("read module of %s: %w", m.name, err)
 	}
-	file, err := modfile.ParseLax("go.mod", data, nil)
+	file, err := modfile.ParseLax(b.modfile, data, nil)
 	if err != nil {
 		return b, fmt.Errorf("parse module of %s: %w", m.name, err)
 	}
@@ -63,14 +84,29 @@ func (m module) locate(cache Cache, repository string) (build, error) {
 			b.version = r.Mod.Version
 		}
 	}
-	main, err := os.ReadFile(filepath.Join(b.source, "main.go"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a module of tools has none
-		return b, fmt.Errorf("read main of %s: %w", m.name, err)
+	hash := sha256.New()
+	hash.Write(data)
+	if err := addSources(hash, b.source); err != nil {
+		return b, fmt.Errorf("read sources of %s: %w", m.name, err)
 	}
-	sum := sha256.Sum256(append(data, main...))
-	b.dir = filepath.Join(cache.programs(), fmt.Sprintf("%s-%s-%x", m.name, b.version, sum[:4]))
+	b.dir = filepath.Join(cache.programs(), fmt.Sprintf("%s-%s-%x", m.name, b.version, hash.Sum(nil)[:4]))
 	b.compile = b.goBuild
 	return b, nil
+}
+
+// addSources adds the Go files of a folder, in the order of their names. A module of tools has none.
+func addSources(to io.Writer, dir string) error {
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		_, err = to.Write(data)
+		return err
+	})
 }
 
 func (b build) done() bool {
@@ -94,16 +130,16 @@ func (b build) ensure(ctx context.Context, p progress) error {
 		return nil
 	}
 	p.say("building %s %s, this once: about %s on two cores", b.title, b.version, b.duration)
-	return p.step("built "+b.title, func() error { return b.run(ctx) })
+	return p.step("built "+b.title, func() error { return b.run(ctx, p) })
 }
 
 // run compiles into a folder beside the final one, which appears with all its programs or not at all.
-func (b build) run(ctx context.Context) error {
+func (b build) run(ctx context.Context, p progress) error {
 	unfinished := b.dir + ".unfinished"
 	if err := errors.Join(os.RemoveAll(unfinished), os.MkdirAll(unfinished, 0o755)); err != nil {
 		return fmt.Errorf("make folder for %s: %w", b.name, err)
 	}
-	if err := b.compile(ctx, unfinished); err != nil {
+	if err := b.compile(ctx, p, unfinished); err != nil {
 		return err
 	}
 	for _, link := range b.links {
@@ -115,29 +151,6 @@ func (b build) run(ctx context.Context) error {
 		return fmt.Errorf("keep programs of %s: %w", b.name, err)
 	}
 	return nil
-}
-
-func (b build) goBuild(ctx context.Context, out string) error {
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", b.linkerFlags(), "-o", out + "/"}
-	cmd := exec.CommandContext(ctx, "go", append(args, b.packages...)...)
-	cmd.Dir = b.source
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", b.name, err, output)
-	}
-	return nil
-}
-
-// linkerFlags strip the programs and tell Kubernetes' own its version, which a build from modules does not know.
-func (b build) linkerFlags() string {
-	flags := "-s -w"
-	if b.name != kubernetesModule.name {
-		return flags
-	}
-	number := strings.Split(strings.TrimPrefix(b.version, "v"), ".")
-	const version = "k8s.io/component-base/version"
-	return fmt.Sprintf("%s -X %s.gitVersion=%s -X %s.gitMajor=%s -X %s.gitMinor=%s",
-		flags, version, b.version, version, number[0], version, number[1])
 }
 
 // Repository finds the checkout of l2sm that the working directory is in: the lab is built from its sources, and its

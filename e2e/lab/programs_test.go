@@ -61,7 +61,7 @@ func TestModulesExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range []module{kubernetesModule, cniModule, corednsModule} {
+	for _, m := range []module{kubernetesModule, cniModule, containerdModule, crioModule, corednsModule} {
 		b, err := m.locate("/cache", repository)
 		if err != nil {
 			t.Fatal(err)

@@ -27,3 +27,21 @@ func (p progress) step(what string, do func() error) error {
 func (p progress) say(format string, args ...any) {
 	fmt.Fprintf(p.out, "%6.1fs  %s\n", time.Since(p.start).Seconds(), fmt.Sprintf(format, args...))
 }
+
+// tell prints how far a step is, time after time, until what it returns is called.
+func (p progress) tell(every time.Duration, how func() string) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				p.say("%s", how())
+			}
+		}
+	}()
+	return func() { close(done) }
+}

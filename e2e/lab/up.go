@@ -18,6 +18,9 @@ type Options struct {
 	Repository string // checkout of l2sm
 	Name       string
 	Nodes      int
+	Runtime    string    // one of Runtimes; empty for the default
+	Kubernetes string    // one of KubernetesVersions; empty for the default
+	NoMultus   bool      // the main network's plugin alone
 	Log        io.Writer // takes a line per step
 }
 
@@ -30,7 +33,14 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := prepareMachine(p); err != nil {
+	if o.Runtime == "" {
+		o.Runtime = DefaultRuntime
+	}
+	runtime, err := runtimeOf(o.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepareMachine(p, runtime); err != nil {
 		return nil, err
 	}
 	unlock, err := lock(o.Name)
@@ -48,11 +58,18 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err := p.step("made room", func() error { return remove(o.Cache, o.Name) }); err != nil {
 		return nil, err
 	}
-	l, err = create(ctx, p, o, plan)
+	made, err := locatePrograms(o, runtime)
 	if err != nil {
 		return nil, err
 	}
+	if err := made.ensure(ctx, p); err != nil {
+		return nil, err
+	}
 	images, err := ensureImages(ctx, p, o)
+	if err != nil {
+		return nil, err
+	}
+	l, err = create(o, plan, made)
 	if err != nil {
 		return nil, err
 	}
@@ -62,25 +79,16 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	return l, nil
 }
 
-// create makes the cluster's folder, and the programs that it runs.
-func create(ctx context.Context, p progress, o Options, plan plan) (*Lab, error) {
-	kubernetes, err := ensureProgram(ctx, p, kubernetesModule, o)
-	if err != nil {
-		return nil, err
-	}
-	cni, err := ensureProgram(ctx, p, cniModule, o)
-	if err != nil {
-		return nil, err
-	}
+// create makes the cluster's folder.
+func create(o Options, plan plan, made programs) (*Lab, error) {
 	l := &Lab{plan: plan, dir: o.Cache.lab(o.Name)}
-	l.state = state{Nodes: o.Nodes, Program: l.path("lab"), Kubernetes: kubernetes, CNI: cni}
+	l.state = state{
+		Nodes: o.Nodes, Program: l.path("lab"), Kubernetes: made.kubernetes.dir, Version: made.kubernetes.version, CNI: made.cni.dir, Runtime: o.Runtime, NoMultus: o.NoMultus,
+	}
+	if made.runtime != nil {
+		l.state.RuntimePrograms = made.runtime.dir
+	}
 	return l, l.makeFolder()
-}
-
-// Programs builds etcd and the programs of Kubernetes, if they are not in the cache, and returns their folder. It is
-// what tests against an API server alone need.
-func Programs(ctx context.Context, o Options) (string, error) {
-	return ensureProgram(ctx, newProgress(o.Log), kubernetesModule, o)
 }
 
 func (l *Lab) makeFolder() error {
@@ -98,45 +106,6 @@ func (l *Lab) makeFolder() error {
 		return fmt.Errorf("keep own program: %w", err)
 	}
 	return l.save()
-}
-
-func ensureProgram(ctx context.Context, p progress, m module, o Options) (string, error) {
-	b, err := m.locate(o.Cache, o.Repository)
-	if err != nil {
-		return "", err
-	}
-	return b.dir, b.ensure(ctx, p)
-}
-
-func ensureImages(ctx context.Context, p progress, o Options) ([]string, error) {
-	images := Images{Cache: o.Cache, Repository: o.Repository, Log: o.Log}
-	var files []string
-	for _, name := range baseImages {
-		file, err := ensureImage(ctx, p, images, name)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, file)
-	}
-	return files, nil
-}
-
-func ensureImage(ctx context.Context, p progress, images Images, name string) (string, error) {
-	cached, err := images.Cached(name)
-	if err != nil {
-		return "", err
-	}
-	if cached {
-		return images.Build(ctx, name)
-	}
-	p.say("building the image %s, this once: about a minute", name)
-	var file string
-	err = p.step("built image "+name, func() error {
-		var err error
-		file, err = images.Build(ctx, name)
-		return err
-	})
-	return file, err
 }
 
 // boot starts the nodes beside the control plane: while the API server starts, they take in their images.
@@ -186,7 +155,7 @@ func (l *Lab) startNodes(ctx context.Context, images []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, n := range l.plan.Nodes {
 		group.Go(func() error {
-			if err := l.waitForContainerd(ctx, n); err != nil {
+			if err := l.waitForRuntime(ctx, n); err != nil {
 				return err
 			}
 			for _, file := range images {
@@ -209,7 +178,7 @@ func (l *Lab) bootControlPlane(ctx context.Context, p progress) error {
 
 // settle applies what the cluster needs beside Kubernetes and waits for the nodes.
 func (l *Lab) settle(ctx context.Context, p progress, repository string) error {
-	if err := p.step("Multus and DNS applied", func() error { return l.applyAddons(ctx, repository) }); err != nil {
+	if err := p.step("add-ons applied", func() error { return l.applyAddons(ctx, repository) }); err != nil {
 		return err
 	}
 	return p.step("nodes ready", func() error { return l.waitForNodes(ctx) })
@@ -220,10 +189,28 @@ func (l *Lab) repairable() bool {
 	return l.state.Complete && netns.Exists(l.plan.namespace(fabric)) && netns.Exists(l.plan.namespace(controlPlane))
 }
 
+// sameKubernetes fails where a running cluster is asked to have another version. Its programs may be older than those of
+// this checkout: it keeps what it was made with.
+func (l *Lab) sameKubernetes(o Options) error {
+	if o.Kubernetes == "" || o.Kubernetes == minor(l.state.Version) {
+		return nil
+	}
+	return fmt.Errorf("lab %q is up with Kubernetes %s: take it down to change that", o.Name, l.state.Version)
+}
+
 // repair starts what has ended. What the cluster holds is still in etcd and on the nodes' disks.
 func (l *Lab) repair(ctx context.Context, p progress, o Options) error {
 	if l.state.Nodes != o.Nodes {
 		return fmt.Errorf("lab %q is up with %d nodes: take it down to change that", o.Name, l.state.Nodes)
+	}
+	if err := l.sameKubernetes(o); err != nil {
+		return err
+	}
+	if l.state.Runtime != o.Runtime {
+		return fmt.Errorf("lab %q is up with the container runtime %s: take it down to change that", o.Name, l.state.Runtime)
+	}
+	if l.state.NoMultus != o.NoMultus {
+		return fmt.Errorf("lab %q is up with another choice of Multus: take it down to change that", o.Name)
 	}
 	p.say("lab %q is there, with %d nodes", o.Name, o.Nodes)
 	if err := l.bootControlPlane(ctx, p); err != nil {

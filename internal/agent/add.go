@@ -67,11 +67,7 @@ func (a *Agent) attach(ctx context.Context, s ovs.Sandbox, wires []wire, stages 
 		return errors.Join(err, a.undo(ctx, wires))
 	}
 	stages.reach(stageInstalled)
-	ports, err := a.ovs.Ports(ctx)
-	if err == nil && severalIn(ports, s.Container) {
-		err = a.steer(ctx, s)
-	}
-	if err != nil {
+	if err := a.steerSeveral(ctx, s); err != nil {
 		return errors.Join(err, a.undo(ctx, wires))
 	}
 	return nil

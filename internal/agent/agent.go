@@ -39,6 +39,10 @@ type Config struct {
 	// OVSDB is the endpoint of Open vSwitch's database, such as
 	// unix:/run/openvswitch/db.sock.
 	OVSDB string
+	// AttachBy is how pods get their interfaces before they start.
+	AttachBy v1alpha1.AttachBy
+	// NRISocket is where the container runtime listens for plugins.
+	NRISocket string
 	// UnderlayMTU is the cluster's, in bytes.
 	UnderlayMTU int32
 	// SysctlRoot is where /proc/sys can be written.
@@ -75,6 +79,7 @@ type Agent struct {
 	watcher  *watcher
 	settler  *settler
 	sweeper  *sweeper
+	early    *early
 	underlay *underlay
 	firewall *firewall.Keeper
 	reporter *reporter
@@ -111,6 +116,7 @@ func New(api *rest.Config, c Config, log logr.Logger) (*Agent, error) {
 		return nil, err
 	}
 	a.watcher, a.settler, a.sweeper = newWatcher(a), newSettler(a), newSweeper(a)
+	a.early = newEarly(a)
 	vswitch, err := ovs.New(c.OVSDB, log.WithName("ovs"), func(p ovs.Port) {
 		a.settler.portChanged(p)
 		a.watcher.portChanged(p)
@@ -175,7 +181,7 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) work(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
 	for _, part := range []func(context.Context) error{
-		a.serve, a.firewall.Run, a.reporter.run, a.settler.run, a.watcher.run, a.watcher.followLinks, a.sweeper.run, a.underlay.run,
+		a.serve, a.early.run, a.firewall.Run, a.reporter.run, a.settler.run, a.watcher.run, a.watcher.followLinks, a.sweeper.run, a.underlay.run,
 	} {
 		all.Go(func() error { return part(ctx) })
 	}

@@ -36,6 +36,13 @@ func (c *containers) drop(container string) {
 	delete(c.all, container)
 }
 
+// empty takes everything back.
+func (c *containers) empty() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.all)
+}
+
 func (c *containers) has(container string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

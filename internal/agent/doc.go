@@ -11,6 +11,12 @@
 //	installed               ovn-controller has installed the ports' flows
 //	returned    add.go      the interfaces with their addresses
 //
+// Where the container runtime tells of sandboxes (internal/nri), what no ADD did is
+// done before the pod's containers are made:
+//
+//	early.go        who waits, and which container may be made
+//	early_attach.go an ADD without its waits
+//
 // Everything else is off the path that a starting pod waits for:
 //
 //	watch.go    what wakes the watch: attachments, pods, ports, devices

@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/nri/nritest"
 )
 
 const (
@@ -79,14 +80,16 @@ func onDisk(b *testing.B) string {
 	return dir
 }
 
-// runProgram starts the agent's program. It ends with the test.
+// runProgram starts the agent's program, on a node whose runtime tells of pods. It
+// ends with the test.
 func (w *world) runProgram(program string) (pid int) {
 	w.t.Helper()
 	config := filepath.Join(w.t.TempDir(), "kubeconfig")
 	if err := os.WriteFile(config, kubeconfig, 0o600); err != nil {
 		w.t.Fatal(err)
 	}
-	cmd := exec.Command(program, "--node-name="+nodeName, "--ovs-db="+w.Endpoint(), "--cri-endpoint="+w.runtime.Socket(),
+	r := nritest.Start(w.t, w.t.TempDir())
+	cmd := exec.Command(program, "--node-name="+nodeName, "--ovs-db="+w.Endpoint(), "--cri-endpoint="+w.runtime.Socket(), "--nri-socket="+r.Socket(),
 		"--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+config)
 	if err := cmd.Start(); err != nil {
@@ -99,6 +102,7 @@ func (w *world) runProgram(program string) (pid int) {
 		}
 	})
 	NewWithT(w.t).Eventually(w.answers, patience, "10ms").Should(Succeed(), "the agent must get ready")
+	w.told(r)
 	return cmd.Process.Pid
 }
 

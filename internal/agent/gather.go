@@ -110,7 +110,8 @@ func (w *watcher) ready(ctx context.Context, pod *corev1.Pod) (*cri.Sandbox, err
 	if err != nil {
 		return nil, err
 	}
-	return newestReady(pod, sandboxes, w.torn.has), nil
+	spared := func(container string) bool { return w.torn.has(container) || w.early.waiting.has(container) }
+	return newestReady(pod, sandboxes, spared), nil
 }
 
 // place is where the attachment can be plugged in, or nil.
@@ -130,12 +131,13 @@ func (w *watcher) place(ctx context.Context, v view) (*place, error) {
 	return &place{container: ready.ID, netns: netns, end: end}, nil
 }
 
-// newestReady is the pod's ready sandbox, or nil. Runtimes report one ready while
-// they tear it down.
-func newestReady(pod *corev1.Pod, sandboxes []cri.Sandbox, torn func(container string) bool) *cri.Sandbox {
+// newestReady is the pod's ready sandbox, or nil, without those that are spared:
+// runtimes report one ready while they tear it down, and while its containers wait
+// for their interfaces.
+func newestReady(pod *corev1.Pod, sandboxes []cri.Sandbox, spared func(container string) bool) *cri.Sandbox {
 	var newest *cri.Sandbox
 	for i, s := range sandboxes {
-		if s.Ready && isOf(s, pod) && !torn(s.ID) && (newest == nil || s.Created.After(newest.Created)) {
+		if s.Ready && isOf(s, pod) && !spared(s.ID) && (newest == nil || s.Created.After(newest.Created)) {
 			newest = &sandboxes[i]
 		}
 	}

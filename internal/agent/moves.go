@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -134,15 +136,20 @@ func (s *settler) networkOf(ctx context.Context, p ovs.Port) (string, error) {
 // plugged into a running pod gets its addresses with its first ones: had the pod
 // sent anything before, Open vSwitch would go on dropping it for up to half a
 // second (ovs-vswitchd.conf.db(5), max-revalidator), and the pod ask for its
-// neighbours again after a second only. An ADD has its pod wait.
+// neighbours again after a second only. An ADD has its pod wait, and announces it.
+// What was plugged in early is announced here, and nothing of it forgotten: its pod
+// may be asking for a neighbour just now.
 func (s *settler) show(ctx context.Context, p ovs.Port, first bool) error {
-	hot := p.Sandbox.Config == link.HotConfig
-	if first && !hot {
+	hot, early := p.Sandbox.Config == link.HotConfig, p.Sandbox.Config == link.EarlyConfig
+	if first && !hot && !early {
 		return nil
 	}
 	want, err := s.wanted(p)
 	if err != nil {
 		return err
+	}
+	if first && early {
+		return link.Announce(p.Sandbox.Netns, want)
 	}
 	if first {
 		if err := s.links.Speak(p.Sandbox.Netns, want); err != nil {
@@ -157,22 +164,16 @@ func (s *settler) show(ctx context.Context, p ovs.Port, first bool) error {
 			return err
 		}
 	}
-	return s.steerBeside(ctx, p)
+	return s.steerSeveral(ctx, p.Sandbox)
 }
 
-// steerBeside is for a port that has got addresses beside others in its
-// container.
-func (s *settler) steerBeside(ctx context.Context, p ovs.Port) error {
-	ports, err := s.ovs.Ports(ctx)
-	if err != nil || !severalIn(ports, p.Sandbox.Container) {
-		return err
-	}
-	return s.steer(ctx, p.Sandbox)
-}
-
-// wanted are the addresses that the port's interface should have, by the cache.
+// wanted is how the port's interface should be, by the cache: its name, MAC and
+// addresses.
 func (a *Agent) wanted(p ovs.Port) (want link.Interface, err error) {
 	want.Name = p.Interface
+	if want.MAC, err = net.ParseMAC(p.MAC); err != nil {
+		return want, fmt.Errorf("parse attached-mac of port %q: %w", p.Name, err)
+	}
 	key, _ := attachmentKey(p.LogicalPort)
 	attachment := a.node.Attachment(key)
 	if attachment == nil {

@@ -32,6 +32,10 @@ type nodeView struct {
 	open error
 	// uncertified is why there is no new certificate.
 	uncertified error
+	// untold is why the container runtime does not tell of pods before they start,
+	// nriOnly whether there is no other way.
+	untold  error
+	nriOnly bool
 	// taken is what another agent says of the node's name.
 	taken *metav1.Condition
 }
@@ -84,6 +88,9 @@ func problemsOf(v nodeView) []metav1.Condition {
 	}
 	if v.uncertified != nil {
 		all = append(all, v1alpha1.NoCertificate(v.uncertified))
+	}
+	if v.untold != nil && v.nriOnly {
+		all = append(all, v1alpha1.NRIUnavailable(v.untold))
 	}
 	if v.open != nil {
 		all = append(all, v1alpha1.TunnelPortOpen(v.open))

@@ -45,7 +45,7 @@ const nameTakenBy = name + "-name"
 
 func newReporter(a *Agent) *reporter {
 	r := &reporter{Agent: a}
-	r.told = nodeView{name: a.config.Node, bootID: a.config.bootID, kernel: kernelRelease(), agent: a.config.Version, underlayMTU: int(a.config.UnderlayMTU)}
+	r.told = nodeView{name: a.config.Node, bootID: a.config.bootID, kernel: kernelRelease(), agent: a.config.Version, underlayMTU: int(a.config.UnderlayMTU), nriOnly: a.config.AttachBy == v1alpha1.AttachNRI}
 	if r.told.bootID == "" {
 		r.told.bootID = bootID()
 	}
@@ -176,6 +176,7 @@ func (r *reporter) tellNameTaken(ctx context.Context, is *v1alpha1.L2Node, stand
 var ownConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionRefused, v1alpha1.ConditionOVSUnavailable, v1alpha1.ConditionTunnelError,
 	v1alpha1.ConditionUnderlayMTU, v1alpha1.ConditionTunnelPortOpen, v1alpha1.ConditionNoCertificate,
+	v1alpha1.ConditionNRIUnavailable,
 }
 
 // settle dates the conditions that are wanted, and says whether anything differs

@@ -44,6 +44,10 @@ var (
 		Name: "l2sm_cni_calls_total",
 		Help: "Calls of the CNI plugin by command, and by the CNI error code of the answer, 0 for success.",
 	}, []string{"command", "code"})
+	earlyCalls = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "l2sm_nri_admissions_total",
+		Help: "Times that a pod of which the container runtime told by NRI was attached before its containers, or its containers have to wait.",
+	}, []string{"outcome"})
 	swept = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "l2sm_swept_total",
 		Help: "What sandboxes that are gone had left, and was removed: ports (with their links), and links alone.",
@@ -51,7 +55,7 @@ var (
 )
 
 func init() {
-	prometheus.MustRegister(stageSeconds, watchStageSeconds, addSeconds, calls, swept)
+	prometheus.MustRegister(stageSeconds, watchStageSeconds, addSeconds, calls, earlyCalls, swept)
 }
 
 // stages are the times at which an ADD, or the watch's work on an attachment,

@@ -24,6 +24,15 @@ func (a *Agent) steer(ctx context.Context, s ovs.Sandbox) error {
 	return link.Steer(s.Netns, a.interfacesIn(ports, s.Container))
 }
 
+// steerSeveral is steer for a container that has more interfaces than one.
+func (a *Agent) steerSeveral(ctx context.Context, s ovs.Sandbox) error {
+	ports, err := a.ovs.Ports(ctx)
+	if err != nil || !severalIn(ports, s.Container) {
+		return err
+	}
+	return a.steer(ctx, s)
+}
+
 // interfacesIn are the interfaces that ports have in a container, with the
 // addresses that they should have.
 func (a *Agent) interfacesIn(ports []ovs.Port, container string) []link.Interface {

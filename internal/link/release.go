@@ -7,10 +7,16 @@ import "errors"
 // specification, "Configuration format": name), so GC leaves it alone.
 const HotConfig = "@hot"
 
+// EarlyConfig stands there on what was plugged in when the container runtime told
+// of the sandbox, without an ADD (internal/nri).
+const EarlyConfig = "@nri"
+
 // EndsWith says whether a DEL with the CNI_IFNAME removes what the owner made:
-// its own, and what was plugged into the container since, for which no other DEL
+// its own, and what was plugged into the container besides, for which no other DEL
 // comes.
-func (o Owner) EndsWith(ifname string) bool { return o.IfName == ifname || o.Config == HotConfig }
+func (o Owner) EndsWith(ifname string) bool {
+	return o.IfName == ifname || o.Config == HotConfig || o.Config == EarlyConfig
+}
 
 // Release removes the host ends of a container that a DEL with the CNI_IFNAME
 // ends, and with them the pod's interfaces. It asks the kernel alone, so it works

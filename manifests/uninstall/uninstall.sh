@@ -43,7 +43,7 @@ say "looking for pods that use it"
 left=$(users "$(names network-attachment-definitions -l app.kubernetes.io/managed-by=l2sm)")
 if [ -n "$left" ] && [ "$keep" = false ]; then
   echo "These pods use l2sm: remove them, or their annotations, first. With --keep-plugin they lose their" >&2
-  echo "interfaces and stay, and nodes keep /opt/cni/bin/l2sm, which they need to end:" >&2
+  echo "interfaces and stay, and nodes keep the CNI plugin l2sm, which they need to end:" >&2
   echo "$left" >&2
   exit 1
 fi
@@ -68,8 +68,9 @@ say "removing what runs on the nodes, and OVN's databases"
 if system get daemonset ovn-node > /dev/null 2>&1; then
   image=$(system get daemonset ovn-node -o jsonpath='{.spec.template.spec.containers[0].image}')
   settings=$(system get daemonset ovn-node -o jsonpath='{.spec.template.spec.containers[?(@.name=="ovn-controller")].envFrom[0].configMapRef.name}')
+  bin=$(system get daemonset l2sm-agent --ignore-not-found -o jsonpath='{.spec.template.spec.volumes[?(@.name=="cni-bin")].hostPath.path}')
   system create configmap l2sm-clean-node --dry-run=client -o yaml --from-file=clean-node.sh \
-    --from-literal=IMAGE="$image" --from-literal=TUNNEL_INTERFACE="$(system get configmap "$settings" -o jsonpath='{.data.TUNNEL_INTERFACE}')" \
+    --from-literal=IMAGE="$image" --from-literal=CNI_BIN="${bin:-/opt/cni/bin}" --from-literal=TUNNEL_INTERFACE="$(system get configmap "$settings" -o jsonpath='{.data.TUNNEL_INTERFACE}')" \
     --from-literal=KEEP_PLUGIN="$keep" | k apply -f -
 fi
 system delete daemonset l2sm-agent ovn-node --ignore-not-found --cascade=foreground
@@ -78,7 +79,8 @@ system delete deployment ovn-central --ignore-not-found --cascade=foreground
 if system get configmap l2sm-clean-node > /dev/null 2>&1; then
   say "cleaning the nodes"
   image=$(system get configmap l2sm-clean-node -o jsonpath='{.data.IMAGE}')
-  sed "s,image: l2sm-ovn,image: $image," daemonset.yaml | k apply -f -
+  bin=$(system get configmap l2sm-clean-node -o jsonpath='{.data.CNI_BIN}')
+  sed -e "s,image: l2sm-ovn,image: $image," -e "s,path: /opt/cni/bin,path: $bin," daemonset.yaml | k apply -f -
   done=true
   system rollout status daemonset l2sm-clean-node --timeout=120s || done=false
   system logs -l app.kubernetes.io/name=l2sm-clean-node -c clean-node --tail=-1 --prefix=false || true

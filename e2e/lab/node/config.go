@@ -10,15 +10,12 @@ import (
 	"path/filepath"
 )
 
-// Socket is where containerd listens.
-const Socket = "/run/containerd/containerd.sock"
-
 // private are the folders that every node has for itself; all others are the machine's. They are what a kubelet,
 // containerd, CNI plugins and the hostPath volumes of l2sm and Multus write to. /run is not among them: it is a fresh
 // tmpfs, empty after each start of the node as after a boot.
 var private = []string{
 	"/etc/cni", "/opt/cni",
-	"/var/lib/cni", "/var/lib/containerd", "/var/lib/kubelet", "/var/lib/l2sm",
+	"/var/lib/cni", "/var/lib/containerd", "/var/lib/containers", "/var/lib/crio", "/var/lib/kubelet", "/var/lib/l2sm",
 	"/var/log/containers", "/var/log/pods",
 }
 
@@ -30,6 +27,15 @@ type Config struct {
 	Logs     string // folder for the logs of what runs on the node
 	API      string // the API server, https://host:port
 	CA       []byte // who signs its certificate, PEM
+	Runtime  Runtime
+}
+
+// Runtime is the container runtime of a node.
+type Runtime struct {
+	Name   string // of its log
+	Argv   []string
+	Path   string // folder of programs that it calls, before those of the machine; empty if it has none
+	Socket string
 }
 
 // Folder is a node's folder on the machine.

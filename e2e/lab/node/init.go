@@ -42,14 +42,15 @@ func (f Folder) services(c Config) []service {
 	log := func(name string) string { return filepath.Join(c.Logs, c.Name+"-"+name+".log") }
 	return []service{
 		{
-			argv: []string{"containerd", "--config", f.Config("containerd.toml")},
-			log:  log("containerd"),
+			argv: c.Runtime.Argv,
+			path: c.Runtime.Path,
+			log:  log(c.Runtime.Name),
 		}, {
 			argv: []string{program("kubelet"), "--config", f.Config("kubelet.yaml"),
 				"--kubeconfig", f.Config("kubelet.kubeconfig"), "--hostname-override", c.Name, "--node-ip", c.IP, "--v=1"},
 			log: log("kubelet"),
 			// The kubelet gives up without a runtime, and backs off for seconds when it meets no API server.
-			after: func(ctx context.Context) { waitForRuntime(ctx); waitForAPI(ctx, c) },
+			after: func(ctx context.Context) { waitForRuntime(ctx, c.Runtime.Socket); waitForAPI(ctx, c) },
 		}, {
 			argv:  []string{program("kube-proxy"), "--config", f.Config("kube-proxy.yaml"), "--v=1"},
 			log:   log("kube-proxy"),
@@ -58,9 +59,9 @@ func (f Folder) services(c Config) []service {
 	}
 }
 
-func waitForRuntime(ctx context.Context) {
+func waitForRuntime(ctx context.Context, socket string) {
 	waitUntil(ctx, func() bool {
-		conn, err := net.Dial("unix", Socket)
+		conn, err := net.Dial("unix", socket)
 		if err != nil {
 			return false
 		}

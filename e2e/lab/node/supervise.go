@@ -18,6 +18,7 @@ const restartAfter = time.Second
 // service is a program that runs for as long as the node does.
 type service struct {
 	argv  []string
+	path  string                // folder of programs that it calls, before those of $PATH
 	log   string                // file that takes its output
 	after func(context.Context) // waits for what the program needs
 }
@@ -72,6 +73,9 @@ func (c *children) start(s service, log *os.File) (<-chan struct{}, error) {
 	defer c.mu.Unlock()
 	cmd := exec.Command(s.argv[0], s.argv[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
+	if s.path != "" {
+		cmd.Env = append(os.Environ(), "PATH="+s.path+string(os.PathListSeparator)+os.Getenv("PATH"))
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %q: %w", s.argv[0], err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -67,6 +68,8 @@ func defaultCache() string {
 
 func newUp(f *flags) *cobra.Command {
 	var nodes int
+	var runtime, kubernetes string
+	var noMultus bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring the cluster up; leave it as it is if it is up",
@@ -77,7 +80,8 @@ func newUp(f *flags) *cobra.Command {
 				return err
 			}
 			l, err := lab.Up(cmd.Context(), lab.Options{
-				Cache: lab.Cache(f.cache), Repository: repository, Name: f.name, Nodes: nodes, Log: cmd.OutOrStdout(),
+				Cache: lab.Cache(f.cache), Repository: repository, Name: f.name, Nodes: nodes, Runtime: runtime, Kubernetes: kubernetes,
+				NoMultus: noMultus, Log: cmd.OutOrStdout(),
 			})
 			if err != nil {
 				return err
@@ -87,7 +91,14 @@ func newUp(f *flags) *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&nodes, "nodes", 3, "number of nodes")
+	addKubernetesFlag(cmd, &kubernetes)
+	cmd.Flags().StringVar(&runtime, "runtime", lab.DefaultRuntime, "container runtime: "+strings.Join(lab.Runtimes(), ", "))
+	cmd.Flags().BoolVar(&noMultus, "no-multus", false, "leave Multus out: nodes have their main network's plugin alone")
 	return cmd
+}
+
+func addKubernetesFlag(cmd *cobra.Command, version *string) {
+	cmd.Flags().StringVar(version, "kubernetes", "", "minor version of Kubernetes, such as 1.34 (default: that of e2e/lab/build/kubernetes/go.mod)")
 }
 
 func newDown(f *flags) *cobra.Command {
@@ -251,7 +262,8 @@ func newLoad(f *flags) *cobra.Command {
 }
 
 func newBinaries(f *flags) *cobra.Command {
-	return &cobra.Command{
+	var kubernetes string
+	cmd := &cobra.Command{
 		Use:   "binaries",
 		Short: "Print the folder of kube-apiserver, etcd and kubectl; build them if need be",
 		Args:  cobra.NoArgs,
@@ -261,7 +273,7 @@ func newBinaries(f *flags) *cobra.Command {
 				return err
 			}
 			dir, err := lab.Programs(cmd.Context(), lab.Options{
-				Cache: lab.Cache(f.cache), Repository: repository, Log: cmd.ErrOrStderr(),
+				Cache: lab.Cache(f.cache), Repository: repository, Kubernetes: kubernetes, Log: cmd.ErrOrStderr(),
 			})
 			if err != nil {
 				return err
@@ -270,6 +282,8 @@ func newBinaries(f *flags) *cobra.Command {
 			return nil
 		},
 	}
+	addKubernetesFlag(cmd, &kubernetes)
+	return cmd
 }
 
 func newNodeInit() *cobra.Command {

@@ -1,0 +1,45 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A name that no scenario has would make the quick set smaller, and `go test -run` says nothing of it.
+func TestQuickSetExists(t *testing.T) {
+	list, err := os.ReadFile("quick.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scenarios := map[string]bool{}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`).FindAllStringSubmatch(string(source), -1) {
+			scenarios[m[1]] = true
+		}
+	}
+	names := 0
+	for line := range strings.Lines(string(list)) {
+		name := strings.TrimSpace(line)
+		if name == "" || strings.HasPrefix(name, "#") {
+			continue
+		}
+		names++
+		if !scenarios[name] {
+			t.Errorf("quick.txt lists %s, which is no scenario", name)
+		}
+	}
+	if names == 0 {
+		t.Error("quick.txt lists no scenario")
+	}
+}
