@@ -17,6 +17,7 @@ func TestChartIsTheManifests(t *testing.T) {
 		"Default":    {"--kube-version=1.36", "../manifests/default"},
 		"Before1.36": {"--kube-version=1.35", "../manifests/before-1.36"},
 		"Lab":        {"--values=testdata/lab.yaml", "../manifests/overlays/lab"},
+		"NRI":        {"--set=settings.attachBy=nri", "testdata/nri"},
 		"OpenShift":  {"--api-versions=security.openshift.io/v1", "testdata/openshift"},
 		"K3s":        {"--set=nodeFolders.cniBin=/var/lib/rancher/k3s/data/cni,nodeFolders.containerd=/run/k3s/containerd", "testdata/k3s"},
 		"RKE2":       {"--set=nodeFolders.containerd=/run/k3s/containerd", "testdata/rke2"},

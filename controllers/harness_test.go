@@ -173,6 +173,8 @@ type world struct {
 	stop func()
 	// refuseOverlaps is the controller's setting, from its next start.
 	refuseOverlaps bool
+	// attachBy is too.
+	attachBy v1alpha1.AttachBy
 	// control is the authority of the databases' certificates, if it has one, and
 	// lifetime that of nodes'.
 	control  string
@@ -241,7 +243,7 @@ func (w *world) run() {
 		w.t.Fatal(err)
 	}
 	if err := controllers.Setup(mgr, controllers.Config{
-		Northbound: nb, Southbound: sb, MaxMTU: maxMTU, RefuseOverlaps: w.refuseOverlaps,
+		Northbound: nb, Southbound: sb, MaxMTU: maxMTU, RefuseOverlaps: w.refuseOverlaps, AttachBy: w.attachBy,
 		ControlAuthority: w.control, SharedAuthority: func() string { return w.shared }, NodeCertificateLifetime: w.lifetime,
 	}); err != nil {
 		w.t.Fatal(err)

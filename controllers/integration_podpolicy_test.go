@@ -67,4 +67,8 @@ func TestPolicyComesWithAnUpgrade(t *testing.T) {
 		g.Expect(w.Get(t.Context(), client.ObjectKeyFromObject(n), n)).To(Succeed())
 		g.Expect(n.ResourceVersion).To(Equal(said), "a restart takes nothing back")
 	})
+
+	w.attachBy = v1alpha1.AttachNRI
+	w.restart()
+	w.noCondition(n, v1alpha1.ConditionAttachedLate) // runtimes tell agents of pods: no policy is needed
 }

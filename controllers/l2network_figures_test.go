@@ -67,7 +67,7 @@ func TestNetworkStatusWaitsForTheWrite(t *testing.T) {
 	n := networkOf("a")
 	n.Generation = 7
 	p := placementOf(n)
-	r := &L2NetworkStatusReconciler{placement: p, ports: newPorts()}
+	r := &L2NetworkStatusReconciler{placement: p, ports: newPorts(), policy: &podPolicy{}}
 	if _, known := r.gather(n); known {
 		t.Error("nothing was written")
 	}

@@ -117,14 +117,10 @@ func networkStatus(network *v1alpha1.L2Network, f reportFacts, maxMTU int32) v1a
 	} else {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionOverlaps)
 	}
-	switch f.policy {
-	case policyUnknown: // what was found before a restart stays
-	case policyThere:
+	if late := f.policy.condition(); late != nil {
+		conditions = append(conditions, *late)
+	} else if f.policy == policyThere { // while nothing is known, what was found before a restart stays
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionAttachedLate)
-	case policyMissing:
-		conditions = append(conditions, v1alpha1.PolicyMissing())
-	case policyNotServed:
-		conditions = append(conditions, v1alpha1.NoMutatingPolicies())
 	}
 	for _, c := range conditions {
 		c.ObservedGeneration = network.Generation

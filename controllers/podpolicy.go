@@ -8,6 +8,7 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
@@ -26,6 +27,29 @@ const (
 	policyMissing                      // one of the two is
 	policyNotServed                    // the API server has no such kind
 )
+
+// condition is what networks say of it, if anything.
+func (s policyState) condition() *metav1.Condition {
+	var c metav1.Condition
+	switch s {
+	case policyMissing:
+		c = v1alpha1.PolicyMissing()
+	case policyNotServed:
+		c = v1alpha1.NoMutatingPolicies()
+	default:
+		return nil
+	}
+	return &c
+}
+
+// saidBy tells whether the network says so already.
+func (s policyState) saidBy(n *v1alpha1.L2Network) bool {
+	said, wanted := meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionAttachedLate), s.condition()
+	if said == nil || wanted == nil {
+		return said == nil && wanted == nil
+	}
+	return said.Reason == wanted.Reason && said.Message == wanted.Message
+}
 
 // podPolicy is the state that was found last.
 type podPolicy struct{ state atomic.Int32 }
@@ -55,17 +79,23 @@ type PodPolicyReconciler struct {
 
 // Reconcile looks for the two.
 func (r *PodPolicyReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+	before := r.policy.now()
 	state, err := r.find(ctx)
-	if err != nil || state == r.policy.now() {
+	if err != nil || state == before {
 		return ctrl.Result{}, err
 	}
+	r.policy.state.Store(int32(state)) // first: a network that is not listed yet reads it
 	networks := &v1alpha1.L2NetworkList{}
 	if err := r.List(ctx, networks, client.UnsafeDisableDeepCopy); err != nil {
+		r.policy.state.Store(int32(before))
 		return ctrl.Result{}, fmt.Errorf("list networks: %w", err)
 	}
-	r.policy.state.Store(int32(state))
 	for i := range networks.Items {
-		r.statuses.wake(networks.Items[i].Key())
+		// Before the first look nobody has written of it, so after a restart few have
+		// anything new to say.
+		if n := &networks.Items[i]; before != policyUnknown || !state.saidBy(n) {
+			r.statuses.wake(n.Key())
+		}
 	}
 	return ctrl.Result{}, nil
 }

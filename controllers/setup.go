@@ -36,6 +36,8 @@ type Config struct {
 	// RefuseOverlaps refuses new networks whose subnets are the cluster's own, in
 	// place of a warning.
 	RefuseOverlaps bool
+	// AttachBy is the agents' setting: where it is NRI, no policy is needed.
+	AttachBy v1alpha1.AttachBy
 	// ControlAuthority is that of the databases' certificates, in PEM: nodes are
 	// told to trust it. Empty where there are none: then nodes get none either.
 	ControlAuthority string

@@ -22,8 +22,13 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 )
 
-// podPolicy adds what follows the policy that has pods attached as they start.
+// podPolicy adds what follows the policy that has pods attached as they start. Where
+// container runtimes tell agents of pods there is none.
 func (s *setup) podPolicy() error {
+	if s.config.AttachBy == v1alpha1.AttachNRI {
+		s.policy.state.Store(int32(policyThere)) // what it does is not needed
+		return nil
+	}
 	asked, err := discovery.NewDiscoveryClientForConfigAndClient(s.mgr.GetConfig(), s.mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("make a discovery client: %w", err)

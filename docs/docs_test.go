@@ -68,6 +68,41 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
+// TestInstallNamesEveryPort: the firewalls' table of install.md has every port that a
+// container opens, and no other.
+func TestInstallNamesEveryPort(t *testing.T) {
+	opened := map[string]bool{"6081": true} // Open vSwitch's, in the kernel
+	port := regexp.MustCompile(`containerPort: (\d+)`)
+	each(t, ".yaml", func(path, text string) {
+		if !strings.HasPrefix(path, filepath.Join(repository, "manifests")) {
+			return
+		}
+		for _, match := range port.FindAllStringSubmatch(text, -1) {
+			opened[match[1]] = true
+		}
+	})
+	page, err := os.ReadFile("install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, row := range regexp.MustCompile(`(?m)^\| \d+/.*$`).FindAllString(string(page), -1) {
+		for _, match := range regexp.MustCompile(`(\d+)/(tcp|udp)`).FindAllStringSubmatch(row, -1) {
+			named[match[1]] = true
+		}
+	}
+	for p := range opened {
+		if !named[p] {
+			t.Errorf("install.md does not name port %s", p)
+		}
+	}
+	for p := range named {
+		if !opened[p] {
+			t.Errorf("install.md names port %s, which nothing opens", p)
+		}
+	}
+}
+
 var heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
 
 // anchors are a page's headings as a browser names them.

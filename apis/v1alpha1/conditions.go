@@ -162,7 +162,7 @@ func PolicyMissing() metav1.Condition {
 		fmt.Sprintf("MutatingAdmissionPolicy %s or its binding is missing: %s; apply manifests/policies/mutating", PodNetworksPolicy, attachedLate))
 }
 
-const attachedLate = "pods that ask for the network by annotation " + NetworksAnnotation + " alone are attached once they run, and those that name it in Multus' annotation as they start"
+const attachedLate = "pods that ask for the network by annotation " + NetworksAnnotation + " alone are attached once they run, but on nodes whose container runtime offers NRI; and those that name it in Multus' annotation as they start"
 
 // Programmed says that this generation is in the northbound database.
 func Programmed(ports int) metav1.Condition {

@@ -59,7 +59,7 @@ func run(ctx context.Context, o options) error {
 	}
 	err = controllers.Setup(mgr, controllers.Config{
 		Northbound: northbound, Southbound: southbound,
-		MaxMTU: maxMTU, RefuseOverlaps: o.refuseOverlaps,
+		MaxMTU: maxMTU, RefuseOverlaps: o.refuseOverlaps, AttachBy: o.attachBy,
 		ControlAuthority: control, SharedAuthority: o.sharedAuthority, NodeCertificateLifetime: o.nodeCertificateLifetime,
 	})
 	if err != nil {
