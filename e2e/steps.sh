@@ -113,6 +113,8 @@ test_all() {
   say "uninstalling"
   uninstall
   by_chart
+  say "installing from a registry, as a new user does"
+  bin/release trial --lab "$name" --version trial
   say "again without Multus"
   lab down
   without_multus

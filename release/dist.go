@@ -1,23 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"log"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	cdx "github.com/CycloneDX/cyclonedx-go"
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/spf13/cobra"
 
 	"l2sm.io/l2sm/e2e/lab"
@@ -53,14 +46,21 @@ func newDist() *cobra.Command {
 	return cmd
 }
 
-// dist writes the folder. The images go to a registry that may have another name here than where people pull from.
+// dist writes the folder, whole or not at all. The images go to a registry that may have another name here than where
+// people pull from.
 func (v *version) dist(ctx context.Context, progress io.Writer, out, to string) error {
-	if err := os.RemoveAll(out); err != nil {
+	unfinished := filepath.Clean(out) + ".unfinished"
+	defer os.RemoveAll(unfinished)
+	if err := errors.Join(os.RemoveAll(unfinished), os.RemoveAll(out), os.MkdirAll(filepath.Join(unfinished, "sbom"), 0o755)); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(out, "sbom"), 0o755); err != nil {
+	if err := v.fill(ctx, progress, unfinished, to); err != nil {
 		return err
 	}
+	return os.Rename(unfinished, out)
+}
+
+func (v *version) fill(ctx context.Context, progress io.Writer, out, to string) error {
 	target := *v
 	target.registry = to
 	digests := map[string]v1.Hash{}
@@ -80,56 +80,6 @@ func (v *version) dist(ctx context.Context, progress io.Writer, out, to string) 
 		}
 	}
 	return v.writeTexts(ctx, out, digests)
-}
-
-// newRegistry is a registry that forgets all it has when the program ends.
-func newRegistry() http.Handler { return registry.New(registry.Logger(quiet)) }
-
-var quiet = log.New(io.Discard, "", 0)
-
-// pulled looks whether the registry has, under the version's name, what was pushed.
-func (v *version) pulled(ctx context.Context, image string, want v1.Hash) error {
-	ref, err := name.ParseReference(v.reference(image))
-	if err != nil {
-		return err
-	}
-	got, err := remote.Head(ref, remote.WithContext(ctx))
-	if err != nil {
-		return fmt.Errorf("pull %q: %w", ref, err)
-	}
-	if got.Digest != want {
-		return fmt.Errorf("%q is %s in the registry, and %s was pushed: did another push meet this one?", ref, got.Digest, want)
-	}
-	return nil
-}
-
-// writeBills lists what is in the image of each architecture.
-func (v *version) writeBills(out, image string, index v1.ImageIndex) error {
-	manifest, err := index.IndexManifest()
-	if err != nil {
-		return fmt.Errorf("read image %s: %w", image, err)
-	}
-	for _, m := range manifest.Manifests {
-		img, err := index.Image(m.Digest)
-		if err != nil {
-			return fmt.Errorf("read image %s: %w", image, err)
-		}
-		b, err := bill(v.reference(image), v.created.Format(time.RFC3339), img)
-		if err != nil {
-			return err
-		}
-		var text bytes.Buffer
-		encoder := cdx.NewBOMEncoder(&text, cdx.BOMFileFormatJSON)
-		encoder.SetPretty(true)
-		if err := encoder.Encode(b); err != nil {
-			return fmt.Errorf("write what is in image %s: %w", image, err)
-		}
-		file := fmt.Sprintf("l2sm-%s-%s.cdx.json", image, m.Platform.Architecture)
-		if err := os.WriteFile(filepath.Join(out, "sbom", file), text.Bytes(), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (v *version) writeTexts(ctx context.Context, out string, digests map[string]v1.Hash) error {

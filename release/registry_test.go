@@ -219,3 +219,10 @@ func TestBill(t *testing.T) {
 		}
 	}
 }
+
+func TestBillOfDebian(t *testing.T) {
+	got := debianPackage([]byte("Package: x\nVersion: 1:2+b1\nArchitecture: arm64\n")).PackageURL
+	if want := "pkg:deb/debian/x@1%3A2%2Bb1?arch=arm64"; got != want {
+		t.Errorf("package %s, want %s", got, want)
+	}
+}

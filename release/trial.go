@@ -72,6 +72,9 @@ func (v *version) trial(ctx context.Context, out io.Writer, l *lab.Lab, limit ti
 	if err := v.dist(ctx, io.Discard, folder, strings.TrimPrefix(server.URL, "http://")+"/l2sm"); err != nil {
 		return err
 	}
+	if err := l.Forget(ctx, "localhost/l2sm-controller:dev", "localhost/l2sm-agent:dev", "localhost/l2sm-ovn:dev"); err != nil {
+		return err
+	}
 	began := time.Now()
 	for _, s := range steps(folder) {
 		if _, err := l.Kubectl(ctx, s.kubectl...); err != nil {

@@ -38,3 +38,18 @@ func (l *Lab) loadInto(ctx context.Context, n nodePlan, file string) error {
 	}
 	return nil
 }
+
+// Forget takes images off every node, as if they had never been loaded.
+func (l *Lab) Forget(ctx context.Context, refs ...string) error {
+	var group errgroup.Group
+	for _, n := range l.plan.Nodes {
+		group.Go(func() error {
+			remove := append([]string{"ctr", "--namespace", "k8s.io", "images", "rm", "--sync"}, refs...)
+			if _, err := l.Node(ctx, n.Name, remove...); err != nil {
+				return fmt.Errorf("remove images from node %q: %w", n.Name, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}

@@ -103,8 +103,8 @@ func usrMerged(name string) string {
 	return name
 }
 
-// broken are programs whose libraries no image has: nobody logs in there, and nobody has ATM.
-var broken = []string{"arpd", "q_atm.so", "runuser", "su", "update-passwd"}
+// broken are programs whose libraries no image has: nobody logs in there, sets the clock or has ATM.
+var broken = []string{"arpd", "hwclock", "lastlog2", "lslogins", "q_atm.so", "runuser", "su", "update-passwd"}
 
 // unwanted are files that no program reads: manuals, translations, headers, units and scripts of an init that is not
 // there. Copyright files stay.

@@ -1,11 +1,13 @@
-// Command oci is runc to CRI-O: it becomes runc, after it has raised a container's OOM score to what this machine allows.
+// Command oci is runc to CRI-O: it becomes runc, after it has taken out of a container's configuration what this machine
+// does not allow. containerd has settings for both, CRI-O has none.
 //
-// A lab may run where nobody may lower a score (root without CAP_SYS_RESOURCE, as in many containers). runc then refuses
-// the container. containerd has a setting for that (restrict_oom_score_adj), CRI-O has none.
+// A lab may run where nobody may lower an OOM score (root without CAP_SYS_RESOURCE, as in many containers), and where the
+// control groups of huge pages are not mounted, although the kernel has them. runc refuses a container that asks for either.
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -48,36 +50,68 @@ func bundleOf(args []string) (string, bool) {
 	return "", false
 }
 
-// restrict changes the one number and leaves all else of the file as it is.
+// object is a JSON object of which only what is named is looked into.
+type object map[string]json.RawMessage
+
+// restrict leaves all else of the file as it is.
 func restrict(file string) error {
-	var config map[string]json.RawMessage
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
+	var config object
 	if err := json.Unmarshal(data, &config); err != nil {
-		return err
-	}
-	var process map[string]json.RawMessage
-	if err := json.Unmarshal(config["process"], &process); err != nil {
 		return err
 	}
 	lowest, err := own()
 	if err != nil {
 		return err
 	}
-	var score int
-	if raw, ok := process["oomScoreAdj"]; !ok || json.Unmarshal(raw, &score) != nil || score >= lowest {
-		return nil
-	}
-	process["oomScoreAdj"] = json.RawMessage(strconv.Itoa(lowest))
-	if config["process"], err = json.Marshal(process); err != nil {
+	err = errors.Join(
+		config.change("process", func(process object) error { return process.raise("oomScoreAdj", lowest) }),
+		config.change("linux", func(linux object) error {
+			return linux.change("resources", func(resources object) error {
+				delete(resources, "hugepageLimits")
+				return nil
+			})
+		}))
+	if err != nil {
 		return err
 	}
 	if data, err = json.Marshal(config); err != nil {
 		return err
 	}
 	return os.WriteFile(file, data, 0o600)
+}
+
+// change hands out the object of that name, if there is one, and puts it back.
+func (o object) change(name string, edit func(object) error) error {
+	if _, ok := o[name]; !ok {
+		return nil
+	}
+	var inner object
+	if err := json.Unmarshal(o[name], &inner); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	if err := edit(inner); err != nil {
+		return err
+	}
+	var err error
+	o[name], err = json.Marshal(inner)
+	return err
+}
+
+// raise makes a number at least so high.
+func (o object) raise(name string, lowest int) error {
+	if _, ok := o[name]; !ok {
+		return nil
+	}
+	var is int
+	if err := json.Unmarshal(o[name], &is); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	o[name] = json.RawMessage(strconv.Itoa(max(is, lowest)))
+	return nil
 }
 
 // own is this process' score, which a child may have too.
