@@ -137,6 +137,16 @@ func (p *pod) shows(key string) string {
 	return words[i+1]
 }
 
+// keepNeighbours has the pod never ask again for the addresses that it knows.
+func (p *pod) keepNeighbours() {
+	p.Helper()
+	for entry := range strings.Lines(p.run("ip", "neigh", "show", "dev", "net1")) {
+		if words := strings.Fields(entry); len(words) > 2 && words[1] == "lladdr" {
+			p.run("ip", "neigh", "replace", words[0], "lladdr", words[2], "dev", "net1", "nud", "permanent")
+		}
+	}
+}
+
 // attachment is the pod's one.
 func (p *pod) attachment() *v1alpha1.L2Attachment {
 	p.Helper()

@@ -47,6 +47,29 @@ func (c *chain) podReplaced() {
 	c.ping.answers(c.pong.ips[0])
 }
 
+// slowly is how long a node is without ovn-node's pod where images are pulled or the kubelet is busy.
+const slowly = 20 * time.Second
+
+// However long ovn-node's pod is away, flows in use go on. What ends it is that a neighbour is asked for its address again,
+// by a frame that no flow in use takes: so neighbours are known here.
+func (c *chain) podReplacedSlowly() {
+	n := c.nodes[first]
+	for _, p := range []*pod{c.ping, c.pong, c.near} {
+		p.keepNeighbours()
+	}
+	f := c.during(func() {
+		former := n.switchPID()
+		if err := n.ovn.Stop(c.Context()); err != nil {
+			c.Fatal(err)
+		}
+		time.Sleep(slowly)
+		c.startOVN(first)
+		c.awaitSwitch(n, former)
+	})
+	c.report("ovn-node's pod replaced after "+slowly.String()+", neighbours known", "flows in use", f)
+	c.atMost(slowly/10, f)
+}
+
 // A node loses all that a reboot takes: processes, /run, links, the datapath. Its pods get new sandboxes. A boot of the
 // virtual machine would add nothing but its kernel's start, which is each run's.
 func (c *chain) nodeRebooted() {

@@ -80,6 +80,11 @@ func (e *early) Started(ctx context.Context, s nri.Sandbox) {
 	}
 	e.waiting.add(s.ID) // before the runtime lists it as ready
 	_ = e.Admit(ctx, s) // which has logged it
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		// The connection is lost, and no container will ask.
+		e.waiting.drop(s.ID)
+		e.watcher.wakeAll(context.WithoutCancel(ctx))
+	}
 }
 
 // Admit is of nri.Handler.

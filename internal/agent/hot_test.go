@@ -301,6 +301,10 @@ func TestConfDBLost(t *testing.T) {
 	g := NewWithT(t)
 	g.Eventually(func() string { return w.Ctl("list-br") }, patience, "20ms").Should(Equal("br-int"), "ovn-controller makes its bridge again")
 	g.Eventually(w.Ports, patience, "20ms").Should(ConsistOf(link.HostName("c1", "net1"), link.HostName("c-pong", "net1")), "the ports are made again")
+	installed := func() []string {
+		return strings.Fields(w.Ctl("--bare", "--columns=name", "find", "Interface", "external_ids:ovn-installed=true"))
+	}
+	g.Eventually(installed, patience, "20ms").Should(HaveLen(2), "the flows are there again")
 	w.becomes(a, "True Ready", "the flows are there again")
 	w.becomes(b, "True Ready", "the flows are there again")
 	if diff := cmp.Diff(before, []int{s.index("net1"), pong.index("net1")}); diff != "" {

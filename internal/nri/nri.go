@@ -50,7 +50,7 @@ func sandboxOf(pod *api.PodSandbox) Sandbox {
 }
 
 // Handler is who is told. Its calls' contexts end before the runtime's patience
-// does.
+// does, and are canceled where the connection is lost.
 type Handler interface {
 	// Connected is called for each connection, before any other call of it, with
 	// the sandboxes that no container was made in yet.

@@ -163,3 +163,28 @@ func TestSocketAppearsLate(t *testing.T) {
 	r := nritest.Start(t, folder)
 	connected(t, r)
 }
+
+// A call that is under way when the connection ends has no one to tell.
+func TestConnectionEndsAmidstACall(t *testing.T) {
+	r := nritest.Start(t, t.TempDir())
+	h := follow(t, r.Socket())
+	connected(t, r)
+	began, cause := make(chan bool), make(chan error, 1)
+	h.admit = func(ctx context.Context, _ nri.Sandbox) error {
+		close(began)
+		<-ctx.Done()
+		cause <- context.Cause(ctx)
+		return ctx.Err()
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(nri.Sandbox{ID: "a"}) }()
+	<-began
+	r.Cut()
+	if err := <-cause; !errors.Is(err, context.Canceled) {
+		t.Errorf("the call ends with %v, want a canceled context", err)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the sandbox fails with its plugin: %v", err)
+	}
+	NewWithT(t).Eventually(h.all, "5s", "5ms").Should(ContainSubstring("lost"))
+}

@@ -16,15 +16,14 @@ const patience = 2 * time.Second
 var errLate = errors.New("not done in the time that the container runtime gives")
 
 // within runs f with three quarters of the time that the runtime gives, and
-// returns then at the latest: f's context has ended, and it takes back what it did
-// in its own time.
+// returns then at the latest, as when the connection is lost: f's context has ended,
+// and it takes back what it did in its own time.
 func within(ctx context.Context, f func(context.Context) error) error {
 	deadline, given := ctx.Deadline()
 	if !given {
 		deadline = time.Now().Add(patience)
 	}
-	// Not the call's own context: it ends with the call.
-	work, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), time.Until(deadline)*3/4, errLate)
+	work, cancel := context.WithTimeoutCause(ctx, time.Until(deadline)*3/4, errLate)
 	done := make(chan error, 1)
 	go func() {
 		defer cancel()
@@ -38,7 +37,7 @@ func within(ctx context.Context, f func(context.Context) error) error {
 		case err := <-done: // both at once
 			return err
 		default:
-			return errLate
+			return context.Cause(work)
 		}
 	}
 }

@@ -78,6 +78,9 @@ func (r *Runtime) Stop() {
 	counter{r}.UpdatePluginCount(0)
 }
 
+// Cut ends the connections, also while a call is under way, and takes no more.
+func (r *Runtime) Cut() { r.door.close() }
+
 // Plugins counts those that are called.
 func (r *Runtime) Plugins() int {
 	r.mu.Lock()
