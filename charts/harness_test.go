@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -20,9 +19,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// The go command takes an earlier result for this one while all files are the same
-// that the test opened: not those that helm and kustomize did.
-func TestMain(m *testing.M) {
+// noteFiles opens what helm and kustomize will: the go command takes an earlier
+// result for a test while the files that the test itself opened are the same.
+var noteFiles = sync.OnceValue(func() error {
 	for _, folder := range []string{".", "../manifests"} {
 		err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 			if err == nil && !entry.IsDir() {
@@ -31,12 +30,11 @@ func TestMain(m *testing.M) {
 			return err
 		})
 		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			return err
 		}
 	}
-	os.Exit(m.Run())
-}
+	return nil
+})
 
 // programs are go.tools.mod's, where the go command keeps what it built of them. One
 // at a time: it builds a program as often as it is asked for before it is there.
@@ -62,6 +60,9 @@ func program(t *testing.T, name string) string {
 // tool runs one of go.tools.mod's programs and returns what it printed.
 func tool(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
+	if err := noteFiles(); err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.CommandContext(t.Context(), program(t, name), args...)
 	home := t.TempDir()
 	cmd.Env = append(os.Environ(), "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)

@@ -2,6 +2,8 @@
 
 package e2e
 
+// Lab only: it asks the container runtime on a node.
+
 import (
 	"fmt"
 	"strings"

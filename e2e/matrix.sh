@@ -18,23 +18,22 @@ mkdir -p $results
 # run leaves what a row gave in bin/matrix: its log, and a line of the table.
 run() {
   local version=${1%:*} runtime=${1#*:} log=$results/${1/:/-}.log began=$SECONDS
-  L2SM_KUBERNETES=$version L2SM_RUNTIME=$runtime e2e/steps.sh quick "$name" "$nodes" > "$log" 2>&1 || true
-  local passed failed which
+  L2SM_KUBERNETES=$version L2SM_RUNTIME=$runtime timeout 20m e2e/steps.sh quick "$name" "$nodes" > "$log" 2>&1 || true
+  local passed failed listed took=$((SECONDS - began))
   passed=$(grep -c '^--- PASS' "$log" || true)
   failed=$(grep -c '^--- FAIL' "$log" || true)
-  which=$(sed -n 's/^--- FAIL: \([^ ]*\).*/\1/p' "$log" | paste -sd ' ')
-  [ "$passed" -gt 0 ] || which="did not get as far as the scenarios"
-  printf '| %s | %s | %d | %d | %d:%02d | %s | %s |\n' "$version" "$runtime" "$passed" "$failed" \
-    $(((SECONDS - began) / 60)) $(((SECONDS - began) % 60)) "$(date +%F)" "$which" > "$results/${1/:/-}.row"
-  cat "$results/${1/:/-}.row"
+  listed=$(grep -c '^Test' e2e/quick.txt)
+  printf '| %s | %s | %d | %d | %d | %d:%02d | %s | %s |\n' "$version" "$runtime" \
+    "$passed" "$failed" $((listed - passed - failed)) $((took / 60)) $((took % 60)) "$(date +%F)" \
+    "$(sed -n 's/^--- FAIL: \([^ ]*\).*/\1/p' "$log" | paste -sd ' ')" | tee "$results/${1/:/-}.row"
 }
 
 table() {
-  echo '| Kubernetes | container runtime | passed | failed | minutes | date | which failed |'
-  echo '|---|---|---|---|---|---|---|'
+  echo '| Kubernetes | container runtime | passed | failed | not reached | minutes | date | which failed |'
+  echo '|---|---|---|---|---|---|---|---|'
   local row
   for row in "${rows[@]}"; do
-    cat "$results/${row/:/-}.row" 2> /dev/null || echo "| ${row%:*} | ${row#*:} | | | | | not run |"
+    cat "$results/${row/:/-}.row" 2> /dev/null || echo "| ${row%:*} | ${row#*:} | | | | | | not run |"
   done
 }
 

@@ -73,11 +73,11 @@ func newPKI() *cobra.Command {
 			}
 			k := keeper{api: api, namespace: namespace, now: time.Now()}
 			hosts := centralHosts(namespace, os.Getenv("OVN_CENTRAL_SERVICE_HOST"))
-			central, err := k.ensure(cmd.Context(), hosts)
+			shared, err := k.shared(cmd.Context(), hosts)
 			if err != nil {
 				return err
 			}
-			shared, err := k.shared(cmd.Context(), hosts)
+			central, err := k.ensure(cmd.Context(), hosts)
 			if err != nil {
 				return err
 			}
@@ -107,6 +107,8 @@ type keeper struct {
 	api       client.Client
 	namespace string
 	now       time.Time
+	// former is the certificate of the authority of v0.1.0, for the controller, or none.
+	former []byte
 }
 
 // ensure makes the Secrets hold certificates that will do, and returns
@@ -200,6 +202,9 @@ func (k keeper) get(ctx context.Context, name string) (*corev1.Secret, error) {
 // put writes a Secret that get returned.
 func (k keeper) put(ctx context.Context, s *corev1.Secret, pair pki.Pair, trust []byte) error {
 	s.Data[pki.CertificateFile], s.Data[pki.KeyFile], s.Data[pki.AuthorityFile] = pair.Certificate, pair.Key, trust
+	if s.Name == controlSecret {
+		s.Data[pki.SharedFile] = k.former
+	}
 	if s.ResourceVersion != "" {
 		if err := k.api.Update(ctx, s); err != nil {
 			return fmt.Errorf("update secret %q: %w", s.Name, err)

@@ -143,6 +143,13 @@ func TestSharedCertificate(t *testing.T) {
 		}
 		return files
 	}
+	renewed := func(after time.Duration) {
+		t.Helper()
+		k.now = k.now.Add(after)
+		if _, err := k.ensure(t.Context(), hosts); err != nil {
+			t.Fatal(err)
+		}
+	}
 	before := secrets(t, api)
 	if files := shared(); len(files[pki.SharedFile]) > 0 || told() != "" {
 		t.Error("an authority is trusted that was never there")
@@ -166,10 +173,22 @@ func TestSharedCertificate(t *testing.T) {
 	if diff := cmp.Diff(sorted(controlSecret, sharedAuthority), changed(before, secrets(t, api))); diff != "" {
 		t.Errorf("Secrets written, -want +got:\n%s", diff)
 	}
-	// What pki renews keeps it.
-	k.now = k.now.Add(pki.LeafLifetime - renewBefore + time.Hour)
-	if _, err := k.ensure(t.Context(), hosts); err != nil || told() != own {
-		t.Errorf("a renewed certificate of the controller's lost it (%v)", err)
+	// What pki renews and what it creates has it.
+	renewed(pki.LeafLifetime - renewBefore + time.Hour)
+	if told() != own {
+		t.Error("a renewed certificate of the controller's lost it")
+	}
+	control, err := k.get(t.Context(), controlSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := api.Delete(t.Context(), control); err != nil {
+		t.Fatal(err)
+	}
+	shared()
+	renewed(0)
+	if told() != own {
+		t.Error("the controller's Secret is created without it, and is mounted so")
 	}
 
 	s, err := k.get(t.Context(), sharedAuthority)

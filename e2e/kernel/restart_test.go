@@ -67,7 +67,7 @@ func (c *chain) podReplacedSlowly() {
 		c.awaitSwitch(n, former)
 	})
 	c.report("ovn-node's pod replaced after "+slowly.String()+", neighbours known", "flows in use", f)
-	c.atMost(longestReplaced, f)
+	c.atMost(slowly/10, f)
 }
 
 // A node loses all that a reboot takes: processes, /run, links, the datapath. Its pods get new sandboxes. A boot of the

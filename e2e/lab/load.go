@@ -41,10 +41,17 @@ func (l *Lab) loadInto(ctx context.Context, n nodePlan, file string) error {
 
 // Forget takes images off every node, as if they had never been loaded.
 func (l *Lab) Forget(ctx context.Context, refs ...string) error {
+	r, err := l.runtime()
+	if err != nil {
+		return err
+	}
+	if r.forget == nil {
+		return fmt.Errorf("the container runtime %s has no call that removes images", l.state.Runtime)
+	}
+	remove := append(r.call(l.state.RuntimePrograms, r.forget), refs...)
 	var group errgroup.Group
 	for _, n := range l.plan.Nodes {
 		group.Go(func() error {
-			remove := append([]string{"ctr", "--namespace", "k8s.io", "images", "rm", "--sync"}, refs...)
 			if _, err := l.Node(ctx, n.Name, remove...); err != nil {
 				return fmt.Errorf("remove images from node %q: %w", n.Name, err)
 			}

@@ -24,27 +24,31 @@ type containerRuntime struct {
 	argv   []string
 	ask    []string // a call that succeeds as soon as it takes commands
 	load   []string // reads an image file from standard input and makes it known to the kubelet
+	forget []string // with the names of images: takes them away; nil where no program of the runtime does
 	// Programs of the machine that it needs, with the Debian packages that bring them.
 	needs map[string]string
 }
 
 // runtimes are the container runtimes that a cluster may have, by their names for people.
 var runtimes = map[string]containerRuntime{
-	DefaultRuntime: {
-		socket: "/run/containerd/containerd.sock", config: "containerd.toml", argv: []string{"containerd", "--config"},
-		ask: []string{"ctr", "version"}, load: []string{"ctr", "--namespace", "k8s.io", "images", "import", "-"},
-	},
-	"containerd-2": {
-		module: &containerdModule,
-		socket: "/run/containerd/containerd.sock", config: "containerd-2.toml", argv: []string{"containerd", "--config"},
-		ask: []string{"ctr", "version"}, load: []string{"ctr", "--namespace", "k8s.io", "images", "import", "-"},
-	},
+	DefaultRuntime: containerd(nil, "containerd.toml"),
+	"containerd-2": containerd(&containerdModule, "containerd-2.toml"),
 	"crio": {
 		module: &crioModule,
 		socket: "/run/crio/crio.sock", config: "crio.toml", argv: []string{"crio", "--config-dir", "", "--config"},
-		ask: []string{"crio", "status", "--socket", "/run/crio/crio.sock", "info"}, load: []string{"load", "/var/lib/containers/storage", "/run/containers/storage"},
+		ask:   []string{"crio", "status", "--socket", "/run/crio/crio.sock", "info"},
+		load:  []string{"load", "/var/lib/containers/storage", "/run/containers/storage"},
 		needs: map[string]string{"conmon": "conmon", "gcc": "gcc"},
 	},
+}
+
+func containerd(from *module, config string) containerRuntime {
+	ctr := func(args ...string) []string { return append([]string{"ctr", "--namespace", "k8s.io"}, args...) }
+	return containerRuntime{
+		module: from,
+		socket: "/run/containerd/containerd.sock", config: config, argv: []string{"containerd", "--config"},
+		ask: ctr("version"), load: ctr("images", "import", "-"), forget: ctr("images", "rm", "--sync"),
+	}
 }
 
 // Runtimes are the names of the container runtimes that a cluster may have.

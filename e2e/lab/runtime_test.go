@@ -28,6 +28,13 @@ func TestRuntimeService(t *testing.T) {
 				Argv: []string{"/programs/containerd", "--config", "/config"},
 			},
 		},
+		"crio": {
+			"with no folder of further configuration files, which would be the machine's",
+			node.Runtime{
+				Name: "crio", Socket: "/run/crio/crio.sock", Path: "/programs",
+				Argv: []string{"/programs/crio", "--config-dir", "", "--config", "/config"},
+			},
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -73,7 +73,45 @@ agents() {
   system rollout status daemonset/l2sm-agent --timeout=10m
 }
 
+# pull gets the image onto every node: between two pods of ovn-node a node has no
+# Open vSwitch, and frames to new neighbours wait for it. A version without an image
+# ends here, where no node has lost anything.
+pull() {
+  local image failed=''
+  image=$(awk '$1 == "image:" { print $2; exit }' "$rendered/nodes.yaml")
+  say "having every node pull $image"
+  cat > "$rendered/pull.yaml" << EOF
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: ovn-node-image, namespace: l2sm-system}
+spec:
+  selector: {matchLabels: {app.kubernetes.io/name: ovn-node-image}}
+  updateStrategy: {rollingUpdate: {maxUnavailable: 100%}}
+  template:
+    metadata: {labels: {app.kubernetes.io/name: ovn-node-image}}
+    spec:
+      tolerations: [{operator: Exists}]
+      automountServiceAccountToken: false
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: pull
+        image: $image
+        imagePullPolicy: IfNotPresent
+        command: [sleep, infinity]
+        resources: {requests: {cpu: 1m, memory: 8Mi}}
+        securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+EOF
+  k apply -f "$rendered/pull.yaml"
+  system rollout status daemonset/ovn-node-image --timeout=30m || failed=yes
+  k delete --wait=false -f "$rendered/pull.yaml"
+  [ -z "$failed" ] || {
+    echo "some nodes can't get $image; no node has lost its Open vSwitch yet. Run it again when they can" >&2
+    exit 1
+  }
+}
+
 nodes() {
+  pull
   say "Open vSwitch and ovn-controller, one node after the other"
   k apply -f "$rendered/nodes.yaml"
   system rollout status daemonset/ovn-node --timeout=60m

@@ -64,6 +64,11 @@ const (
 	known     = "-n l2sm-system exec deploy/ovn-central -c sb -- ovn-sbctl --timeout=5 --bare --columns=name list Chassis"
 )
 
+// pulls get an image onto every node.
+var pulls = []string{
+	"apply -f pull.yaml", "-n l2sm-system rollout status daemonset/ovn-node-image --timeout=30m", "delete --wait=false -f pull.yaml",
+}
+
 // Each part waits for what the next needs, and every object is in one of them.
 func TestUpgrade(t *testing.T) {
 	dir, calls, err := run(t, "")
@@ -78,8 +83,9 @@ func TestUpgrade(t *testing.T) {
 		"-n l2sm-system rollout status deployment/l2sm-controller --timeout=5m",
 		scheduled, known, scheduled, known, scheduled, known, // until both nodes are there
 		"apply -f agents.yaml", "-n l2sm-system rollout status daemonset/l2sm-agent --timeout=10m",
-		"apply -f nodes.yaml", "-n l2sm-system rollout status daemonset/ovn-node --timeout=60m",
 	}
+	want = append(want, pulls...)
+	want = append(want, "apply -f nodes.yaml", "-n l2sm-system rollout status daemonset/ovn-node --timeout=60m")
 	if diff := cmp.Diff(want, calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
@@ -117,11 +123,11 @@ func TestUpgrade(t *testing.T) {
 
 func TestPartsAreChosen(t *testing.T) {
 	_, calls, err := run(t, "", "nodes", "agents")
-	want := []string{
-		"kustomize ../overlays/lab",
+	want := append([]string{"kustomize ../overlays/lab"}, pulls...)
+	want = append(want,
 		"apply -f nodes.yaml", "-n l2sm-system rollout status daemonset/ovn-node --timeout=60m",
 		"apply -f agents.yaml", "-n l2sm-system rollout status daemonset/l2sm-agent --timeout=10m",
-	}
+	)
 	if diff := cmp.Diff(want, calls); diff != "" || err != nil {
 		t.Errorf("calls (-want +got), %v:\n%s", err, diff)
 	}
@@ -135,6 +141,18 @@ func TestFailedPart(t *testing.T) {
 	_, calls, err := run(t, "FAILS=rollout status deployment/ovn-central")
 	if err == nil || strings.Contains(strings.Join(calls, "\n"), "agents") {
 		t.Errorf("it went on (%v):\n%s", err, strings.Join(calls, "\n"))
+	}
+}
+
+// A node loses its Open vSwitch only where the next one's image is.
+func TestImageThatNodesCannotGet(t *testing.T) {
+	dir, calls, err := run(t, "FAILS=daemonset/ovn-node-image", "nodes")
+	if diff := cmp.Diff(append([]string{"kustomize ../overlays/lab"}, pulls...), calls); diff != "" || err == nil {
+		t.Errorf("calls (-want +got), %v:\n%s", err, diff)
+	}
+	text, readErr := os.ReadFile(filepath.Join(dir, "pull.yaml"))
+	if readErr != nil || !strings.Contains(string(text), "image: localhost/l2sm-ovn:dev\n") {
+		t.Errorf("pulled is %s (%v)", text, readErr)
 	}
 }
 
