@@ -87,7 +87,7 @@ check-generate: generate ## Fail where generated files are not what generate mak
 
 .PHONY: lint
 lint: ## Run golangci-lint, shellcheck and gofmt over everything.
-	$(TOOL) golangci-lint-kube-api-linter run ./...
+	$(TOOL) golangci-lint-kube-api-linter run --allow-parallel-runners ./...
 	shellcheck $$(git ls-files '*.sh')
 
 .PHONY: fuzz
