@@ -132,9 +132,9 @@ quick() {
   suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick.txt)"
 }
 
-# without_multus is two fresh nodes whose runtime tells the agent of pods, and the scenarios of quick-nri.txt.
+# without_multus is a fresh cluster whose runtime tells the agent of pods, and the scenarios of quick-nri.txt.
 without_multus() {
-  local nodes=2 runtime=${runtime:-containerd-2} no_multus=true overlay=manifests/overlays/nri tags=e2e,nri
+  local runtime=${runtime:-containerd-2} no_multus=true overlay=manifests/overlays/nri tags=e2e,nri
   suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick-nri.txt)"
 }
 
