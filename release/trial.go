@@ -110,8 +110,11 @@ func steps(folder string) []step {
 // serve answers on a listener until the returned function is called.
 func serve(listener net.Listener, handler http.Handler) func() {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(listener) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener) // it ends by Close
+	}()
 	return func() {
 		_ = server.Close()
 		<-done
