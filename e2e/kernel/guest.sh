@@ -30,7 +30,7 @@ open_api() {
 # Those of internal/agent that plug, unplug and move, and carry traffic. The
 # other ones stop and start agents at every step, which the datapath knows nothing
 # of, and take a quarter of an hour here.
-plugging='^(TestAddAndDel|TestAddOfOneNetwork|TestAddOfANewSandbox|TestHotPlug|TestMove|TestMTUChanges|TestTwoInterfacesInOneSubnet)$'
+plugging='^(TestAddAndDel|TestAddOfOneNetwork|TestAddOfANewSandbox|TestConfDBLost|TestHotPlug|TestMove|TestMTUChanges|TestTwoInterfacesInOneSubnet)$'
 
 part=$1
 shift

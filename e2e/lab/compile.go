@@ -33,7 +33,7 @@ func (b build) goBuild(ctx context.Context, p progress, out string) error {
 	stop()
 	if err != nil {
 		return fmt.Errorf("compile %s %s: %w\n%s"+
-			"A first build needs 3 GiB of memory and 5 GiB where `go env GOCACHE` says. What is compiled is kept: run it again.",
+			"A first build needs 3 GiB of memory and 5 GiB where `go env GOCACHE` says. What is compiled is kept: run it again",
 			b.title, b.version, err, packages.rest.String())
 	}
 	if b.beside == nil {

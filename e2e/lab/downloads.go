@@ -68,7 +68,7 @@ func (b build) download(ctx context.Context) error {
 		return nil
 	}
 	return fmt.Errorf("download the Go modules of %s %s: %w\n%s"+
-		"Is there a way out, and does GOPROXY name a server that answers (`go env GOPROXY`)? What has come is kept: run it again.",
+		"Is there a way out, and does GOPROXY name a server that answers (`go env GOPROXY`)? What has come is kept: run it again",
 		b.title, b.version, err, out)
 }
 

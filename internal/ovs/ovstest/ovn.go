@@ -91,7 +91,8 @@ func (o *OVN) Move(port, from, to string) {
 }
 
 // LoseDatabase replaces Open vSwitch's database by an empty one, as on a node
-// that keeps it in memory and is restarted, and tells OVN's settings again.
+// that keeps it in memory and is restarted, and tells OVN's settings again. It
+// returns when ovn-controller has made its bridge.
 func (o *OVN) LoseDatabase() {
 	o.t.Helper()
 	o.StopServer()
@@ -102,6 +103,14 @@ func (o *OVN) LoseDatabase() {
 	o.StartServer()
 	o.Ctl("--no-wait", "init")
 	o.configure()
+	gomega.NewWithT(o.t).Eventually(func() string {
+		// That of OVN 23.03 may crash (signal 11) when it finds the database without
+		// settings. The kubelet would start it again.
+		if dead(o.controller) {
+			o.controller = daemon(o.t, o.dir, "ovn-controller", o.Endpoint())
+		}
+		return o.Ctl("list-br")
+	}, nstest.Patience(20*time.Second), "20ms").Should(gomega.Equal("br-int"), "ovn-controller makes its bridge again")
 }
 
 func (o *OVN) configure() {

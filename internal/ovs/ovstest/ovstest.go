@@ -172,6 +172,12 @@ func kill(t testing.TB, cmd *exec.Cmd) {
 	_ = cmd.Wait() // killed: an error by our own doing
 }
 
+// dead says whether the process has ended, as one that nobody waited for yet.
+func dead(cmd *exec.Cmd) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+	return err != nil || bytes.Contains(stat, []byte(") Z "))
+}
+
 // await waits for a server to listen.
 func await(t testing.TB, socket string) {
 	t.Helper()
