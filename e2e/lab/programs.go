@@ -96,7 +96,7 @@ func (m module) locate(cache Cache, repository string) (build, error) {
 
 // addSources adds the Go files of a folder, in the order of their names. A module of tools has none.
 func addSources(to io.Writer, dir string) error {
-	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".go" {
 			return err
 		}

@@ -65,7 +65,7 @@ func await(ctx context.Context, socket string, after time.Duration, absent bool)
 			if event.Name == socket && event.Has(fsnotify.Create) {
 				return
 			}
-		case <-lost: // there may have been one
+		case <-lost: //nolint:errcheck // whatever it is, the event may be among what is lost
 			return
 		case <-late:
 			return
