@@ -23,8 +23,8 @@ func newDist() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dist",
 		Short: "Push the images and write what goes with them into a folder",
-		Long: "Push the images of a version and write install.yaml, the Helm chart, an example, lists of what is in the images\n" +
-			"(CycloneDX), notes from CHANGELOG.md and checksums. With --dry-run the images go to a registry that\n" +
+		Long: "Push the images of a version and write install.yaml, the same for Kubernetes before 1.36, the Helm chart,\n" +
+			"an example, lists of what is in the images (CycloneDX), notes from CHANGELOG.md and checksums. With --dry-run the images go to a registry that\n" +
 			"ends with the command; all else is the same.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -83,9 +83,13 @@ func (v *version) fill(ctx context.Context, progress io.Writer, out, to string) 
 }
 
 func (v *version) writeTexts(ctx context.Context, out string, digests map[string]v1.Hash) error {
-	install, err := v.install(ctx, out, digests)
-	if err != nil {
-		return err
+	texts := map[string][]byte{}
+	for file, manifests := range v.manifests {
+		install, err := v.install(ctx, out, manifests, digests)
+		if err != nil {
+			return err
+		}
+		texts[file] = install
 	}
 	example, err := v.pingPong(digests["toolbox"])
 	if err != nil {
@@ -99,7 +103,8 @@ func (v *version) writeTexts(ctx context.Context, out string, digests map[string
 	if err != nil {
 		return err
 	}
-	for file, text := range map[string][]byte{"install.yaml": install, "ping-pong.yaml": example, "notes.md": []byte(changes)} {
+	texts["ping-pong.yaml"], texts["notes.md"] = example, []byte(changes)
+	for file, text := range texts {
 		if err := os.WriteFile(filepath.Join(out, file), text, 0o644); err != nil {
 			return err
 		}

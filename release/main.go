@@ -69,7 +69,10 @@ func (v *version) complete() error {
 	if err != nil {
 		return err
 	}
-	v.manifests = filepath.Join("manifests", "default")
+	v.manifests = map[string]string{
+		"install.yaml":             filepath.Join("manifests", "default"),
+		"install-before-1.36.yaml": filepath.Join("manifests", "before-1.36"),
+	}
 	v.images.Cache, v.images.Repository, v.images.Time, v.images.Suite = cache, repository, v.created, v.suite
 	return nil
 }

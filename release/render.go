@@ -15,9 +15,9 @@ import (
 	"l2sm.io/l2sm/e2e/lab"
 )
 
-// install is a folder of manifests, default in a release, with the images of the registry, by version and digest: what is
+// install is a folder of manifests, with the images of the registry, by version and digest: what is
 // applied is what was pushed.
-func (v *version) install(ctx context.Context, out string, digests map[string]v1.Hash) ([]byte, error) {
+func (v *version) install(ctx context.Context, out, from string, digests map[string]v1.Hash) ([]byte, error) {
 	folder, err := os.MkdirTemp(out, ".install-*")
 	if err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func (v *version) install(ctx context.Context, out string, digests map[string]v1
 	if folder, err = filepath.Abs(folder); err != nil {
 		return nil, err
 	}
-	manifests, err := filepath.Rel(folder, filepath.Join(v.images.Repository, v.manifests))
+	manifests, err := filepath.Rel(folder, filepath.Join(v.images.Repository, from))
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (v *version) install(ctx context.Context, out string, digests map[string]v1
 		return nil, err
 	}
 	if bytes.Contains(text, []byte("localhost/")) {
-		return nil, fmt.Errorf("install.yaml has an image that release/render.go does not know: it is still localhost/")
+		return nil, fmt.Errorf("%s has an image that release/render.go does not know: it is still localhost/", from)
 	}
 	return text, nil
 }

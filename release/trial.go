@@ -38,7 +38,7 @@ func newTrial() *cobra.Command {
 			if err := v.complete(); err != nil {
 				return err
 			}
-			v.manifests = filepath.Join("manifests", "overlays", "lab")
+			v.manifests = map[string]string{"install.yaml": filepath.Join("manifests", "overlays", "lab")}
 			v.architectures = []string{runtime.GOARCH}
 			l, err := lab.Open(v.images.Cache, cluster)
 			if err != nil {

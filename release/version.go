@@ -23,7 +23,7 @@ type version struct {
 	created       time.Time
 	architectures []string
 	suite         string
-	manifests     string // what install.yaml is made of, a folder of the checkout
+	manifests     map[string]string // folders of manifests, by the file that is made of each
 	images        lab.Images
 }
 

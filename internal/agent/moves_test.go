@@ -267,14 +267,14 @@ func TestRoleChanges(t *testing.T) {
 	ping := w.running("ping")
 	a := w.attach(ping.pod, "a", "net1", 1)
 	w.becomes(a, "True Ready", "it is attached")
-	sends := func() (sends bool) {
+	sends := func() (sends error) {
 		nstest.Do(t, ping.netns, func() error {
 			c, err := net.ListenPacket("ip6:ipv6-icmp", "::")
 			if err != nil {
 				return err
 			}
-			_, err = c.WriteTo(append([]byte{134}, make([]byte, 15)...), &net.IPAddr{IP: net.ParseIP("ff02::1"), Zone: "net1"})
-			sends = err == nil // what is dropped on the way out is no success
+			// What is dropped on the way out is no success.
+			_, sends = c.WriteTo(append([]byte{134}, make([]byte, 15)...), &net.IPAddr{IP: net.ParseIP("ff02::1"), Zone: "net1"})
 			return c.Close()
 		})
 		return sends
@@ -290,7 +290,12 @@ func TestRoleChanges(t *testing.T) {
 	for _, routed := range []bool{true, false, true} {
 		w.routed = routed
 		w.accept(a)
-		NewWithT(t).Eventually(func() bool { return sends() == routed && accepts() == link.AcceptRA(routed) }, patience, "5ms").Should(BeTrue(), "Router Advertisements: %t", routed)
+		NewWithT(t).Eventually(func() error {
+			if sent, value := sends(), accepts(); (sent == nil) != routed || value != link.AcceptRA(routed) {
+				return fmt.Errorf("routed: %t, sending says %w, accept_ra is %q", routed, sent, value)
+			}
+			return nil
+		}, patience, "5ms").Should(Succeed())
 	}
 }
 
