@@ -24,8 +24,8 @@ func newDist() *cobra.Command {
 		Use:   "dist",
 		Short: "Push the images and write what goes with them into a folder",
 		Long: "Push the images of a version and write install.yaml, the same for Kubernetes before 1.36, the Helm chart,\n" +
-			"an example, lists of what is in the images (CycloneDX), notes from CHANGELOG.md and checksums. With --dry-run the images go to a registry that\n" +
-			"ends with the command; all else is the same.",
+			"an example, lists of what is in the images (CycloneDX), notes from CHANGELOG.md and checksums. With --dry-run\n" +
+			"the images go to a registry that ends with the command; all else is the same.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := v.complete(); err != nil {
