@@ -34,7 +34,6 @@ func TestChain(t *testing.T) {
 		{"Injected", (*chain).injected},
 		{"SwitchKilled", (*chain).switchKilled},
 		{"PodReplaced", (*chain).podReplaced},
-		{"PodReplacedSlowly", (*chain).podReplacedSlowly},
 		{"NodeRebooted", (*chain).nodeRebooted},
 	} {
 		t.Run(scenario.name, func(t *testing.T) { scenario.test(whole.within(t)) })
