@@ -153,8 +153,10 @@ uninstall() {
 
 # by_chart installs l2sm by its Helm chart, lets it ping, and takes it away again.
 by_chart() {
-  local helm from=$SECONDS
+  local helm from
+  say "building helm, once"
   helm=$(go tool -n -modfile=go.tools.mod helm)
+  from=$SECONDS
   local -x KUBECONFIG=${XDG_CACHE_HOME:-$HOME/.cache}/l2sm/labs/$name/kubeconfig
   say "helm install, and helm test"
   quietly "$helm" install l2sm charts/l2sm --values charts/testdata/lab.yaml --wait --timeout $((180 * patience))s
