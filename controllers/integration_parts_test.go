@@ -176,6 +176,34 @@ func TestNetworkStatus(t *testing.T) {
 	})
 }
 
+// Without Multus nobody speaks first, and pods that have no interface of ours are
+// left alone.
+func TestNetworkStatusWithoutMultus(t *testing.T) {
+	w := start(t)
+	w.attachBy = v1alpha1.AttachNRI
+	w.restart()
+	w.network("lab", subnets("10.0.0.0/24"))
+	pod := w.pod("p", "lab")
+	a := w.attached("p", 1)[0]
+	is := func(g Gomega) []nadv1.NetworkStatus {
+		g.Expect(w.Get(t.Context(), keyOf(pod), pod)).To(Succeed())
+		all := []nadv1.NetworkStatus{}
+		if text, reported := pod.Annotations[nadv1.NetworkStatusAnnot]; reported {
+			g.Expect(json.Unmarshal([]byte(text), &all)).To(Succeed())
+		}
+		return all
+	}
+	w.consistently(func(g Gomega) {
+		is(g)
+		g.Expect(pod.Annotations).NotTo(HaveKey(nadv1.NetworkStatusAnnot), "it has no interface yet")
+	})
+	w.setReady(&a)
+	entry := nadv1.NetworkStatus{Name: w.namespace + "/lab", Interface: "net1", IPs: []string{"10.0.0.1"}, Mac: "0a:58:0a:00:00:01", Mtu: 1442}
+	w.eventually(func(g Gomega) { g.Expect(is(g)).To(Equal([]nadv1.NetworkStatus{entry})) })
+	w.remove(&a)
+	w.eventually(func(g Gomega) { g.Expect(is(g)).To(BeEmpty()) })
+}
+
 // Chassis go with their nodes: ours, and only when the node is gone.
 func TestChassisOfRemovedNodes(t *testing.T) {
 	w := start(t)

@@ -23,6 +23,8 @@ import (
 // it writes by pods/status, which takes annotations and leaves the spec alone.
 type NetworkStatusReconciler struct {
 	client.Client
+	// First says that there is no Multus to speak first, by the setting ATTACH_BY.
+	First bool
 }
 
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
@@ -37,12 +39,14 @@ func (r *NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	text, reported := pod.Annotations[nadv1.NetworkStatusAnnot]
-	if !reported || attach.Ended(pod) {
+	if !reported && !r.First || attach.Ended(pod) {
 		return ctrl.Result{}, nil // Multus speaks first; its write brings the pod here again
 	}
-	var stands []nadv1.NetworkStatus
-	if err := json.Unmarshal([]byte(text), &stands); err != nil {
-		return ctrl.Result{}, nil //nolint:nilerr // not ours to mend, and Multus' next write brings the pod here again
+	stands := []nadv1.NetworkStatus{}
+	if reported {
+		if err := json.Unmarshal([]byte(text), &stands); err != nil {
+			return ctrl.Result{}, nil //nolint:nilerr // not ours to mend, and Multus' next write brings the pod here again
+		}
 	}
 	facts, err := r.gather(ctx, pod, stands)
 	if err != nil {
@@ -63,6 +67,9 @@ func (r *NetworkStatusReconciler) patch(ctx context.Context, pod *corev1.Pod, wa
 	if err != nil {
 		return fmt.Errorf("marshal network status: %w", err)
 	}
+	if was == "" {
+		return r.annotate(ctx, pod, string(text))
+	}
 	const path = "/metadata/annotations/k8s.v1.cni.cncf.io~1network-status"
 	steps, err := json.Marshal([]map[string]string{
 		{"op": "test", "path": path, "value": was},
@@ -77,6 +84,19 @@ func (r *NetworkStatusReconciler) patch(ctx context.Context, pod *corev1.Pod, wa
 	}
 	if err != nil {
 		return fmt.Errorf("patch network status of pod %q: %w", client.ObjectKeyFromObject(pod), err)
+	}
+	return nil
+}
+
+// annotate writes the annotation of a pod that has none.
+func (r *NetworkStatusReconciler) annotate(ctx context.Context, pod *corev1.Pod, text string) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{nadv1.NetworkStatusAnnot: text}}})
+	if err != nil {
+		return fmt.Errorf("marshal patch: %w", err)
+	}
+	err = r.Status().Patch(ctx, metadataOf(corev1.SchemeGroupVersion.WithKind("Pod"), pod), client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldOwner))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("write network status of pod %q: %w", client.ObjectKeyFromObject(pod), err)
 	}
 	return nil
 }

@@ -235,7 +235,7 @@ func (s *setup) node() error {
 }
 
 func (s *setup) networkStatus() error {
-	r := &NetworkStatusReconciler{Client: s.mgr.GetClient()}
+	r := &NetworkStatusReconciler{Client: s.mgr.GetClient(), First: s.config.AttachBy == v1alpha1.AttachNRI}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("networkstatus").
 		For(&corev1.Pod{}, builder.WithPredicates(networkStatusChanges)).
 		Watches(&v1alpha1.L2Attachment{}, handler.EnqueueRequestsFromMapFunc(podOfAttachment), builder.WithPredicates(readyChanges)).
