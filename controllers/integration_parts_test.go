@@ -200,8 +200,8 @@ func TestNetworkStatusWithoutMultus(t *testing.T) {
 	w.setReady(&a)
 	entry := nadv1.NetworkStatus{Name: w.namespace + "/lab", Interface: "net1", IPs: []string{"10.0.0.1"}, Mac: "0a:58:0a:00:00:01", Mtu: 1442}
 	w.eventually(func(g Gomega) { g.Expect(is(g)).To(Equal([]nadv1.NetworkStatus{entry})) })
-	w.remove(&a)
-	w.eventually(func(g Gomega) { g.Expect(is(g)).To(BeEmpty()) })
+	w.change(pod, func() { delete(pod.Annotations, v1alpha1.NetworksAnnotation) })
+	w.eventually(func(g Gomega) { g.Expect(is(g)).To(BeEmpty(), "it has none any more") })
 }
 
 // Chassis go with their nodes: ours, and only when the node is gone.

@@ -53,7 +53,11 @@ func (r *NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 		return ctrl.Result{}, err
 	}
 
-	merged := multus.MergeStatus(stands, facts.ready(), facts.ours)
+	ours := facts.ours
+	if r.First {
+		ours = func(nadv1.NetworkStatus) bool { return true } // nobody else's
+	}
+	merged := multus.MergeStatus(stands, facts.ready(), ours)
 	if merged == nil {
 		return ctrl.Result{}, nil
 	}
