@@ -53,11 +53,7 @@ func (r *NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 		return ctrl.Result{}, err
 	}
 
-	ours := facts.ours
-	if r.First {
-		ours = func(nadv1.NetworkStatus) bool { return true } // nobody else's
-	}
-	merged := multus.MergeStatus(stands, facts.ready(), ours)
+	merged := multus.MergeStatus(stands, facts.ready(), facts.ours)
 	if merged == nil {
 		return ctrl.Result{}, nil
 	}

@@ -18,6 +18,8 @@ import (
 type statusFacts struct {
 	// attachments are those of this life of the pod, by their interface.
 	attachments map[string]*v1alpha1.L2Attachment
+	// all says that there is no Multus, and so no entry but ours.
+	all bool
 	// kept says of the definitions that entries name whether we keep them.
 	kept map[types.NamespacedName]bool
 	// asked are the entries of the pod's Multus annotation.
@@ -35,7 +37,10 @@ func (r *NetworkStatusReconciler) gather(ctx context.Context, pod *corev1.Pod, s
 	if err := r.List(ctx, list, client.InNamespace(pod.Namespace), client.MatchingFields{podIndex: pod.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return statusFacts{}, fmt.Errorf("list attachments of pod %q: %w", client.ObjectKeyFromObject(pod), err)
 	}
-	facts := statusFacts{attachments: interfacesOf(pod, list.Items), kept: map[types.NamespacedName]bool{}}
+	facts := statusFacts{attachments: interfacesOf(pod, list.Items), all: r.First, kept: map[types.NamespacedName]bool{}}
+	if facts.all {
+		return facts, nil
+	}
 	for _, s := range stands {
 		key, names := multus.StatusDefinition(s.Name)
 		if _, known := facts.kept[key]; known || !names || s.Default || facts.attachments[s.Interface] != nil {
@@ -57,7 +62,7 @@ func (r *NetworkStatusReconciler) gather(ctx context.Context, pod *corev1.Pod, s
 // attachment, or was. What a definition of ours does not account for, since the
 // pod asked for it before the definition was ours, is another plugin's work.
 func (f statusFacts) ours(s nadv1.NetworkStatus) bool {
-	if s.Name == multus.PodNetworks.String() || f.attachments[s.Interface] != nil {
+	if f.all || s.Name == multus.PodNetworks.String() || f.attachments[s.Interface] != nil {
 		return true
 	}
 	key, names := multus.StatusDefinition(s.Name)
