@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -277,12 +278,18 @@ func TestRoleChanges(t *testing.T) {
 	w.becomes(a, "True Ready", "it is attached")
 	sends := func() (sends error) {
 		nstest.Do(t, ping.netns, func() error {
+			ifi, err := net.InterfaceByName("net1")
+			if err != nil {
+				return err
+			}
 			c, err := net.ListenPacket("ip6:ipv6-icmp", "::")
 			if err != nil {
 				return err
 			}
-			// What is dropped on the way out is no success.
-			_, sends = c.WriteTo(append([]byte{134}, make([]byte, 15)...), &net.IPAddr{IP: net.ParseIP("ff02::1"), Zone: "net1"})
+			// By number: package net keeps the names that it read, in whatever namespace,
+			// for a minute. What is dropped on the way out is no success.
+			zone := strconv.Itoa(ifi.Index)
+			_, sends = c.WriteTo(append([]byte{134}, make([]byte, 15)...), &net.IPAddr{IP: net.ParseIP("ff02::1"), Zone: zone})
 			return c.Close()
 		})
 		return sends
