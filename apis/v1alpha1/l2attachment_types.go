@@ -109,6 +109,11 @@ type L2AttachmentStatus struct {
 	// is under way, or is refused: condition Accepted says why.
 	// +optional
 	Network *NetworkReference `json:"network,omitempty"`
+	// TunnelKey tells the port from others of status.network between nodes
+	// (requested-tnl-key in ovn-nb(5)), 1-32767. It is written together with
+	// status.network, only where every node has a northbound database of its own.
+	// +optional
+	TunnelKey int32 `json:"tunnelKey,omitempty"`
 	// PortName is the logical switch port in OVN's northbound database.
 	// +optional
 	PortName string `json:"portName,omitempty"`
@@ -139,6 +144,8 @@ type L2AttachmentStatus struct {
 // +kubebuilder:resource:shortName=l2att,categories=l2sm
 // +kubebuilder:selectablefield:JSONPath=`.spec.nodeName`
 // +kubebuilder:selectablefield:JSONPath=`.spec.podName`
+// +kubebuilder:selectablefield:JSONPath=`.status.network.name`
+// +kubebuilder:selectablefield:JSONPath=`.status.network.namespace`
 // +kubebuilder:printcolumn:name="Pod",type=string,JSONPath=`.spec.podName`
 // +kubebuilder:printcolumn:name="Network",type=string,JSONPath=`.spec.network.name`
 // +kubebuilder:printcolumn:name="Interface",type=string,JSONPath=`.spec.interface`
