@@ -21,6 +21,9 @@ func (l *Lab) applyAddons(ctx context.Context, repository string) error {
 			return fmt.Errorf("apply what Multus needs: %w", err)
 		}
 	}
+	if err := l.applyMainCNI(ctx, repository); err != nil {
+		return err
+	}
 	cmd := l.KubectlCommand(ctx, "apply", "-f", "-")
 	cmd.Stdin = strings.NewReader(coredns)
 	if _, err := output(cmd); err != nil {

@@ -1,15 +1,19 @@
 package lab
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // programs are what a cluster runs beside its images.
 type programs struct {
 	kubernetes, cni build
 	runtime         *build // nil where the machine's own is used
+	main            *build // of the main network; nil where cni holds it
 	coredns         build  // goes into an image
 }
 
-func locatePrograms(o Options, runtime containerRuntime) (programs, error) {
+func locatePrograms(o Options, runtime containerRuntime, main mainCNI) (programs, error) {
 	var found programs
 	kubernetes, err := kubernetesOf(o.Repository, o.Kubernetes)
 	if err != nil {
@@ -21,22 +25,32 @@ func locatePrograms(o Options, runtime containerRuntime) (programs, error) {
 	if found.cni, err = cniModule.locate(o.Cache, o.Repository); err != nil {
 		return found, err
 	}
-	if runtime.module != nil {
-		b, err := runtime.module.locate(o.Cache, o.Repository)
-		if err != nil {
-			return found, err
-		}
-		found.runtime = &b
+	if found.runtime, err = locateChosen(o, runtime.module); err != nil {
+		return found, err
+	}
+	if found.main, err = locateChosen(o, main.module); err != nil {
+		return found, err
 	}
 	found.coredns, err = corednsModule.locate(o.Cache, o.Repository)
 	return found, err
 }
 
+// locateChosen finds the programs of a choice; nil where it brings none of its own.
+func locateChosen(o Options, m *module) (*build, error) {
+	if m == nil {
+		return nil, nil
+	}
+	b, err := m.locate(o.Cache, o.Repository)
+	return &b, err
+}
+
 // ensure makes the programs, after all that they are made from has come.
 func (m programs) ensure(ctx context.Context, p progress) error {
 	builds := []build{m.kubernetes, m.cni}
-	if m.runtime != nil {
-		builds = append(builds, *m.runtime)
+	for _, chosen := range []*build{m.runtime, m.main} {
+		if chosen != nil {
+			builds = append(builds, *chosen)
+		}
 	}
 	if err := download(ctx, p, append(builds, m.coredns)); err != nil {
 		return err
@@ -67,10 +81,14 @@ func Programs(ctx context.Context, o Options) (string, error) {
 	return b.dir, b.ensure(ctx, p)
 }
 
-func ensureImages(ctx context.Context, p progress, o Options) ([]string, error) {
+func ensureImages(ctx context.Context, p progress, o Options, main mainCNI) ([]string, error) {
 	images := Images{Cache: o.Cache, Repository: o.Repository, Log: o.Log}
 	var files []string
-	for _, name := range baseImages {
+	names := baseImages
+	if main.image != "" {
+		names = append(slices.Clone(names), main.image)
+	}
+	for _, name := range names {
 		file, err := ensureImage(ctx, p, images, name)
 		if err != nil {
 			return nil, err

@@ -45,8 +45,10 @@ type state struct {
 	Runtime    string // name of the container runtime
 	// Folder of the container runtime's programs; empty for those of the machine.
 	RuntimePrograms string
-	NoMultus        bool // its main network is alone
-	Complete        bool // came up to the end
+	NoMultus        bool   // its main network is alone
+	MainCNI         string // name of the main network's plugin
+	MainCNIPrograms string // folder of those that it brings itself; empty without
+	Complete        bool   // came up to the end
 }
 
 // ErrNotUp says that there is no cluster of that name.

@@ -88,25 +88,13 @@ func (l *Lab) prepareNode(n nodePlan) error {
 	if err != nil {
 		return fmt.Errorf("configure node %q: %w", n.Name, err)
 	}
-	if err := installPlugins(l.state.CNI, filepath.Join(f.Disk("/opt/cni"), "bin")); err != nil {
+	if err := l.installPlugins(filepath.Join(f.Disk("/opt/cni"), "bin")); err != nil {
 		return fmt.Errorf("install CNI plugins on node %q: %w", n.Name, err)
 	}
 	return f.WriteConfig(node.Config{
 		Name: n.Name, IP: n.IP, Programs: l.state.Kubernetes, Logs: l.path("log"), API: api, CA: ca,
-		Runtime: runtime.service(l.state.RuntimePrograms, f.Config(runtime.config)),
+		Runtime: runtime.service(l.state.RuntimePrograms, f.Config(runtime.config)), Services: !l.mainCNI().services,
 	})
-}
-
-// network is the configuration of the nodes' main network, in config/ and on the node.
-//
-// Multus has its delegates inline: given the name of their file instead, 4.2.3 loses their address ranges on DEL, pods
-// hang in Terminating and addresses leak. The main plugin is ptp rather than bridge because it routes every packet
-// through the node, so that a Service's answer passes the rules that asked, also without br_netfilter.
-func (l *Lab) network() (config, file string) {
-	if l.state.NoMultus {
-		return "main.json", "00-main.conflist"
-	}
-	return "multus.json", "00-multus.conf"
 }
 
 func render(name, path string, data any) error {
@@ -122,16 +110,19 @@ func render(name, path string, data any) error {
 }
 
 // installPlugins gives a node its own names of the plugins' files.
-func installPlugins(from, to string) error {
+func (l *Lab) installPlugins(to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
-	plugins, err := os.ReadDir(from)
+	plugins, err := filepath.Glob(filepath.Join(l.state.CNI, "*"))
 	if err != nil {
 		return err
 	}
+	for _, name := range l.mainCNI().plugins {
+		plugins = append(plugins, filepath.Join(l.state.MainCNIPrograms, name))
+	}
 	for _, p := range plugins {
-		if err := linkOrCopy(filepath.Join(from, p.Name()), filepath.Join(to, p.Name())); err != nil {
+		if err := linkOrCopy(p, filepath.Join(to, filepath.Base(p))); err != nil {
 			return err
 		}
 	}

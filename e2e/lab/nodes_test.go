@@ -19,7 +19,7 @@ func newTestLab(t *testing.T) *Lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Lab{plan: p, dir: t.TempDir(), state: state{Nodes: 2, CNI: t.TempDir(), Kubernetes: "/programs", Runtime: DefaultRuntime}}
+	l := &Lab{plan: p, dir: t.TempDir(), state: state{Nodes: 2, CNI: t.TempDir(), Kubernetes: "/programs", Runtime: DefaultRuntime, MainCNI: DefaultMainCNI}}
 	if err := os.Mkdir(l.path("pki"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -109,6 +109,7 @@ func TestPrepareNode(t *testing.T) {
 				Name: "containerd", Socket: "/run/containerd/containerd.sock",
 				Argv: []string{"containerd", "--config", f.Config("containerd.toml")},
 			},
+			Services: true,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("configuration of PID 1 (-want +got):\n%s", diff)

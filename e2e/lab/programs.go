@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/mod/modfile"
 )
@@ -49,6 +50,13 @@ var (
 		// Without cgo, as all else: signatures are checked by Go's OpenPGP, and btrfs is left out.
 		tags:   "containers_image_openpgp exclude_graphdriver_btrfs",
 		beside: buildPinns,
+	}
+	ovnKubernetesModule = module{
+		name: "ovn-kubernetes", title: "OVN-Kubernetes", from: "github.com/ovn-org/ovn-kubernetes/go-controller",
+		packages: []string{"tool", "./checksums"}, duration: "4 minutes",
+		stamp: func(version string) string {
+			return "-X github.com/ovn-org/ovn-kubernetes/go-controller/pkg/config.Commit=" + version[strings.LastIndex(version, "-")+1:]
+		},
 	}
 	corednsModule = module{
 		name: "coredns", title: "CoreDNS", from: "github.com/coredns/coredns", packages: []string{"."}, duration: "1 minute",

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"l2sm.io/l2sm/e2e/lab/image"
@@ -23,6 +24,9 @@ var ProductImages = []string{"controller", "agent", "ovn", "toolbox"}
 
 // AllImages are the names of the images that Build knows.
 var AllImages = append([]string{"pause", "coredns"}, ProductImages...)
+
+// chosenImages are those that only some clusters have; Build knows them too.
+var chosenImages = []string{"ovnkube"}
 
 // recipe says how an image is made and from what.
 type recipe struct {
@@ -46,12 +50,14 @@ func (i Images) recipe(name string) (recipe, error) {
 		return i.debian("toolbox", toolboxSuite, image.Config{})
 	case "ovn":
 		return i.debian("ovn", i.Suite, image.Config{User: nobody})
+	case "ovnkube":
+		return i.ovnkube()
 	case "controller":
 		return i.product("l2sm-controller", image.Config{User: nobody, Entrypoint: []string{"/usr/bin/l2sm-controller"}}, "l2sm-controller"), nil
 	case "agent":
 		return i.product("l2sm-agent", image.Config{Entrypoint: []string{"/usr/bin/l2sm-agent"}}, "l2sm-agent", "l2sm"), nil
 	}
-	return recipe{}, fmt.Errorf("no image %q: there are %s", name, strings.Join(AllImages, ", "))
+	return recipe{}, fmt.Errorf("no image %q: there are %s", name, strings.Join(append(slices.Clone(AllImages), chosenImages...), ", "))
 }
 
 func (i Images) pause() recipe {
@@ -96,22 +102,27 @@ const unpacking = "5"
 // debian is an image of Debian with the packages that manifests/images/NAME/packages lists, without those in
 // manifests/images/NAME/without.
 func (i Images) debian(name, suite string, config image.Config) (recipe, error) {
+	packages, without, err := i.packages(name)
+	if err != nil {
+		return recipe{}, err
+	}
+	d := image.Debian{Suite: suite, Arch: i.arch(), Packages: packages, Without: without}
+	return recipe{repository: "l2sm-" + name, key: debianKey(d), config: config, layer: d.Write}, nil
+}
+
+func (i Images) packages(name string) (with, without []string, err error) {
 	lists := filepath.Join(i.Repository, "manifests", "images", name)
-	packages, err := image.ReadPackages(filepath.Join(lists, "packages"))
-	if err != nil {
-		return recipe{}, err
+	if with, err = image.ReadPackages(filepath.Join(lists, "packages")); err != nil {
+		return nil, nil, err
 	}
-	without, err := image.ReadPackages(filepath.Join(lists, "without"))
-	if err != nil {
-		return recipe{}, err
-	}
-	sum := sha256.Sum256([]byte(unpacking + "\n" + strings.Join(packages, "\n") + "\n\n" + strings.Join(without, "\n")))
-	return recipe{
-		repository: "l2sm-" + name, key: fmt.Sprintf("%s-%x", suite, sum[:4]), config: config,
-		layer: func(ctx context.Context, out string) error {
-			return image.Debian{Suite: suite, Arch: i.arch(), Packages: packages, Without: without}.Write(ctx, out)
-		},
-	}, nil
+	without, err = image.ReadPackages(filepath.Join(lists, "without"))
+	return with, without, err
+}
+
+// debianKey changes with the packages of an image.
+func debianKey(d image.Debian) string {
+	sum := sha256.Sum256([]byte(unpacking + "\n" + strings.Join(d.Packages, "\n") + "\n\n" + strings.Join(d.Without, "\n")))
+	return fmt.Sprintf("%s-%x", d.Suite, sum[:4])
 }
 
 // product is an image of l2sm's own programs. It is re-created each time.

@@ -20,6 +20,7 @@ type Options struct {
 	Nodes      int
 	Runtime    string    // one of Runtimes; empty for the default
 	Kubernetes string    // one of KubernetesVersions; empty for the default
+	MainCNI    string    // one of MainCNIs; empty for the default
 	NoMultus   bool      // the main network's plugin alone
 	Log        io.Writer // takes a line per step
 }
@@ -37,6 +38,13 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 		o.Runtime = DefaultRuntime
 	}
 	runtime, err := runtimeOf(o.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	if o.MainCNI == "" {
+		o.MainCNI = DefaultMainCNI
+	}
+	main, err := mainCNIOf(o)
 	if err != nil {
 		return nil, err
 	}
@@ -58,14 +66,14 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	if err := p.step("made room", func() error { return remove(o.Cache, o.Name) }); err != nil {
 		return nil, err
 	}
-	made, err := locatePrograms(o, runtime)
+	made, err := locatePrograms(o, runtime, main)
 	if err != nil {
 		return nil, err
 	}
 	if err := made.ensure(ctx, p); err != nil {
 		return nil, err
 	}
-	images, err := ensureImages(ctx, p, o)
+	images, err := ensureImages(ctx, p, o, main)
 	if err != nil {
 		return nil, err
 	}
@@ -83,10 +91,13 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 func create(o Options, plan plan, made programs) (*Lab, error) {
 	l := &Lab{plan: plan, dir: o.Cache.lab(o.Name)}
 	l.state = state{
-		Nodes: o.Nodes, Program: l.path("lab"), Kubernetes: made.kubernetes.dir, Version: made.kubernetes.version, CNI: made.cni.dir, Runtime: o.Runtime, NoMultus: o.NoMultus,
+		Nodes: o.Nodes, Program: l.path("lab"), Kubernetes: made.kubernetes.dir, Version: made.kubernetes.version, CNI: made.cni.dir, Runtime: o.Runtime, MainCNI: o.MainCNI, NoMultus: o.NoMultus,
 	}
 	if made.runtime != nil {
 		l.state.RuntimePrograms = made.runtime.dir
+	}
+	if made.main != nil {
+		l.state.MainCNIPrograms = made.main.dir
 	}
 	return l, l.makeFolder()
 }
@@ -181,7 +192,13 @@ func (l *Lab) settle(ctx context.Context, p progress, repository string) error {
 	if err := p.step("add-ons applied", func() error { return l.applyAddons(ctx, repository) }); err != nil {
 		return err
 	}
-	return p.step("nodes ready", func() error { return l.waitForNodes(ctx) })
+	if err := p.step("nodes ready", func() error { return l.waitForNodes(ctx) }); err != nil {
+		return err
+	}
+	if len(l.mainCNI().workloads) == 0 {
+		return nil
+	}
+	return p.step(l.state.MainCNI+" ready", func() error { return l.waitForMainCNI(ctx) })
 }
 
 // repairable is false for a cluster that never came up completely, and after a reboot of the machine.
@@ -208,6 +225,9 @@ func (l *Lab) repair(ctx context.Context, p progress, o Options) error {
 	}
 	if l.state.Runtime != o.Runtime {
 		return fmt.Errorf("lab %q is up with the container runtime %s: take it down to change that", o.Name, l.state.Runtime)
+	}
+	if l.state.MainCNI != o.MainCNI {
+		return fmt.Errorf("lab %q is up with the main CNI plugin %s: take it down to change that", o.Name, l.state.MainCNI)
 	}
 	if l.state.NoMultus != o.NoMultus {
 		return fmt.Errorf("lab %q is up with another choice of Multus: take it down to change that", o.Name)

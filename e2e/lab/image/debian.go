@@ -16,8 +16,9 @@ import (
 type Debian struct {
 	Suite    string
 	Arch     string
-	Packages []string // with all they depend on
-	Without  []string // that others depend on, and programs of the image do not need
+	Packages []string          // with all they depend on
+	Without  []string          // that others depend on, and programs of the image do not need
+	Programs map[string]string // path in the image: a file of this machine, of the same architecture
 }
 
 // Write makes a tar file of it. The packages come from where the machine's own do.
@@ -46,6 +47,11 @@ func (d Debian) Write(ctx context.Context, out string) error {
 	}
 	if err := finish(t); err != nil {
 		return fmt.Errorf("finish Debian %s: %w", d.Suite, err)
+	}
+	for target, source := range d.Programs {
+		if err := t.addProgram(target, source); err != nil {
+			return fmt.Errorf("pack %q: %w", source, err)
+		}
 	}
 	if err := t.checkLibraries(); err != nil {
 		return fmt.Errorf("finish Debian %s: %w", d.Suite, err)

@@ -18,12 +18,18 @@ const nsswitch = "passwd: files\ngroup: files\nhosts: files dns\nprotocols: file
 
 // alternatives are programs that several packages have under one name, update-alternatives(1).
 var alternatives = map[string]string{
-	"usr/bin/awk":           "usr/bin/mawk",
-	"usr/bin/sh":            "usr/bin/dash",
-	"usr/bin/nc":            "usr/bin/nc.openbsd",
-	"usr/bin/traceroute":    "usr/bin/traceroute.db",
-	"usr/bin/traceroute6":   "usr/bin/traceroute6.db",
-	"usr/sbin/ovs-vswitchd": "usr/lib/openvswitch-switch/ovs-vswitchd",
+	"usr/bin/awk":                "usr/bin/mawk",
+	"usr/bin/sh":                 "usr/bin/dash",
+	"usr/bin/nc":                 "usr/bin/nc.openbsd",
+	"usr/bin/traceroute":         "usr/bin/traceroute.db",
+	"usr/bin/traceroute6":        "usr/bin/traceroute6.db",
+	"usr/sbin/iptables":          "usr/sbin/iptables-nft",
+	"usr/sbin/iptables-save":     "usr/sbin/iptables-nft-save",
+	"usr/sbin/iptables-restore":  "usr/sbin/iptables-nft-restore",
+	"usr/sbin/ip6tables":         "usr/sbin/ip6tables-nft",
+	"usr/sbin/ip6tables-save":    "usr/sbin/ip6tables-nft-save",
+	"usr/sbin/ip6tables-restore": "usr/sbin/ip6tables-nft-restore",
+	"usr/sbin/ovs-vswitchd":      "usr/lib/openvswitch-switch/ovs-vswitchd",
 }
 
 func finish(t *tree) error {

@@ -15,7 +15,7 @@ import (
 // tmpfs, empty after each start of the node as after a boot.
 var private = []string{
 	"/etc/cni", "/opt/cni",
-	"/var/lib/cni", "/var/lib/containerd", "/var/lib/containers", "/var/lib/crio", "/var/lib/kubelet", "/var/lib/l2sm",
+	"/var/lib/cni", "/var/lib/containerd", "/var/lib/containers", "/var/lib/crio", "/var/lib/kubelet", "/var/lib/l2sm", "/var/lib/ovn-kubernetes",
 	"/var/log/containers", "/var/log/pods",
 }
 
@@ -28,6 +28,7 @@ type Config struct {
 	API      string // the API server, https://host:port
 	CA       []byte // who signs its certificate, PEM
 	Runtime  Runtime
+	Services bool // kube-proxy runs; otherwise the main network does its work
 }
 
 // Runtime is the container runtime of a node.

@@ -40,7 +40,7 @@ func Run(ctx context.Context, f Folder) error {
 func (f Folder) services(c Config) []service {
 	program := func(name string) string { return filepath.Join(c.Programs, name) }
 	log := func(name string) string { return filepath.Join(c.Logs, c.Name+"-"+name+".log") }
-	return []service{
+	services := []service{
 		{
 			argv: c.Runtime.Argv,
 			path: c.Runtime.Path,
@@ -51,12 +51,16 @@ func (f Folder) services(c Config) []service {
 			log: log("kubelet"),
 			// The kubelet gives up without a runtime, and backs off for seconds when it meets no API server.
 			after: func(ctx context.Context) { waitForRuntime(ctx, c.Runtime.Socket); waitForAPI(ctx, c) },
-		}, {
+		},
+	}
+	if c.Services {
+		services = append(services, service{
 			argv:  []string{program("kube-proxy"), "--config", f.Config("kube-proxy.yaml"), "--v=1"},
 			log:   log("kube-proxy"),
 			after: func(ctx context.Context) { waitForAPI(ctx, c) },
-		},
+		})
 	}
+	return services
 }
 
 func waitForRuntime(ctx context.Context, socket string) {

@@ -68,7 +68,7 @@ func defaultCache() string {
 
 func newUp(f *flags) *cobra.Command {
 	var nodes int
-	var runtime, kubernetes string
+	var runtime, kubernetes, mainCNI string
 	var noMultus bool
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -81,7 +81,7 @@ func newUp(f *flags) *cobra.Command {
 			}
 			l, err := lab.Up(cmd.Context(), lab.Options{
 				Cache: lab.Cache(f.cache), Repository: repository, Name: f.name, Nodes: nodes, Runtime: runtime, Kubernetes: kubernetes,
-				NoMultus: noMultus, Log: cmd.OutOrStdout(),
+				MainCNI: mainCNI, NoMultus: noMultus, Log: cmd.OutOrStdout(),
 			})
 			if err != nil {
 				return err
@@ -93,6 +93,7 @@ func newUp(f *flags) *cobra.Command {
 	cmd.Flags().IntVar(&nodes, "nodes", 3, "number of nodes")
 	addKubernetesFlag(cmd, &kubernetes)
 	cmd.Flags().StringVar(&runtime, "runtime", lab.DefaultRuntime, "container runtime: "+strings.Join(lab.Runtimes(), ", "))
+	cmd.Flags().StringVar(&mainCNI, "main-cni", lab.DefaultMainCNI, "plugin of the main network: "+strings.Join(lab.MainCNIs(), ", "))
 	cmd.Flags().BoolVar(&noMultus, "no-multus", false, "leave Multus out: nodes have their main network's plugin alone")
 	return cmd
 }
