@@ -28,7 +28,7 @@ func run() error {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(attachCommand(), hotCommand(), moveCommand(), stormCommand(), nriCommand(), floorCommand())
+	root.AddCommand(attachCommand(), hotCommand(), moveCommand(), stormCommand(), nriCommand(), peersCommand(), floorCommand())
 	return root.ExecuteContext(ctx)
 }
 

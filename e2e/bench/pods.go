@@ -95,13 +95,16 @@ func (p *pods) start(ctx context.Context, n int, annotations map[string]string) 
 	}
 	gone := map[string]*timeline{}
 	for _, t := range all {
-		gone[t.pod] = t
+		gone[t.pod], t.deleted = t, time.Now()
 		if err := p.api.CoreV1().Pods(namespace).Delete(ctx, t.pod, *metav1.NewDeleteOptions(0)); err != nil {
 			return nil, err
 		}
 	}
-	always := func(*timeline, *corev1.Pod) bool { return true }
-	if err := observe(ctx, events, gone, watch.Deleted, always); err != nil {
+	note := func(t *timeline, _ *corev1.Pod) bool {
+		t.gone = time.Now()
+		return true
+	}
+	if err := observe(ctx, events, gone, watch.Deleted, note); err != nil {
 		return nil, fmt.Errorf("wait for pods to go: %w", err)
 	}
 	return all, nil

@@ -52,6 +52,7 @@ type timeline struct {
 
 	created, scheduled, written, committed time.Time
 	entered, plugged, installed, returned  time.Time
+	deleted, gone                          time.Time
 	ready                                  time.Time
 }
 
