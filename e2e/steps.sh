@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What make demo, install and test-e2e do, one line and its time for each step.
 #
-#   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES | quick NAME NODES | test-nri NAME
+#   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES | quick NAME NODES | test-nri NAME | test-zones NAME
 #
 # L2SM_KUBERNETES and L2SM_RUNTIME choose what a new cluster runs: the flags
 # --kubernetes and --runtime of `bin/lab up`.
@@ -46,7 +46,7 @@ install_l2sm() {
   say "applying $overlay"
   quietly kubectl apply -k "$overlay"
   say "waiting for OVN, the controller and the agents"
-  for workload in deploy/ovn-central ds/ovn-node deploy/l2sm-controller ds/l2sm-agent; do
+  for workload in $(kubectl -n l2sm-system get deployments,daemonsets -o name); do
     quietly kubectl -n l2sm-system rollout status "$workload" --timeout=$((180 * patience))s
   done
 }
@@ -118,6 +118,9 @@ test_all() {
   say "again without Multus"
   lab down
   without_multus
+  say "again with a northbound database on each node"
+  lab down
+  in_zones
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
   lab down
   OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
@@ -136,6 +139,14 @@ quick() {
 without_multus() {
   local runtime=${runtime:-containerd-2} no_multus=true overlay=manifests/overlays/nri tags=e2e,nri
   suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick-nri.txt)"
+}
+
+# in_zones is a fresh cluster with OVN's databases on each node, and the scenarios of quick-zones.txt.
+in_zones() {
+  local overlay=manifests/overlays/zones tags=e2e,zones
+  suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick-zones.txt)"
+  say "uninstalling"
+  uninstall
 }
 
 # uninstall takes l2sm away, and fails where something of it is left on a node.
@@ -187,9 +198,10 @@ suite() {
 case $command in
   demo) demo ;;
   test-nri) trap 'say "removing the test cluster"; lab down' EXIT; without_multus ;;
+  test-zones) trap 'say "removing the test cluster"; lab down' EXIT; in_zones ;;
   install) install_l2sm ;;
   chart) by_chart ;;
   test) test_all ;;
   quick) quick ;;
-  *) echo "usage: $0 demo|install|chart|test|quick|test-nri NAME [NODES]" >&2; exit 2 ;;
+  *) echo "usage: $0 demo|install|chart|test|quick|test-nri|test-zones NAME [NODES]" >&2; exit 2 ;;
 esac
