@@ -138,6 +138,10 @@ test-nri: build ## The quick scenarios without Multus, by the NRI of containerd 
 test-zones: build ## The quick scenarios with OVN's databases on each node (fabric Zones): a part of test-e2e.
 	@e2e/steps.sh test-zones $(TEST_NAME)
 
+.PHONY: test-ovnk
+test-ovnk: build ## The scenarios inside a real OVN-Kubernetes, built once from its Go module: a quarter of an hour the first time.
+	@e2e/steps.sh test-ovnk $(TEST_NAME)-ovnk
+
 .PHONY: test-matrix
 test-matrix: build ## The quick scenarios on several versions of Kubernetes and container runtimes: ROWS=1.34:crio for one.
 	@e2e/deps.sh conmon gcc
@@ -149,6 +153,10 @@ bench: build ## Measure attach, hot attach, move and a storm on a running local 
 	bin/bench hot --lab $(NAME)
 	bin/bench move --lab $(NAME)
 	bin/bench storm --lab $(NAME)
+
+.PHONY: bench-peers
+bench-peers: build ## Measure OVN-Kubernetes' layer-2 secondary networks and l2sm's, in turn in one cluster of its own.
+	@e2e/steps.sh bench-peers $(NAME)-peers
 
 .PHONY: scale
 scale: build ## Measure how l2sm's cost grows, without nodes: SCALE_SIZES=100,1000 is quick, 10000 takes half an hour.

@@ -39,13 +39,26 @@ func asked(name, container string, command ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	pod := "deploy/ovn-central"
+	namespace, pod := "l2sm-system", "deploy/ovn-central"
 	if each {
-		if pod, err = ovnNode(name); err != nil {
+		if namespace, pod, err = zonePod(name); err != nil {
 			return "", err
 		}
 	}
-	return kubectl(append([]string{"-n", "l2sm-system", "exec", pod, "-c", container, "--"}, command...)...)
+	return kubectl(append([]string{"-n", namespace, "exec", pod, "-c", container, "--"}, command...)...)
+}
+
+// zonePod is the pod with a node's databases: of ovn-node, or of OVN-Kubernetes where
+// there is none.
+func zonePod(name string) (namespace, pod string, err error) {
+	if pod, err = ovnNode(name); err == nil {
+		return "l2sm-system", pod, nil
+	}
+	pod, theirs := kubectl("-n", "ovn-kubernetes", "get", "pod", "-l", "app=ovnkube-node", "--field-selector", "spec.nodeName="+name, "-o", "jsonpath={.items[*].metadata.name}")
+	if theirs != nil || pod == "" {
+		return "", "", err
+	}
+	return "ovn-kubernetes", pod, nil
 }
 
 // ovnNode is the pod of ovn-node on a node.

@@ -85,7 +85,7 @@ func TestOVNKubeNodeReplaced(t *testing.T) {
 	s.pair(first, nodes(t)[1])
 	before := s.switches()
 	f := s.losesNothing(func() {
-		former, err := zonePod(first)
+		_, former, err := zonePod(first)
 		if err != nil {
 			t.Fatal(err)
 		}

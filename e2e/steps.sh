@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What make demo, install and test-e2e do, one line and its time for each step.
 #
-#   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES | quick NAME NODES | test-nri NAME | test-zones NAME
+#   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES | quick NAME NODES | test-nri NAME | test-zones NAME | test-ovnk NAME | bench-peers NAME
 #
 # L2SM_KUBERNETES and L2SM_RUNTIME choose what a new cluster runs: the flags
 # --kubernetes and --runtime of `bin/lab up`.
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 command=$1 name=$2 nodes=${3:-3}
 began=$SECONDS
 patience=${L2SM_LAB_PATIENCE:-1} # see e2e/lab/patience
-kubernetes=${L2SM_KUBERNETES:-} runtime=${L2SM_RUNTIME:-} no_multus=false tags=e2e
+kubernetes=${L2SM_KUBERNETES:-} runtime=${L2SM_RUNTIME:-} no_multus=false main_cni=ptp tags=e2e
 
 # Before 1.36 the API server has no MutatingAdmissionPolicy.
 case $kubernetes in
@@ -21,7 +21,7 @@ esac
 overlay=${L2SM_OVERLAY:-$usual}
 
 lab() { bin/lab --name "$name" "$@"; }
-up() { lab up --nodes "$nodes" ${kubernetes:+--kubernetes "$kubernetes"} ${runtime:+--runtime "$runtime"} --no-multus="$no_multus"; }
+up() { lab up --nodes "$nodes" ${kubernetes:+--kubernetes "$kubernetes"} ${runtime:+--runtime "$runtime"} --main-cni "$main_cni" --no-multus="$no_multus"; }
 kubectl() { lab kubectl "$@"; }
 say() { printf '%4ds  %s\n' $((SECONDS - began)) "$*"; }
 
@@ -149,6 +149,37 @@ in_zones() {
   uninstall
 }
 
+# in_ovn_kubernetes DO...: a fresh cluster of OVN-Kubernetes with two nodes and l2sm inside it, and what to do there.
+in_ovn_kubernetes() {
+  local overlay=manifests/overlays/lab-ovn-kubernetes main_cni=ovn-kubernetes nodes=2 tags=e2e,ovnk
+  "$@"
+}
+
+# test_ovnk also looks that nothing is left in their databases and on the nodes, and that their network works on.
+test_ovnk() {
+  suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick-ovnk.txt)"
+  say "uninstalling"
+  KUBECTL=$(bin/lab binaries)/kubectl KUBECONFIG=${XDG_CACHE_HOME:-$HOME/.cache}/l2sm/labs/$name/kubeconfig quietly manifests/uninstall/uninstall.sh
+  local node left
+  for node in $(kubectl get nodes -o name); do
+    # shellcheck disable=SC2016 # the node's shell expands it
+    left=$(lab node "${node#node/}" sh -c '
+      ip -oneline link | grep -oE "l2p[^:@]*"
+      nft list tables | grep l2sm
+      ovs-vsctl --columns=name,external_ids list Interface | grep l2sm
+      for table in Logical_Switch Logical_Switch_Port DHCP_Options ACL; do ovn-nbctl --db=unix:/run/openvswitch/ovnnb_db.sock list $table | grep l2sm; done
+      ls -d /run/l2sm /opt/cni/bin/l2sm /var/lib/l2sm/* 2> /dev/null' || true)
+    [ -z "$left" ] || { echo "left on $node: $left" >&2; exit 1; }
+  done
+  quietly kubectl -n ovn-kubernetes rollout status daemonset/ovnkube-node --timeout=$((60 * patience))s
+}
+
+bench_peers() {
+  up
+  install_l2sm
+  bin/bench peers --lab "$name"
+}
+
 # uninstall takes l2sm away, and fails where something of it is left on a node.
 uninstall() {
   KUBECTL=$(bin/lab binaries)/kubectl KUBECONFIG=${XDG_CACHE_HOME:-$HOME/.cache}/l2sm/labs/$name/kubeconfig quietly manifests/uninstall/uninstall.sh
@@ -199,9 +230,11 @@ case $command in
   demo) demo ;;
   test-nri) trap 'say "removing the test cluster"; lab down' EXIT; without_multus ;;
   test-zones) trap 'say "removing the test cluster"; lab down' EXIT; in_zones ;;
+  test-ovnk) trap 'say "removing the test cluster"; lab down' EXIT; in_ovn_kubernetes test_ovnk ;;
+  bench-peers) trap 'say "removing the cluster"; lab down' EXIT; in_ovn_kubernetes bench_peers ;;
   install) install_l2sm ;;
   chart) by_chart ;;
   test) test_all ;;
   quick) quick ;;
-  *) echo "usage: $0 demo|install|chart|test|quick|test-nri|test-zones NAME [NODES]" >&2; exit 2 ;;
+  *) echo "usage: $0 demo|install|chart|test|quick|test-nri|test-zones|test-ovnk|bench-peers NAME [NODES]" >&2; exit 2 ;;
 esac

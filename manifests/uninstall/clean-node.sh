@@ -4,7 +4,8 @@
 #
 # HOST: where the node's /run, /var/lib and /opt/cni/bin are mounted.
 # TUNNEL_INTERFACE: the installation's setting. KEEP_PLUGIN: true leaves the CNI
-# plugin, which pods that still have interfaces need to end.
+# plugin, which pods that still have interfaces need to end. NB_ENDPOINTS: the
+# northbound database of a node whose OVN is OVN-Kubernetes', as the agent has it.
 set -euo pipefail
 
 run=$HOST/run lib=$HOST/var/lib bin=$HOST/opt/cni/bin
@@ -62,6 +63,24 @@ remove_datapath() {
   say "removed datapath ovs-system"
 }
 
+# What is ours in databases of OVN-Kubernetes: the agent takes it out, and may have
+# been gone before it was done. A switch takes its ports along.
+remove_rows() {
+  local table row port
+  local nb=(ovn-nbctl "--db=unix:$HOST${NB_ENDPOINTS#unix:}" --timeout=10)
+  local vs=(ovs-vsctl "--db=unix:$run/openvswitch/db.sock" --timeout=10)
+  for table in Logical_Switch DHCP_Options; do
+    for row in $("${nb[@]}" --bare --columns=_uuid find "$table" 'external_ids:"l2sm.io/network"!=""'); do
+      "${nb[@]}" destroy "$table" "$row"
+      say "removed a row of $table"
+    done
+  done
+  for port in $("${vs[@]}" --bare --columns=name find Interface 'external_ids:"l2sm.io/attachment"!=""'); do
+    "${vs[@]}" --no-wait -- --if-exists del-port br-int "$port"
+    say "removed port $port"
+  done
+}
+
 # Host ends of pods' interfaces: their alias begins with l2sm.
 remove_links() {
   local name
@@ -71,6 +90,9 @@ remove_links() {
   done
 }
 
+if [[ ${NB_ENDPOINTS:-} == unix:* ]] && ! ours; then
+  remove_rows
+fi
 if ours; then
   return_nic
   remove_datapath

@@ -16,6 +16,8 @@ import (
 
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/link/nstest"
+	"l2sm.io/l2sm/internal/ovs/ovstest"
+	"l2sm.io/l2sm/ovn/ovntest"
 )
 
 func TestMain(m *testing.M) { nstest.Main(m) }
@@ -209,5 +211,48 @@ func TestCleanNodeLeavesAnotherOpenVSwitchAlone(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, n.state()); diff != "" {
 		t.Errorf("what is not l2sm's is gone, or something is left (-before +after):\n%s", diff)
+	}
+}
+
+// A node whose OVN and Open vSwitch are OVN-Kubernetes': of its databases it gives back what is ours, where the agent did
+// not come to it, and nothing else.
+func TestCleanNodeOfOVNKubernetes(t *testing.T) {
+	northbound, switches := ovntest.NewNorthbound(t), ovstest.Start(t)
+	n := newNode(t)
+	if err := os.MkdirAll(filepath.Join(n.root, "run/openvswitch"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, endpoint := range map[string]string{"ovnnb_db.sock": northbound.Endpoint(), "db.sock": switches.Endpoint()} {
+		if err := os.Symlink(strings.TrimPrefix(endpoint, "unix:"), filepath.Join(n.root, "run/openvswitch", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	northbound.Ctl("ls-add", "n1")
+	northbound.Ctl("lsp-add", "n1", "default_pod")
+	northbound.Ctl("create", "DHCP_Options", "cidr=192.0.2.0/24", "external_ids:owner=ovn-kubernetes")
+	switches.Ctl("--no-wait", "add-port", "br-int", "theirs", "--", "set", "Interface", "theirs", "external_ids:iface-id=default_pod")
+	rows := func() map[string]string {
+		return map[string]string{
+			"switches": northbound.Ctl("--bare", "--columns=name", "list", "Logical_Switch"), "ports": northbound.Ctl("--bare", "--columns=name", "list", "Logical_Switch_Port"),
+			"options": northbound.Ctl("--bare", "--columns=cidr", "list", "DHCP_Options"), "interfaces": switches.Ctl("list-ports", "br-int"),
+		}
+	}
+	before, state := rows(), n.state()
+	northbound.Ctl("ls-add", "l2sm/default/net", "--", "set", "Logical_Switch", "l2sm/default/net", `external_ids:"l2sm.io/network"=default/net`)
+	northbound.Ctl("lsp-add", "l2sm/default/net", "l2sm/default/pod")
+	northbound.Ctl("create", "DHCP_Options", "cidr=198.51.100.0/24", `external_ids:"l2sm.io/network"=default/net`)
+	switches.Ctl("--no-wait", "add-port", "br-int", "l2p1", "--", "set", "Interface", "l2p1", `external_ids:"l2sm.io/attachment"=default/pod`)
+	n.file("run/l2sm/cni.sock", "")
+
+	for range 2 {
+		if out, err := n.clean("NB_ENDPOINTS=unix:/run/openvswitch/ovnnb_db.sock"); err != nil {
+			t.Fatalf("clean-node.sh: %v\n%s", err, out)
+		}
+		if diff := cmp.Diff(before, rows()); diff != "" {
+			t.Errorf("OVN-Kubernetes' databases are not as they were (-before +after):\n%s", diff)
+		}
+		if diff := cmp.Diff(state, n.state()); diff != "" {
+			t.Errorf("the node is not as it was (-before +after):\n%s", diff)
+		}
 	}
 }

@@ -4,7 +4,8 @@
 #
 #   uninstall.sh [--keep-plugin]
 #
-# KUBECTL: the kubectl to use.
+# KUBECTL: the kubectl to use. OVN_IMAGE: the image l2sm-ovn that cleans the nodes, where
+# no ovn-node names it (fabric OVNKubernetes); by default that beside the agent's.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -65,13 +66,22 @@ if [ -n "$(names l2attachments)" ]; then
 fi
 
 say "removing what runs on the nodes, and OVN's databases"
-if system get daemonset ovn-node > /dev/null 2>&1; then
-  image=$(system get daemonset ovn-node -o jsonpath='{.spec.template.spec.containers[0].image}')
-  settings=$(system get daemonset ovn-node -o jsonpath='{.spec.template.spec.containers[?(@.name=="ovn-controller")].envFrom[0].configMapRef.name}')
-  bin=$(system get daemonset l2sm-agent --ignore-not-found -o jsonpath='{.spec.template.spec.volumes[?(@.name=="cni-bin")].hostPath.path}')
+# of DAEMONSET PATH: what it says, nothing where it is not there.
+of() { system get daemonset "$1" --ignore-not-found -o jsonpath="{.spec.template.spec.$2}"; }
+image=$(of ovn-node 'containers[0].image')
+settings=$(of ovn-node 'containers[?(@.name=="ovn-controller")].envFrom[0].configMapRef.name')
+northbound=
+if [ -z "$image" ] && [ -n "$(of l2sm-agent 'containers[0].image')" ]; then
+  image=$(of l2sm-agent 'containers[0].image' | sed 's,l2sm-agent,l2sm-ovn,')
+  image=${OVN_IMAGE:-${image%@*}}
+  settings=$(of l2sm-agent 'containers[0].envFrom[0].configMapRef.name')
+  northbound=$(of l2sm-agent 'containers[0].env[?(@.name=="NB_ENDPOINTS")].value')
+fi
+if [ -n "$image" ]; then
+  bin=$(of l2sm-agent 'volumes[?(@.name=="cni-bin")].hostPath.path')
   system create configmap l2sm-clean-node --dry-run=client -o yaml --from-file=clean-node.sh \
     --from-literal=IMAGE="$image" --from-literal=CNI_BIN="${bin:-/opt/cni/bin}" --from-literal=TUNNEL_INTERFACE="$(system get configmap "$settings" -o jsonpath='{.data.TUNNEL_INTERFACE}')" \
-    --from-literal=KEEP_PLUGIN="$keep" | k apply -f -
+    --from-literal=KEEP_PLUGIN="$keep" --from-literal=NB_ENDPOINTS="$northbound" | k apply -f -
 fi
 system delete daemonset l2sm-agent ovn-node --ignore-not-found --cascade=foreground
 system delete deployment ovn-central --ignore-not-found --cascade=foreground

@@ -1,0 +1,58 @@
+//go:build integration
+
+package zones_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+)
+
+// Inside OVN-Kubernetes l2sm brings no OVN and no Open vSwitch, and no more rights than elsewhere.
+func TestInsideOVNKubernetes(t *testing.T) {
+	central, inside := built(t, "../default"), built(t, "../overlays/ovn-kubernetes")
+	var gone []string
+	for key := range central {
+		if _, has := inside[key]; !has {
+			gone = append(gone, key)
+		}
+	}
+	slices.Sort(gone)
+	want := []string{
+		"ConfigMap/ovn-central-scripts", "ConfigMap/ovn-node-scripts", "DaemonSet/ovn-node", "Deployment/ovn-central",
+		"Role/ovn-central", "RoleBinding/ovn-central", "Service/ovn-central", "ServiceAccount/ovn-central",
+	}
+	if diff := gocmp.Diff(want, gone); diff != "" {
+		t.Errorf("objects that are not for OVN-Kubernetes (-want +got):\n%s", diff)
+	}
+	if got := inside["ConfigMap/l2sm-settings"].Data["FABRIC"]; got != "OVNKubernetes" {
+		t.Errorf("FABRIC is %q", got)
+	}
+	for key, o := range inside {
+		if _, has := central[key]; !has {
+			t.Errorf("%s is there in addition", key)
+		}
+		pod := o.Spec.Template.Spec
+		for _, v := range pod.Volumes {
+			if v.Secret != nil || v.HostPath != nil && v.HostPath.Path == "/run/l2sm/ovn" {
+				t.Errorf("%s still mounts %s", key, v.Name)
+			}
+		}
+		for _, c := range all(pod) {
+			if strings.Contains(c.Image, "l2sm-ovn") {
+				t.Errorf("%s brings OVN in container %s", key, c.Name)
+			}
+			for _, e := range c.Env {
+				if endpoint := "unix:/run/openvswitch/ovnnb_db.sock"; e.Name == "NB_ENDPOINTS" && e.Value != endpoint || e.Name == "SB_ENDPOINTS" {
+					t.Errorf("container %s has %s=%s, want the northbound database alone, on %s", c.Name, e.Name, e.Value, endpoint)
+				}
+			}
+		}
+	}
+	agent := inside["DaemonSet/l2sm-agent"].Spec.Template.Spec.Containers[0]
+	if diff := gocmp.Diff(rights(central["DaemonSet/l2sm-agent"].Spec.Template.Spec.Containers[0]), rights(agent)); diff != "" {
+		t.Errorf("the agent's rights (-elsewhere +here):\n%s", diff)
+	}
+}
