@@ -30,8 +30,15 @@ esac
 [ -z "${FAILS-}" ] || [[ $* != *"$FAILS"* ]]
 `
 
-// run runs the script, and returns what it called, without what it rendered from.
+// run upgrades the local cluster, and returns what the script called, without what it
+// rendered from.
 func run(t *testing.T, env string, args ...string) (dir string, calls []string, err error) {
+	t.Helper()
+	return runTo(t, "../overlays/lab", env, args...)
+}
+
+// runTo is run with another overlay.
+func runTo(t *testing.T, overlay, env string, args ...string) (dir string, calls []string, err error) {
 	t.Helper()
 	dir = t.TempDir()
 	for name, text := range map[string]string{"kubectl": standIn, "nodes": "a\na\na,b\n"} {
@@ -39,7 +46,7 @@ func run(t *testing.T, env string, args ...string) (dir string, calls []string, 
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "./upgrade.sh", append([]string{"../overlays/lab"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), "./upgrade.sh", append([]string{overlay}, args...)...)
 	cmd.Env = append(os.Environ(), "KUBECTL="+filepath.Join(dir, "kubectl"), "REAL="+filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), "DIR="+dir, env)
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
@@ -118,6 +125,18 @@ func TestUpgrade(t *testing.T) {
 	}
 	if got := len(objects(t, rendered)); got != count || len(parts["crds"]) != 3 {
 		t.Errorf("%d objects are rendered, %d are applied, %d of them kinds", got, count, len(parts["crds"]))
+	}
+}
+
+// Fabric Zones has no central database to wait for.
+func TestUpgradeOfZones(t *testing.T) {
+	_, calls, err := runTo(t, "../overlays/zones", "", "control", "agents")
+	want := []string{
+		"kustomize ../overlays/zones", "apply -f control.yaml", "-n l2sm-system rollout status deployment/l2sm-controller --timeout=5m",
+		"apply -f agents.yaml", "-n l2sm-system rollout status daemonset/l2sm-agent --timeout=10m",
+	}
+	if diff := cmp.Diff(want, calls); diff != "" || err != nil {
+		t.Errorf("calls (-want +got), %v:\n%s", err, diff)
 	}
 }
 
