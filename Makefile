@@ -140,6 +140,7 @@ test-zones: build ## The quick scenarios with OVN's databases on each node (fabr
 
 .PHONY: test-matrix
 test-matrix: build ## The quick scenarios on several versions of Kubernetes and container runtimes: ROWS=1.34:crio for one.
+	@e2e/deps.sh conmon gcc
 	@e2e/matrix.sh $(TEST_NAME)-matrix $(NODES) $(ROWS)
 
 .PHONY: bench
