@@ -108,7 +108,8 @@ test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
-	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -count=1 -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
+	bin/lab images
+	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" L2SM_TEST_OVN_IMAGE="$$(realpath "$(IMAGES)")/ovn.tar" go test -count=1 -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
 
 .PHONY: test-kernel
 test-kernel: build ## Integration tests and a chain of nodes on the kernel's datapath, in a virtual machine.

@@ -59,7 +59,7 @@ demo() {
   quietly kubectl apply -f examples/ping-pong/network.yaml -f examples/ping-pong/pods.yaml -f examples/ping-pong/outsider.yaml
   quietly kubectl wait --for=condition=Ready --timeout=$((90 * patience))s pod/ping pod/pong pod/outsider
   say "ping to pong and back, IPv4 and IPv6"
-  local from to address
+  local from to address databases
   for from in ping pong; do
     to=$([ $from = ping ] && echo pong || echo ping)
     for address in $(kubectl exec "$to" -- sh -c "ip -o addr show dev net1 scope global | awk '{print \$4}' | cut -d/ -f1"); do
@@ -69,7 +69,8 @@ demo() {
   isolation
   say "what there is"
   kubectl get l2net,l2att
-  lab nbctl show
+  databases=$(kubectl -n l2sm-system get deployment ovn-central -o name --ignore-not-found)
+  kubectl -n l2sm-system exec "${databases:-daemonset/ovn-node}" -c nb -- ovn-nbctl show # of fabric Zones, one node's
   say "done; the cluster stays"
   cat <<EOF
 
