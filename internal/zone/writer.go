@@ -59,6 +59,9 @@ type Writer struct {
 	watches map[types.NamespacedName]*watch
 }
 
+// Beside what every agent may read: a role of its own, for zoned fabrics.
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2networks,verbs=get;list;watch
+
 // New returns a writer that does nothing yet: see Run.
 func New(c Config) (*Writer, error) {
 	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](firstRetry, lastRetry)
