@@ -50,6 +50,31 @@ func TestImageRecipes(t *testing.T) {
 	}
 }
 
+// The image of ovnkube is another with each version of it, and with each change of what stands beside it.
+func TestOVNKubeRecipe(t *testing.T) {
+	file := func(version, packages string) string {
+		i := Images{Cache: Cache(t.TempDir()), Repository: newRepository(t, map[string]string{
+			"e2e/lab/build/ovn-kubernetes/go.mod": "module x\nrequire github.com/ovn-org/ovn-kubernetes/go-controller " + version + " // indirect\n",
+			"manifests/images/ovn/packages":       packages, "manifests/images/ovn/without": "",
+		})}
+		r, err := i.recipe("ovnkube")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimPrefix(i.path("ovnkube", r), string(i.Cache))
+	}
+	is := file("v1.1.0", "ovn-host\n")
+	if !strings.Contains(is, "v1.1.0") {
+		t.Errorf("the file %s does not say which version it holds", is)
+	}
+	if other := file("v1.2.0", "ovn-host\n"); other == is {
+		t.Error("another version makes no new image")
+	}
+	if other := file("v1.1.0", "ovn-host\nprocps\n"); other == is {
+		t.Error("another package beside it makes no new image")
+	}
+}
+
 // newProduct is a checkout with built programs: Go programs, as licences are of what is linked into them.
 func newProduct(t *testing.T) string {
 	t.Helper()
