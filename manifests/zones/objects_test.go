@@ -84,11 +84,12 @@ func TestObjects(t *testing.T) {
 		}
 	}
 	slices.Sort(gone)
+	slices.Sort(added)
 	want := []string{"ConfigMap/ovn-central-scripts", "Deployment/ovn-central", "Role/ovn-central", "RoleBinding/ovn-central", "Service/ovn-central", "ServiceAccount/ovn-central"}
 	if diff := gocmp.Diff(want, gone); diff != "" {
 		t.Errorf("objects that only Central has (-want +got):\n%s", diff)
 	}
-	if diff := gocmp.Diff([]string{"ConfigMap/ovn-zone-scripts"}, added); diff != "" {
+	if diff := gocmp.Diff([]string{"ClusterRole/l2sm-agent-zone", "ClusterRoleBinding/l2sm-agent-zone", "ConfigMap/ovn-zone-scripts"}, added); diff != "" {
 		t.Errorf("objects that only Zones has (-want +got):\n%s", diff)
 	}
 	settings := zones["ConfigMap/l2sm-settings"].Data
