@@ -31,7 +31,7 @@ func TestInsideOVNKubernetes(t *testing.T) {
 		t.Errorf("FABRIC is %q", got)
 	}
 	for key, o := range inside {
-		if _, has := central[key]; !has {
+		if _, has := central[key]; !has && !strings.HasSuffix(key, "/l2sm-agent-zone") { // what a zone's writer reads
 			t.Errorf("%s is there in addition", key)
 		}
 		pod := o.Spec.Template.Spec
