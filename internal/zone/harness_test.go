@@ -227,14 +227,20 @@ type endpoint struct {
 // attach makes the n-th attachment on the network, bound to a pod of the node.
 func (w *world) attach(network *v1alpha1.L2Network, on string, n byte) *endpoint {
 	w.t.Helper()
+	return w.attachAs(fmt.Sprintf("pod-%d", n), network, on, n)
+}
+
+// attachAs is attach for a pod of any name.
+func (w *world) attachAs(name string, network *v1alpha1.L2Network, on string, n byte) *endpoint {
+	w.t.Helper()
 	e := &endpoint{
 		node: w.zones[on], mac: net.HardwareAddr{0x0a, 0x58, 10, 0, 0, n},
 		v4: netip.AddrFrom4([4]byte{10, 0, 0, n}), v6: netip.MustParseAddr(fmt.Sprintf("fd10::%x", n)),
 	}
 	e.L2Attachment = &v1alpha1.L2Attachment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fmt.Sprintf("pod-%d", n)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
 		Spec: v1alpha1.L2AttachmentSpec{
-			PodName: fmt.Sprintf("pod-%d", n), PodUID: types.UID(fmt.Sprintf("%s-%d", w.namespace, n)), NodeName: on, Network: v1alpha1.NetworkReference{Name: network.Name},
+			PodName: name, PodUID: types.UID(w.namespace + "-" + name), NodeName: on, Network: v1alpha1.NetworkReference{Name: network.Name},
 			Interface: "net1", MACAddress: e.mac.String(), Addresses: []string{e.v4.String() + "/24", e.v6.String() + "/64"},
 		},
 	}
@@ -259,7 +265,7 @@ func (e *endpoint) plug() *endpoint {
 	if e.netns == "" {
 		e.netns = nstest.NewNS(t)
 	}
-	host := fmt.Sprintf("l2p%d", e.v4.As4()[3])
+	host := "l2" + e.Name
 	end := link.HostEnd{Name: host, Owner: link.NewOwner(host, "net1", "l2sm")}
 	want := link.Interface{Name: "net1", MAC: e.mac, MTU: 1442, Addresses: []netip.Prefix{netip.PrefixFrom(e.v4, 24), netip.PrefixFrom(e.v6, 64)}}
 	nstest.Do(t, e.node.NetNS, func() error { return link.New("/proc/sys").Create(end, e.netns, want, ovstest.HostEnds()) })
@@ -293,4 +299,3 @@ func (w *world) reaches(from, to *endpoint) {
 func (n *node) switches() []string {
 	return strings.Fields(n.NB("--bare", "--columns=name", "find", "Logical_Switch", `external_ids:"l2sm.io/network"!=""`))
 }
-
