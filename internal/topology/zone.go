@@ -14,7 +14,7 @@ const remote = "remote"
 type Zone struct {
 	// Node is the Kubernetes node.
 	Node string
-	// Chassis is the name that another node has in OVN.
+	// Chassis is the name that a node has in OVN.
 	Chassis func(node string) string
 	// Marks are external_ids of our switches for others that use the database.
 	Marks map[string]string
@@ -46,11 +46,12 @@ func (z Zone) Switch(network *v1alpha1.L2Network, maxMTU int32) ovn.Network {
 func (z Zone) Port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) ovn.Port {
 	p := Port(network, a)
 	p.TunnelKey = int(a.Status.TunnelKey)
+	p.Options["requested-chassis"] = z.Chassis(a.Spec.NodeName)
 	if a.Spec.NodeName == z.Node {
 		return p
 	}
 	p.Type, p.PortSecurity, p.Permit = remote, nil, ""
-	p.Options = map[string]string{"requested-chassis": z.Chassis(a.Spec.NodeName)}
+	delete(p.Options, "iface-id-ver")
 	return p
 }
 

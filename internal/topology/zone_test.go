@@ -45,7 +45,7 @@ func TestZone(t *testing.T) {
 	}{
 		"Own": {"as on Central, with its key", strict, zoned("node-a", 7), ovn.Port{
 			Addresses: []string{"0a:58:0a:00:00:01 10.0.0.1"}, PortSecurity: []string{"0a:58:0a:00:00:01 10.0.0.1/24"}, TunnelKey: 7,
-			Options: map[string]string{"requested-chassis": "node-a", "iface-id-ver": "p"},
+			Options: map[string]string{"requested-chassis": "chassis-of-node-a", "iface-id-ver": "p"},
 		}},
 		"Other": {"its own zone sees to what it may send", strict, zoned("node-b", 8, router), ovn.Port{
 			Type: "remote", Addresses: []string{"0a:58:0a:00:00:01 10.0.0.1"}, TunnelKey: 8,

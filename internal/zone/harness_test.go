@@ -70,8 +70,9 @@ type world struct {
 // node is a zone with its writer.
 type node struct {
 	*ovstest.Zone
-	world *world
-	stop  func()
+	world  *world
+	fabric v1alpha1.Fabric
+	stop   func()
 }
 
 // networkKeys are those of all tests' networks: no two are equal.
@@ -94,7 +95,7 @@ func start(t testing.TB, nodes ...string) *world {
 	w.create(ns)
 	w.namespace = ns.Name
 	for _, name := range nodes {
-		n := &node{Zone: w.underlay.Zone(name), world: w}
+		n := &node{Zone: w.underlay.Zone(name), world: w, fabric: v1alpha1.FabricZones}
 		w.zones[name] = n
 		w.tunnels(name, n.Address)
 		n.write()
@@ -170,7 +171,7 @@ func (n *node) write() {
 		t.Fatal(err)
 	}
 	w, err := zone.New(zone.Config{
-		Node: n.Name, Fabric: v1alpha1.FabricZones, Northbound: []string{n.Northbound()}, Southbound: []string{n.Southbound()},
+		Node: n.Name, Fabric: n.fabric, Northbound: []string{n.Northbound()}, Southbound: []string{n.Southbound()},
 		MaxMTU: 1442, API: api, Cache: cache, Log: log,
 	})
 	if err != nil {
