@@ -199,3 +199,17 @@ func TestOtherChangesCostNothing(t *testing.T) {
 		t.Error("another key must be written")
 	}
 }
+
+// A network that was left takes along what was on its way to it.
+func TestForgottenNetworkStrandsNoPort(t *testing.T) {
+	table := newTable("a", func() {})
+	table.see(source{red}, state(1, "b", "red"))
+	table.done(red, table.begin(red, false))
+	table.see(source{green}, state(2, "b", "green"))
+	if woken := table.forget(green); !slices.Equal(woken, []types.NamespacedName{red}) {
+		t.Errorf("forgetting the new network wakes %v", woken)
+	}
+	if w := table.begin(red, true); len(w.leaving) > 0 || len(w.remove) != 1 {
+		t.Errorf("nothing takes the port from the old network but its own write: %+v", w)
+	}
+}
