@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"testing"
@@ -39,12 +40,16 @@ type keysModel struct {
 	number int
 }
 
-const modelKeys = 3
+const modelKeys, modelAttachments = 2, 6
 
 func newKeysModel() *keysModel {
 	m := &keysModel{live: map[string]*v1alpha1.L2Attachment{}, seen: map[string]*v1alpha1.L2Attachment{}, wants: map[string]string{}}
 	m.networks = []v1alpha1.L2Network{*networkOf("a"), *networkOf("b")}
 	m.start()
+	for i := range modelAttachments {
+		m.create(strconv.Itoa(i))
+		m.sync(strconv.Itoa(i))
+	}
 	for i := range m.networks {
 		n := &m.networks[i]
 		n.Status.InForce = &v1alpha1.L2NetworkSpec{}
@@ -64,10 +69,10 @@ func (m *keysModel) start() {
 			}
 		},
 	})
-	m.ports = tunnelkey.Range{First: 1, Last: modelKeys}
+	m.ports, m.from = tunnelkey.Range{First: 1, Last: modelKeys}, func(keys tunnelkey.Range) int32 { return keys.First }
 	var all []v1alpha1.L2Attachment
-	for name, a := range m.live {
-		all = append(all, *a)
+	for _, name := range slices.Sorted(maps.Keys(m.live)) {
+		all = append(all, *m.live[name])
 		m.due[name] = true
 	}
 	m.load(m.networks, all)
@@ -103,7 +108,7 @@ func (m *keysModel) reconcile(name string) {
 		return
 	}
 	status := v1alpha1.L2AttachmentStatus{}
-	to := types.NamespacedName{}
+	to, waits := types.NamespacedName{}, false
 	if on := m.wants[name]; on != "" {
 		network := &m.networks[slices.IndexFunc(m.networks, func(n v1alpha1.L2Network) bool { return n.Name == on })]
 		to = network.Key()
@@ -113,8 +118,9 @@ func (m *keysModel) reconcile(name string) {
 		} else if recorded, has := a.PortNetwork(); has { // refused: it stays
 			status, to = a.Status, recorded
 		}
+		waits = err != nil
 	}
-	m.keep(a, to)
+	m.keep(a, to, waits)
 	if movesKey(a.Status, status) {
 		m.sending(a)
 		m.sent = append(m.sent, statusWrite{name, a.ResourceVersion, a.UID, status.Network, status.TunnelKey})
@@ -159,7 +165,7 @@ func (m *keysModel) settle(t *rapid.T) {
 		for len(m.sent) > 0 {
 			m.land(t, 0)
 		}
-		for i := range 6 {
+		for i := range modelAttachments {
 			if name := fmt.Sprint(i); m.live[name] == nil && m.seen[name] != nil || m.live[name] != nil && (m.seen[name] == nil || m.seen[name].ResourceVersion != m.live[name].ResourceVersion) {
 				m.sync(name)
 			}
@@ -167,7 +173,7 @@ func (m *keysModel) settle(t *rapid.T) {
 		if len(m.due) == 0 && len(m.sent) == 0 {
 			return
 		}
-		for name := range m.due {
+		for _, name := range slices.Sorted(maps.Keys(m.due)) {
 			m.reconcile(name)
 		}
 	}
@@ -176,14 +182,27 @@ func (m *keysModel) settle(t *rapid.T) {
 
 func checkPortKeys(t *rapid.T) {
 	m := newKeysModel()
-	names := rapid.Custom(func(t *rapid.T) string { return strconv.Itoa(rapid.IntRange(0, 5).Draw(t, "n")) })
+	names := rapid.Custom(func(t *rapid.T) string { return strconv.Itoa(rapid.IntRange(0, modelAttachments-1).Draw(t, "n")) })
 	networks := rapid.SampledFrom([]string{"a", "a", "b", ""})
 	t.Repeat(map[string]func(*rapid.T){
-		"create": func(t *rapid.T) { m.create(names.Draw(t, "name")) },
-		"delete": func(t *rapid.T) { delete(m.live, names.Draw(t, "name")) },
+		"replace": func(t *rapid.T) {
+			name := names.Draw(t, "name")
+			if delete(m.live, name); rapid.Bool().Draw(t, "again") {
+				m.create(name)
+			}
+		},
 		"want": func(t *rapid.T) {
 			name := names.Draw(t, "name")
 			m.wants[name], m.due[name] = networks.Draw(t, "network"), true
+		},
+		"go": func(t *rapid.T) { // as it goes mostly
+			name := names.Draw(t, "name")
+			m.wants[name] = networks.Draw(t, "network")
+			m.sync(name)
+			m.reconcile(name)
+			if len(m.sent) > 0 && rapid.Bool().Draw(t, "lands") {
+				m.land(t, len(m.sent)-1)
+			}
 		},
 		"sync":      func(t *rapid.T) { m.sync(names.Draw(t, "name")) },
 		"reconcile": func(t *rapid.T) { m.reconcile(names.Draw(t, "name")) },
@@ -207,7 +226,7 @@ func checkPortKeys(t *rapid.T) {
 		},
 		"restart": func(t *rapid.T) {
 			m.sent = nil
-			for i := range 6 {
+			for i := range modelAttachments {
 				m.sync(strconv.Itoa(i)) // a cache is filled before it is used
 			}
 			m.start()
@@ -216,15 +235,15 @@ func checkPortKeys(t *rapid.T) {
 	})
 	m.settle(t)
 	m.check(t)
-	on := map[string]int{}
-	for _, a := range m.live {
-		if a.Status.Network != nil {
-			on[a.Status.Network.Name]++
+	held := map[string]int{}
+	for _, p := range m.held {
+		for _, h := range p.held { // one more than on record, where it was never heard what became of a write
+			held[h.on.name.Name]++
 		}
 	}
 	for name, a := range m.live {
-		if to := m.wants[name]; to != "" && on[to] < modelKeys && (a.Status.Network == nil || a.Status.Network.Name != to) {
-			t.Fatalf("%s waits for %s, which has %d ports of %d", name, to, on[to], modelKeys)
+		if to := m.wants[name]; to != "" && held[to] < modelKeys && (a.Status.Network == nil || a.Status.Network.Name != to) {
+			t.Fatalf("%s waits for %s, where %d of %d keys are held", name, to, held[to], modelKeys)
 		}
 		if m.wants[name] == "" && a.Status.Network != nil {
 			t.Fatalf("%s has a port still", name)

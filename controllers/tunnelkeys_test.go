@@ -94,7 +94,7 @@ func TestNetworkKeys(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			k, _ := keysOf(v1alpha1.FabricZones, 10, 12)
-			k.pool = tunnelkey.New(k.keys, 10)
+			k.pool = tunnelkey.New(k.keys, k.keys.First)
 			k.network(networkOf("a"))
 
 			tc.then(k)
