@@ -133,7 +133,11 @@ func (k *tunnelKeys) keep(a *v1alpha1.L2Attachment, on types.NamespacedName, wai
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	p := k.held[a.Key()]
-	if p == nil || p.uid != a.UID {
+	if p != nil && p.uid != a.UID {
+		k.release(a.Key(), p) // a predecessor's
+		return true
+	}
+	if p == nil {
 		return true
 	}
 	if !waits {

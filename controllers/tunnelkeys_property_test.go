@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -180,6 +181,90 @@ func (m *keysModel) settle(t *rapid.T) {
 	t.Fatal("it does not come to an end")
 }
 
+// step has a change of one be seen, acted on, and written.
+func (m *keysModel) step(t *testing.T, name, to string) {
+	t.Helper()
+	m.wants[name] = to
+	m.sync(name)
+	m.reconcile(name)
+	for len(m.sent) > 0 {
+		m.land(t, 0)
+	}
+	m.sync(name)
+	m.reconcile(name)
+}
+
+// holds are the networks that one has a key on.
+func (m *keysModel) holds(name string) string {
+	var on []string
+	if p := m.held[key("lab", name)]; p != nil {
+		for _, h := range p.held {
+			on = append(on, h.on.name.Name)
+		}
+	}
+	return strings.Join(on, " ")
+}
+
+// A key whose write may have taken place is held until that is known.
+func TestKeyOfUnknownWrite(t *testing.T) {
+	m := newKeysModel()
+	expect := func(reason, want string) {
+		t.Helper()
+		if got := m.holds("0"); got != want {
+			t.Errorf("%s: it holds keys on %q, want %q", reason, got, want)
+		}
+	}
+	m.step(t, "0", "a")
+	m.wants["0"] = "b"
+	m.reconcile("0")
+	expect("it moves", "a b")
+	m.wants["0"] = "a"
+	m.reconcile("0")
+	expect("it is to stay, and the write is under way", "a b")
+	m.land(t, 0)
+	m.reconcile("0")
+	expect("it took place, and the cache does not show it", "a b")
+	m.sync("0")
+	m.reconcile("0")
+	expect("it does, and the way back is under way", "a b")
+	m.land(t, 0)
+	m.sync("0")
+	m.reconcile("0")
+	expect("it is back", "a")
+	m.step(t, "0", "")
+	expect("it has no port", "")
+}
+
+// Another attachment of the name takes over nothing, also where the cache never
+// showed that there was none.
+func TestKeysOfAnotherLife(t *testing.T) {
+	m := newKeysModel()
+	m.step(t, "0", "a")
+	delete(m.live, "0")
+	m.create("0")
+	m.step(t, "0", "")
+	if got := m.holds("0"); got != "" {
+		t.Errorf("it holds keys on %q", got)
+	}
+}
+
+// Who was woken for a key and does not want it any more passes it on.
+func TestKeyIsPassedOn(t *testing.T) {
+	m := newKeysModel()
+	for _, name := range []string{"0", "1", "2", "3"} {
+		m.step(t, name, "a")
+	}
+	m.due = map[string]bool{}
+	m.step(t, "0", "")
+	if !m.due["2"] || m.due["3"] {
+		t.Errorf("woken for one key: %v, want 2", m.due)
+	}
+	m.step(t, "2", "b")
+	if !m.due["3"] {
+		t.Error("2 does not want it any more, and 3 is not woken")
+	}
+}
+
 func checkPortKeys(t *rapid.T) {
 	m := newKeysModel()
 	names := rapid.Custom(func(t *rapid.T) string { return strconv.Itoa(rapid.IntRange(0, modelAttachments-1).Draw(t, "n")) })
@@ -249,7 +334,16 @@ func checkPortKeys(t *rapid.T) {
 			t.Fatalf("%s has a port still", name)
 		}
 	}
-	if len(m.held) > len(m.live) {
-		t.Fatalf("%d attachments hold keys, of %d", len(m.held), len(m.live))
+	for owner, p := range m.held {
+		a := m.live[owner.Name]
+		if a == nil || a.UID != p.uid {
+			t.Fatalf("%s is gone, and holds keys still", owner.Name)
+		}
+		on, has := a.PortNetwork()
+		for _, h := range p.held {
+			if p.written == "" && (!has || h.on.name != on) {
+				t.Fatalf("%s holds a key on %s, where it is not", owner.Name, h.on.name.Name)
+			}
+		}
 	}
 }
