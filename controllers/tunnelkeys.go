@@ -22,9 +22,12 @@ import (
 //
 // On FabricCentral there are none: nil.
 type tunnelKeys struct {
-	keys tunnelkey.Range
-	most int32 // what a network's key may be, whatever the range
-	wake keyWake
+	keys  tunnelkey.Range // of networks
+	most  int32           // what a network's key may be, whatever the range
+	ports tunnelkey.Range // of each network's ports
+	wake  keyWake
+	// from is the first key that is taken of a range.
+	from func(tunnelkey.Range) int32
 
 	mu       sync.Mutex
 	pool     *tunnelkey.Pool // of networks
@@ -33,8 +36,8 @@ type tunnelKeys struct {
 	// one on record which another holds.
 	holders map[int32]types.NamespacedName
 	rivals  map[int32][]types.NamespacedName
-	waiting line // networks without a key
-	ports   map[types.NamespacedName]*portKeys
+	waiting line                               // networks without a key
+	held    map[types.NamespacedName]*portKeys // by attachment
 }
 
 // keyWake has networks and attachments looked at again that waited for a key.
@@ -53,7 +56,7 @@ type networkKeys struct {
 }
 
 func newTunnelKeys(fabric v1alpha1.Fabric, keys tunnelkey.Range, wake keyWake) *tunnelKeys {
-	k := &tunnelKeys{keys: keys, most: tunnelkey.MaxNetwork, wake: wake}
+	k := &tunnelKeys{keys: keys, most: tunnelkey.MaxNetwork, ports: tunnelkey.Ports, wake: wake, from: anyOf}
 	if fabric == v1alpha1.FabricOVNKubernetes {
 		k.most = tunnelkey.FirstOfOVNKubernetes - 1
 	}
@@ -61,9 +64,13 @@ func newTunnelKeys(fabric v1alpha1.Fabric, keys tunnelkey.Range, wake keyWake) *
 	return k
 }
 
+// anyOf is any key of the range: what was freed last before a start, or before the
+// last port went, is not known any more, and should not come first.
+func anyOf(keys tunnelkey.Range) int32 { return keys.First + rand.Int32N(int32(keys.Size())) }
+
 func (k *tunnelKeys) reset() {
-	k.pool = tunnelkey.New(k.keys, k.keys.First+rand.Int32N(int32(k.keys.Size())))
-	k.networks, k.ports = map[types.NamespacedName]*networkKeys{}, map[types.NamespacedName]*portKeys{}
+	k.pool = tunnelkey.New(k.keys, k.from(k.keys))
+	k.networks, k.held = map[types.NamespacedName]*networkKeys{}, map[types.NamespacedName]*portKeys{}
 	k.holders, k.rivals, k.waiting = map[int32]types.NamespacedName{}, map[int32][]types.NamespacedName{}, line{}
 }
 

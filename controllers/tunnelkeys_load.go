@@ -7,7 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
-	"l2sm.io/l2sm/internal/tunnelkey"
 )
 
 // load takes what is on record, the older objects first: of two that have the same
@@ -26,19 +25,15 @@ func (k *tunnelKeys) load(networks []v1alpha1.L2Network, attachments []v1alpha1.
 	}
 	for _, a := range byAge(attachments, func(a *v1alpha1.L2Attachment) *metav1.ObjectMeta { return &a.ObjectMeta }) {
 		on, has := a.PortNetwork()
-		if recorded := a.Status.TunnelKey; has && recorded >= 1 && recorded <= tunnelkey.MaxPort {
-			k.loadPort(k.of(on), a, recorded)
+		if !has {
+			continue
 		}
-	}
-}
-
-func (k *tunnelKeys) loadPort(n *networkKeys, a *v1alpha1.L2Attachment, recorded int32) {
-	if n.ports == nil {
-		n.ports = newPortPool()
-	}
-	if n.ports.Hold(recorded) {
-		p := k.portsOf(a)
-		p.held = append(p.held, portKey{n, recorded})
+		n := k.of(on)
+		if recorded := a.Status.TunnelKey; k.holdPort(n, recorded) {
+			p := k.portsOf(a)
+			p.held = append(p.held, portKey{n, recorded})
+		}
+		k.forget(n)
 	}
 }
 

@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"math/rand/v2"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -52,11 +51,11 @@ func (k *tunnelKeys) port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment)
 	if held := p.on(n); held != 0 {
 		return held, nil
 	}
-	key := n.take(recordedKey(a, n.name))
+	key := k.take(n, recordedKey(a, n.name))
 	if key == 0 {
 		n.waiting.join(a.Key())
 		p.waits = n
-		return 0, admission.Refuse(v1alpha1.NoPortKey(n.name, tunnelkey.MaxPort))
+		return 0, admission.Refuse(v1alpha1.NoPortKey(n.name, k.ports.Size()))
 	}
 	n.waiting.leave(a.Key())
 	p.waits = nil
@@ -75,32 +74,34 @@ func recordedKey(a *v1alpha1.L2Attachment, network types.NamespacedName) int32 {
 
 // take has one of the network's keys be in use: the recorded one, or, where that is
 // none or another's, the next. It is 0 where none is left.
-func (n *networkKeys) take(recorded int32) int32 {
-	if n.ports == nil {
-		n.ports = newPortPool()
-	}
-	if recorded >= 1 && recorded <= tunnelkey.MaxPort && n.ports.Hold(recorded) {
+func (k *tunnelKeys) take(n *networkKeys, recorded int32) int32 {
+	if k.holdPort(n, recorded) {
 		return recorded
 	}
 	key, _ := n.ports.Take()
 	return key
 }
 
-func newPortPool() *tunnelkey.Pool {
-	return tunnelkey.New(tunnelkey.Ports, 1+rand.Int32N(tunnelkey.MaxPort))
+// holdPort has a key on record be in use on the network, and says whether it may be
+// and was not.
+func (k *tunnelKeys) holdPort(n *networkKeys, recorded int32) bool {
+	if n.ports == nil {
+		n.ports = tunnelkey.New(k.ports, k.from(k.ports))
+	}
+	return recorded >= 1 && recorded <= tunnelkey.MaxPort && n.ports.Hold(recorded)
 }
 
 // portsOf is what the attachment holds. What another of its name held is free: a
 // cache has shown that it is gone.
 func (k *tunnelKeys) portsOf(a *v1alpha1.L2Attachment) *portKeys {
-	p := k.ports[a.Key()]
+	p := k.held[a.Key()]
 	if p != nil && p.uid != a.UID {
 		k.release(a.Key(), p)
 		p = nil
 	}
 	if p == nil {
 		p = &portKeys{uid: a.UID}
-		k.ports[a.Key()] = p
+		k.held[a.Key()] = p
 	}
 	return p
 }
@@ -119,22 +120,27 @@ func (p *portKeys) on(n *networkKeys) int32 {
 func (k *tunnelKeys) sending(a *v1alpha1.L2Attachment) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if p := k.ports[a.Key()]; p != nil && p.uid == a.UID {
+	if p := k.held[a.Key()]; p != nil && p.uid == a.UID {
 		p.written = a.ResourceVersion
 	}
 }
 
 // keep frees what the attachment holds on other networks than the one that it is to
 // be on, if any, and the one that it has on record. It frees nothing, and says so,
-// as long as another may be on record than a as the cache has it.
-func (k *tunnelKeys) keep(a *v1alpha1.L2Attachment, on types.NamespacedName) (settled bool) {
+// as long as another may be on record than a as the cache has it. waits says that
+// the attachment was refused a key just now.
+func (k *tunnelKeys) keep(a *v1alpha1.L2Attachment, on types.NamespacedName, waits bool) (settled bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	p := k.ports[a.Key()]
-	if p == nil || p.uid != a.UID {
+	p := k.held[a.Key()]
+	if p != nil && p.uid != a.UID {
+		k.release(a.Key(), p) // a predecessor's
 		return true
 	}
-	if p.waits != nil && p.waits.name != on {
+	if p == nil {
+		return true
+	}
+	if !waits {
 		k.stopWaiting(a.Key(), p)
 	}
 	if p.written == a.ResourceVersion {
@@ -157,7 +163,7 @@ func (k *tunnelKeys) keep(a *v1alpha1.L2Attachment, on types.NamespacedName) (se
 func (k *tunnelKeys) attachmentGone(owner types.NamespacedName) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if p := k.ports[owner]; p != nil {
+	if p := k.held[owner]; p != nil {
 		k.release(owner, p)
 	}
 }
@@ -173,7 +179,7 @@ func (k *tunnelKeys) release(owner types.NamespacedName, p *portKeys) {
 
 func (k *tunnelKeys) forgetPorts(owner types.NamespacedName, p *portKeys) {
 	if len(p.held) == 0 && p.waits == nil {
-		delete(k.ports, owner)
+		delete(k.held, owner)
 	}
 }
 
