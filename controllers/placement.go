@@ -205,7 +205,8 @@ func (p *placement) arrive(a *v1alpha1.L2Attachment, at place) {
 		on = at.Network.Key()
 	}
 	recorded, has := a.PortNetwork()
-	if p.keys.keep(a, on) && has && recorded == on {
+	waits := at.refused != nil && at.refused.Reason == v1alpha1.ReasonNoTunnelKey
+	if p.keys.keep(a, on, waits) && has && recorded == on {
 		p.ledger.Settle(on, a.Key(), a.UID)
 	}
 }

@@ -26,6 +26,8 @@ type tunnelKeys struct {
 	most  int32           // what a network's key may be, whatever the range
 	ports tunnelkey.Range // of each network's ports
 	wake  keyWake
+	// from is the first key that is taken of a range.
+	from func(tunnelkey.Range) int32
 
 	mu       sync.Mutex
 	pool     *tunnelkey.Pool // of networks
@@ -54,7 +56,7 @@ type networkKeys struct {
 }
 
 func newTunnelKeys(fabric v1alpha1.Fabric, keys tunnelkey.Range, wake keyWake) *tunnelKeys {
-	k := &tunnelKeys{keys: keys, most: tunnelkey.MaxNetwork, ports: tunnelkey.Ports, wake: wake}
+	k := &tunnelKeys{keys: keys, most: tunnelkey.MaxNetwork, ports: tunnelkey.Ports, wake: wake, from: anyOf}
 	if fabric == v1alpha1.FabricOVNKubernetes {
 		k.most = tunnelkey.FirstOfOVNKubernetes - 1
 	}
@@ -62,8 +64,12 @@ func newTunnelKeys(fabric v1alpha1.Fabric, keys tunnelkey.Range, wake keyWake) *
 	return k
 }
 
+// anyOf is any key of the range: what was freed last before a start, or before the
+// last port went, is not known any more, and should not come first.
+func anyOf(keys tunnelkey.Range) int32 { return keys.First + rand.Int32N(int32(keys.Size())) }
+
 func (k *tunnelKeys) reset() {
-	k.pool = tunnelkey.New(k.keys, k.keys.First+rand.Int32N(int32(k.keys.Size())))
+	k.pool = tunnelkey.New(k.keys, k.from(k.keys))
 	k.networks, k.held = map[types.NamespacedName]*networkKeys{}, map[types.NamespacedName]*portKeys{}
 	k.holders, k.rivals, k.waiting = map[int32]types.NamespacedName{}, map[int32][]types.NamespacedName{}, line{}
 }

@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"math/rand/v2"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -87,7 +86,7 @@ func (k *tunnelKeys) take(n *networkKeys, recorded int32) int32 {
 // and was not.
 func (k *tunnelKeys) holdPort(n *networkKeys, recorded int32) bool {
 	if n.ports == nil {
-		n.ports = tunnelkey.New(k.ports, k.ports.First+rand.Int32N(int32(k.ports.Size())))
+		n.ports = tunnelkey.New(k.ports, k.from(k.ports))
 	}
 	return recorded >= 1 && recorded <= tunnelkey.MaxPort && n.ports.Hold(recorded)
 }
@@ -128,15 +127,20 @@ func (k *tunnelKeys) sending(a *v1alpha1.L2Attachment) {
 
 // keep frees what the attachment holds on other networks than the one that it is to
 // be on, if any, and the one that it has on record. It frees nothing, and says so,
-// as long as another may be on record than a as the cache has it.
-func (k *tunnelKeys) keep(a *v1alpha1.L2Attachment, on types.NamespacedName) (settled bool) {
+// as long as another may be on record than a as the cache has it. waits says that
+// the attachment was refused a key just now.
+func (k *tunnelKeys) keep(a *v1alpha1.L2Attachment, on types.NamespacedName, waits bool) (settled bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	p := k.held[a.Key()]
-	if p == nil || p.uid != a.UID {
+	if p != nil && p.uid != a.UID {
+		k.release(a.Key(), p) // a predecessor's
 		return true
 	}
-	if p.waits != nil && p.waits.name != on {
+	if p == nil {
+		return true
+	}
+	if !waits {
 		k.stopWaiting(a.Key(), p)
 	}
 	if p.written == a.ResourceVersion {

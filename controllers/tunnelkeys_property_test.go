@@ -2,8 +2,10 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -39,12 +41,16 @@ type keysModel struct {
 	number int
 }
 
-const modelKeys = 3
+const modelKeys, modelAttachments = 2, 6
 
 func newKeysModel() *keysModel {
 	m := &keysModel{live: map[string]*v1alpha1.L2Attachment{}, seen: map[string]*v1alpha1.L2Attachment{}, wants: map[string]string{}}
 	m.networks = []v1alpha1.L2Network{*networkOf("a"), *networkOf("b")}
 	m.start()
+	for i := range modelAttachments {
+		m.create(strconv.Itoa(i))
+		m.sync(strconv.Itoa(i))
+	}
 	for i := range m.networks {
 		n := &m.networks[i]
 		n.Status.InForce = &v1alpha1.L2NetworkSpec{}
@@ -64,10 +70,10 @@ func (m *keysModel) start() {
 			}
 		},
 	})
-	m.ports = tunnelkey.Range{First: 1, Last: modelKeys}
+	m.ports, m.from = tunnelkey.Range{First: 1, Last: modelKeys}, func(keys tunnelkey.Range) int32 { return keys.First }
 	var all []v1alpha1.L2Attachment
-	for name, a := range m.live {
-		all = append(all, *a)
+	for _, name := range slices.Sorted(maps.Keys(m.live)) {
+		all = append(all, *m.live[name])
 		m.due[name] = true
 	}
 	m.load(m.networks, all)
@@ -103,7 +109,7 @@ func (m *keysModel) reconcile(name string) {
 		return
 	}
 	status := v1alpha1.L2AttachmentStatus{}
-	to := types.NamespacedName{}
+	to, waits := types.NamespacedName{}, false
 	if on := m.wants[name]; on != "" {
 		network := &m.networks[slices.IndexFunc(m.networks, func(n v1alpha1.L2Network) bool { return n.Name == on })]
 		to = network.Key()
@@ -113,8 +119,9 @@ func (m *keysModel) reconcile(name string) {
 		} else if recorded, has := a.PortNetwork(); has { // refused: it stays
 			status, to = a.Status, recorded
 		}
+		waits = err != nil
 	}
-	m.keep(a, to)
+	m.keep(a, to, waits)
 	if movesKey(a.Status, status) {
 		m.sending(a)
 		m.sent = append(m.sent, statusWrite{name, a.ResourceVersion, a.UID, status.Network, status.TunnelKey})
@@ -159,7 +166,7 @@ func (m *keysModel) settle(t *rapid.T) {
 		for len(m.sent) > 0 {
 			m.land(t, 0)
 		}
-		for i := range 6 {
+		for i := range modelAttachments {
 			if name := fmt.Sprint(i); m.live[name] == nil && m.seen[name] != nil || m.live[name] != nil && (m.seen[name] == nil || m.seen[name].ResourceVersion != m.live[name].ResourceVersion) {
 				m.sync(name)
 			}
@@ -167,23 +174,120 @@ func (m *keysModel) settle(t *rapid.T) {
 		if len(m.due) == 0 && len(m.sent) == 0 {
 			return
 		}
-		for name := range m.due {
+		for _, name := range slices.Sorted(maps.Keys(m.due)) {
 			m.reconcile(name)
 		}
 	}
 	t.Fatal("it does not come to an end")
 }
 
+// step has a change of one be seen, acted on, and written.
+func (m *keysModel) step(t *testing.T, name, to string) {
+	t.Helper()
+	m.wants[name] = to
+	m.sync(name)
+	m.reconcile(name)
+	for len(m.sent) > 0 {
+		m.land(t, 0)
+	}
+	m.sync(name)
+	m.reconcile(name)
+}
+
+// holds are the networks that one has a key on.
+func (m *keysModel) holds(name string) string {
+	var on []string
+	if p := m.held[key("lab", name)]; p != nil {
+		for _, h := range p.held {
+			on = append(on, h.on.name.Name)
+		}
+	}
+	return strings.Join(on, " ")
+}
+
+// A key whose write may have taken place is held until that is known.
+func TestKeyOfUnknownWrite(t *testing.T) {
+	m := newKeysModel()
+	expect := func(reason, want string) {
+		t.Helper()
+		if got := m.holds("0"); got != want {
+			t.Errorf("%s: it holds keys on %q, want %q", reason, got, want)
+		}
+	}
+	m.step(t, "0", "a")
+	m.wants["0"] = "b"
+	m.reconcile("0")
+	expect("it moves", "a b")
+	m.wants["0"] = "a"
+	m.reconcile("0")
+	expect("it is to stay, and the write is under way", "a b")
+	m.land(t, 0)
+	m.reconcile("0")
+	expect("it took place, and the cache does not show it", "a b")
+	m.sync("0")
+	m.reconcile("0")
+	expect("it does, and the way back is under way", "a b")
+	m.land(t, 0)
+	m.sync("0")
+	m.reconcile("0")
+	expect("it is back", "a")
+	m.step(t, "0", "")
+	expect("it has no port", "")
+}
+
+// Another attachment of the name takes over nothing, also where the cache never
+// showed that there was none.
+func TestKeysOfAnotherLife(t *testing.T) {
+	m := newKeysModel()
+	m.step(t, "0", "a")
+	delete(m.live, "0")
+	m.create("0")
+	m.step(t, "0", "")
+	if got := m.holds("0"); got != "" {
+		t.Errorf("it holds keys on %q", got)
+	}
+}
+
+// Who was woken for a key and does not want it any more passes it on.
+func TestKeyIsPassedOn(t *testing.T) {
+	m := newKeysModel()
+	for _, name := range []string{"0", "1", "2", "3"} {
+		m.step(t, name, "a")
+	}
+	m.due = map[string]bool{}
+	m.step(t, "0", "")
+	if !m.due["2"] || m.due["3"] {
+		t.Errorf("woken for one key: %v, want 2", m.due)
+	}
+	m.step(t, "2", "b")
+	if !m.due["3"] {
+		t.Error("2 does not want it any more, and 3 is not woken")
+	}
+}
+
 func checkPortKeys(t *rapid.T) {
 	m := newKeysModel()
-	names := rapid.Custom(func(t *rapid.T) string { return strconv.Itoa(rapid.IntRange(0, 5).Draw(t, "n")) })
+	names := rapid.Custom(func(t *rapid.T) string { return strconv.Itoa(rapid.IntRange(0, modelAttachments-1).Draw(t, "n")) })
 	networks := rapid.SampledFrom([]string{"a", "a", "b", ""})
 	t.Repeat(map[string]func(*rapid.T){
-		"create": func(t *rapid.T) { m.create(names.Draw(t, "name")) },
-		"delete": func(t *rapid.T) { delete(m.live, names.Draw(t, "name")) },
+		"replace": func(t *rapid.T) {
+			name := names.Draw(t, "name")
+			if delete(m.live, name); rapid.Bool().Draw(t, "again") {
+				m.create(name)
+			}
+		},
 		"want": func(t *rapid.T) {
 			name := names.Draw(t, "name")
 			m.wants[name], m.due[name] = networks.Draw(t, "network"), true
+		},
+		"go": func(t *rapid.T) { // as it goes mostly
+			name := names.Draw(t, "name")
+			m.wants[name] = networks.Draw(t, "network")
+			m.sync(name)
+			m.reconcile(name)
+			if len(m.sent) > 0 && rapid.Bool().Draw(t, "lands") {
+				m.land(t, len(m.sent)-1)
+			}
 		},
 		"sync":      func(t *rapid.T) { m.sync(names.Draw(t, "name")) },
 		"reconcile": func(t *rapid.T) { m.reconcile(names.Draw(t, "name")) },
@@ -207,7 +311,7 @@ func checkPortKeys(t *rapid.T) {
 		},
 		"restart": func(t *rapid.T) {
 			m.sent = nil
-			for i := range 6 {
+			for i := range modelAttachments {
 				m.sync(strconv.Itoa(i)) // a cache is filled before it is used
 			}
 			m.start()
@@ -216,21 +320,30 @@ func checkPortKeys(t *rapid.T) {
 	})
 	m.settle(t)
 	m.check(t)
-	on := map[string]int{}
-	for _, a := range m.live {
-		if a.Status.Network != nil {
-			on[a.Status.Network.Name]++
+	held := map[string]int{}
+	for _, p := range m.held {
+		for _, h := range p.held { // one more than on record, where it was never heard what became of a write
+			held[h.on.name.Name]++
 		}
 	}
 	for name, a := range m.live {
-		if to := m.wants[name]; to != "" && on[to] < modelKeys && (a.Status.Network == nil || a.Status.Network.Name != to) {
-			t.Fatalf("%s waits for %s, which has %d ports of %d", name, to, on[to], modelKeys)
+		if to := m.wants[name]; to != "" && held[to] < modelKeys && (a.Status.Network == nil || a.Status.Network.Name != to) {
+			t.Fatalf("%s waits for %s, where %d of %d keys are held", name, to, held[to], modelKeys)
 		}
 		if m.wants[name] == "" && a.Status.Network != nil {
 			t.Fatalf("%s has a port still", name)
 		}
 	}
-	if len(m.held) > len(m.live) {
-		t.Fatalf("%d attachments hold keys, of %d", len(m.held), len(m.live))
+	for owner, p := range m.held {
+		a := m.live[owner.Name]
+		if a == nil || a.UID != p.uid {
+			t.Fatalf("%s is gone, and holds keys still", owner.Name)
+		}
+		on, has := a.PortNetwork()
+		for _, h := range p.held {
+			if p.written == "" && (!has || h.on.name != on) {
+				t.Fatalf("%s holds a key on %s, where it is not", owner.Name, h.on.name.Name)
+			}
+		}
 	}
 }

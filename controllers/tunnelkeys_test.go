@@ -94,7 +94,7 @@ func TestNetworkKeys(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			k, _ := keysOf(v1alpha1.FabricZones, 10, 12)
-			k.pool = tunnelkey.New(k.keys, 10)
+			k.pool = tunnelkey.New(k.keys, k.keys.First)
 			k.network(networkOf("a"))
 
 			tc.then(k)
@@ -159,8 +159,10 @@ func TestLoadKeys(t *testing.T) {
 	k, _ := keysOf(v1alpha1.FabricZones, 10, 20)
 	networks := []v1alpha1.L2Network{*withKey("young", 12, 1), *withKey("old", 12, 3), *withKey("other", 13, 1), *withKey("none", 0, 9)}
 	twin, older := on("old", "twin", 5, 1), on("old", "older", 5, 2)
+	same := on("old", "same", 5, 2) // as old as the one that has it, and later in their order
+	same.UID = older.UID + "x"
 	elsewhere, unkeyed := on("other", "elsewhere", 5, 1), on("old", "unkeyed", 0, 9)
-	k.load(networks, []v1alpha1.L2Attachment{*twin, *older, *elsewhere, *unkeyed})
+	k.load(networks, []v1alpha1.L2Attachment{*same, *twin, *older, *elsewhere, *unkeyed})
 	for _, n := range networks {
 		want := map[string]string{"young": "TunnelKeyTaken 12", "old": "12", "other": "13", "none": "0"}[n.Name]
 		if got := k.says(&n); got != want {
