@@ -80,17 +80,7 @@ var networkKeys int32 = 16_000_000
 
 func start(t testing.TB, nodes ...string) *world {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, Client: c, underlay: ovstest.NewUnderlay(t), zones: map[string]*node{}}
+	w := &world{t: t, Client: newClient(t), underlay: ovstest.NewUnderlay(t), zones: map[string]*node{}}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	w.create(ns)
 	w.namespace = ns.Name
@@ -102,6 +92,21 @@ func start(t testing.TB, nodes ...string) *world {
 	}
 	t.Cleanup(w.clear)
 	return w
+}
+
+func newClient(t testing.TB) client.Client {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // clear leaves nothing of the test's in the API server.
