@@ -166,7 +166,16 @@ func TestKeysOfMovesAndLives(t *testing.T) {
 	w.reason(a, v1alpha1.ConditionAccepted, v1alpha1.ReasonOutOfRange, "the port stays on")
 	g.Expect(a.Status.TunnelKey).To(Equal(key))
 	g.Expect(a.Status.Network.Name).To(Equal("lab"))
-	w.change(a, func() { a.Spec.Network.Name = "lab" })
+
+	// What it had on the network that it leaves is free once it is seen to be gone.
+	w.network("quarantine", subnets("10.0.0.0/24"))
+	w.change(a, func() { a.Spec.Network.Name = "quarantine" })
+	w.accepted(a, pod)
+	address := strings.TrimSuffix(a.Spec.Addresses[0], "/24")
+	w.pod("heir", fmt.Sprintf(`[{"name":"lab","ips":[%q]}]`, address))
+	w.attached("heir", 1)
+	w.pod("rival", fmt.Sprintf(`[{"name":"quarantine","ips":[%q]}]`, address))
+	w.refused("rival", v1alpha1.ReasonAddressTaken, a.Name)
 
 	w.remove(pod)
 	w.accepted(a, nil)
