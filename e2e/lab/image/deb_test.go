@@ -91,6 +91,11 @@ func TestUnpack(t *testing.T) {
 	if err := finish(root); err != nil {
 		t.Fatal(err)
 	}
+	for _, folder := range []string{"proc", "srv", "tmp"} {
+		if e, has := root.entries[folder]; !has || e.header.Typeflag != tar.TypeDir {
+			t.Errorf("there is no folder /%s, as everywhere", folder)
+		}
+	}
 	out := filepath.Join(t.TempDir(), "layer.tar")
 	if err := root.write(out, root.newest()); err != nil {
 		t.Fatal(err)

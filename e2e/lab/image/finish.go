@@ -23,6 +23,7 @@ var alternatives = map[string]string{
 	"usr/bin/nc":            "usr/bin/nc.openbsd",
 	"usr/bin/traceroute":    "usr/bin/traceroute.db",
 	"usr/bin/traceroute6":   "usr/bin/traceroute6.db",
+	"usr/bin/which":         "usr/bin/which.debianutils",
 	"usr/sbin/ovs-vswitchd": "usr/lib/openvswitch-switch/ovs-vswitchd",
 }
 
@@ -46,7 +47,8 @@ func finish(t *tree) error {
 	}
 	t.addLink("var/run", "/run")
 	t.addLink("var/lock", "/run/lock")
-	for _, folder := range []string{"dev", "proc", "run", "run/lock", "sys"} {
+	// Those of base-files beside those that the runtime mounts on.
+	for _, folder := range []string{"dev", "proc", "run", "run/lock", "sys", "media", "mnt", "opt", "srv", "usr/local/bin", "var/opt"} {
 		t.addFolder(folder, 0o755)
 	}
 	for _, folder := range []string{"tmp", "var/tmp"} {
