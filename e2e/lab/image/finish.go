@@ -1,17 +1,31 @@
 package image
 
 import (
-	"archive/tar"
 	"fmt"
+	"strings"
 )
 
 // What the packages' scripts would have done on a machine where they can run.
 
-// copies are files of base-passwd that become the system's.
-var copies = map[string]string{
-	"etc/passwd": "usr/share/base-passwd/passwd.master",
-	"etc/group":  "usr/share/base-passwd/group.master",
+// accounts are base-passwd's, with what the line of a user of its own adds to each.
+var accounts = map[string]struct{ from, line string }{
+	"etc/passwd": {"usr/share/base-passwd/passwd.master", "%[1]s:x:%[2]d:%[2]d::/nonexistent:/usr/sbin/nologin\n"},
+	"etc/group":  {"usr/share/base-passwd/group.master", "%[1]s:x:%[2]d:\n"},
 }
+
+// users are those that programs run as when root starts them.
+var users = map[string]struct {
+	name string
+	id   int
+}{
+	"usr/bin/tcpdump": {"tcpdump", 100},
+}
+
+// authorities are ca-certificates' files, bundle what programs read of them.
+const (
+	authorities = "usr/share/ca-certificates/"
+	bundle      = "etc/ssl/certs/ca-certificates.crt"
+)
 
 // nsswitch has names looked up as everywhere: without it /etc/hosts comes last.
 const nsswitch = "passwd: files\ngroup: files\nhosts: files dns\nprotocols: files\nservices: files\n"
@@ -28,12 +42,11 @@ var alternatives = map[string]string{
 }
 
 func finish(t *tree) error {
-	for to, from := range copies {
-		source, ok := t.entries[from]
-		if !ok {
-			return fmt.Errorf("no file %q: is base-passwd among the packages?", from)
-		}
-		t.add(&tar.Header{Typeflag: tar.TypeReg, Name: to, Mode: 0o644, Size: source.header.Size}, source.open)
+	if err := addAccounts(t); err != nil {
+		return err
+	}
+	if err := addBundle(t); err != nil {
+		return err
 	}
 	t.addBytes("etc/nsswitch.conf", []byte(nsswitch))
 	for to, from := range alternatives {
@@ -53,6 +66,39 @@ func finish(t *tree) error {
 	}
 	for _, folder := range []string{"tmp", "var/tmp"} {
 		t.addFolder(folder, 0o1777)
+	}
+	return nil
+}
+
+func addAccounts(t *tree) error {
+	for to, account := range accounts {
+		text, err := t.content(account.from)
+		if err != nil {
+			return fmt.Errorf("%w: is base-passwd among the packages?", err)
+		}
+		for program, user := range users {
+			if _, ok := t.entries[program]; ok {
+				text = fmt.Appendf(text, account.line, user.name, user.id)
+			}
+		}
+		t.addBytes(to, text)
+	}
+	return nil
+}
+
+func addBundle(t *tree) error {
+	var all []byte
+	for _, e := range t.sorted() {
+		if name := e.header.Name; strings.HasPrefix(name, authorities) && strings.HasSuffix(name, ".crt") {
+			text, err := t.content(name)
+			if err != nil {
+				return err
+			}
+			all = append(all, text...)
+		}
+	}
+	if len(all) > 0 {
+		t.addBytes(bundle, all)
 	}
 	return nil
 }
