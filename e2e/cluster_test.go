@@ -79,6 +79,12 @@ func eventually(t *testing.T, what string, look func() error) {
 	}
 }
 
+// lastNode is the third node, or where there are two the second.
+func lastNode(t *testing.T) string {
+	t.Helper()
+	return nodes(t)[len(nodes(t))-1]
+}
+
 func sorted(list []string) []string {
 	slices.Sort(list)
 	return list

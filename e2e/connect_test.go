@@ -104,7 +104,7 @@ func TestPodOnTwoNetworks(t *testing.T) {
 	s.apply(network("red", "10.71.0.0/24"), network("blue", "10.72.0.0/24"),
 		pod{name: "both", node: nodes(t)[0], networks: "red, blue"}.String(),
 		pod{name: "red", node: nodes(t)[1], networks: "red"}.String(),
-		pod{name: "blue", node: nodes(t)[2], networks: "blue"}.String())
+		pod{name: "blue", node: lastNode(t), networks: "blue"}.String())
 	s.ready("both", "red", "blue")
 	s.pings("both", s.address("red", "net1", 4))
 	s.pings("both", s.address("blue", "net1", 4))

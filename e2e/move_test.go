@@ -16,7 +16,7 @@ func TestMove(t *testing.T) {
 	s.apply(network("production", "10.20.0.0/24", "fd20::/64"),
 		networkSpec("quarantine", `{mtu: 1400, ipam: {subnets: ["10.20.0.0/24", "fd20::/64"]}}`),
 		pod{name: "server", node: nodes(t)[1], networks: `[{"name": "production", "ips": ["10.20.0.10", "fd20::10"], "mac": "02:00:00:00:00:01"}]`}.String(),
-		pod{name: "honeypot", node: nodes(t)[2], networks: `[{"name": "quarantine", "ips": ["10.20.0.10", "fd20::10"], "mac": "02:00:00:00:00:02"}]`}.String(),
+		pod{name: "honeypot", node: lastNode(t), networks: `[{"name": "quarantine", "ips": ["10.20.0.10", "fd20::10"], "mac": "02:00:00:00:00:02"}]`}.String(),
 		pod{name: "mover", node: nodes(t)[0], networks: static("production", "10.20.0.5", "fd20::5")}.String())
 	s.ready("server", "honeypot", "mover")
 	mine := s.kubectl("get", "l2att", "-o", `jsonpath={.items[?(@.spec.podName=="mover")].metadata.name}`)

@@ -17,7 +17,7 @@ func TestTwoInterfacesInOneSubnet(t *testing.T) {
 		pod{name: "peer", node: nodes(t)[1], networks: "net"}.String(),
 		pod{name: "two", node: nodes(t)[0], networks: `[{"name": "left", "ips": ["10.190.0.10", "fd90::10"]}, {"name": "right", "ips": ["10.190.0.11", "fd90::11"]}]`}.String(),
 		pod{name: "left", node: nodes(t)[1], networks: static("left", "10.190.0.20", "fd90::20")}.String(),
-		pod{name: "right", node: nodes(t)[2], networks: static("right", "10.190.0.21", "fd90::21")}.String())
+		pod{name: "right", node: lastNode(t), networks: static("right", "10.190.0.21", "fd90::21")}.String())
 	s.ready("one", "peer", "two", "left", "right")
 	for _, family := range []int{4, 6} {
 		for _, iface := range []string{"net1", "net2"} {

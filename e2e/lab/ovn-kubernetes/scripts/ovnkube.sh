@@ -14,7 +14,7 @@ flags=(
 
 case $1 in
 manager)
-  exec ovnkube --init-cluster-manager "$NODE_NAME" "${flags[@]}" --metrics-bind-address=127.0.0.1:9411
+  exec ovnkube --init-cluster-manager "$NODE_NAME" "${flags[@]}"
   ;;
 node)
   zone() { ovn-sbctl --timeout=5 --db=unix:/run/ovn/ovnsb_db.sock get SB_Global . options:name 2>/dev/null; }
@@ -24,7 +24,6 @@ node)
   mkdir -p /run/ovn-kubernetes/cni
   exec ovnkube --init-ovnkube-controller "$NODE_NAME" --init-node "$NODE_NAME" --zone "$NODE_NAME" "${flags[@]}" \
     --encap-ip="$tunnels" --gateway-interface=br-ex --allow-no-uplink --nodeport --inactivity-probe=100000 \
-    --metrics-bind-address=127.0.0.1:9410 --ovn-metrics-bind-address=127.0.0.1:9476 \
     --cnilogfile= --pidfile=/run/ovn-kubernetes/ovnkube.pid
   ;;
 *) echo "usage: $0 node | manager" >&2 && exit 2 ;;
