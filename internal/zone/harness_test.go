@@ -79,17 +79,7 @@ var networkKeys int32 = 16_000_000
 
 func start(t testing.TB, nodes ...string) *world {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, Client: c, underlay: ovstest.NewUnderlay(t), zones: map[string]*node{}}
+	w := &world{t: t, Client: newClient(t), underlay: ovstest.NewUnderlay(t), zones: map[string]*node{}}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	w.create(ns)
 	w.namespace = ns.Name
@@ -101,6 +91,21 @@ func start(t testing.TB, nodes ...string) *world {
 	}
 	t.Cleanup(w.clear)
 	return w
+}
+
+func newClient(t testing.TB) client.Client {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // clear leaves nothing of the test's in the API server.
@@ -227,14 +232,20 @@ type endpoint struct {
 // attach makes the n-th attachment on the network, bound to a pod of the node.
 func (w *world) attach(network *v1alpha1.L2Network, on string, n byte) *endpoint {
 	w.t.Helper()
+	return w.attachAs(fmt.Sprintf("pod-%d", n), network, on, n)
+}
+
+// attachAs is attach for a pod of any name.
+func (w *world) attachAs(name string, network *v1alpha1.L2Network, on string, n byte) *endpoint {
+	w.t.Helper()
 	e := &endpoint{
 		node: w.zones[on], mac: net.HardwareAddr{0x0a, 0x58, 10, 0, 0, n},
 		v4: netip.AddrFrom4([4]byte{10, 0, 0, n}), v6: netip.MustParseAddr(fmt.Sprintf("fd10::%x", n)),
 	}
 	e.L2Attachment = &v1alpha1.L2Attachment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: fmt.Sprintf("pod-%d", n)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
 		Spec: v1alpha1.L2AttachmentSpec{
-			PodName: fmt.Sprintf("pod-%d", n), PodUID: types.UID(fmt.Sprintf("%s-%d", w.namespace, n)), NodeName: on, Network: v1alpha1.NetworkReference{Name: network.Name},
+			PodName: name, PodUID: types.UID(w.namespace + "-" + name), NodeName: on, Network: v1alpha1.NetworkReference{Name: network.Name},
 			Interface: "net1", MACAddress: e.mac.String(), Addresses: []string{e.v4.String() + "/24", e.v6.String() + "/64"},
 		},
 	}
@@ -259,7 +270,7 @@ func (e *endpoint) plug() *endpoint {
 	if e.netns == "" {
 		e.netns = nstest.NewNS(t)
 	}
-	host := fmt.Sprintf("l2p%d", e.v4.As4()[3])
+	host := "l2" + e.Name
 	end := link.HostEnd{Name: host, Owner: link.NewOwner(host, "net1", "l2sm")}
 	want := link.Interface{Name: "net1", MAC: e.mac, MTU: 1442, Addresses: []netip.Prefix{netip.PrefixFrom(e.v4, 24), netip.PrefixFrom(e.v6, 64)}}
 	nstest.Do(t, e.node.NetNS, func() error { return link.New("/proc/sys").Create(end, e.netns, want, ovstest.HostEnds()) })
@@ -293,4 +304,3 @@ func (w *world) reaches(from, to *endpoint) {
 func (n *node) switches() []string {
 	return strings.Fields(n.NB("--bare", "--columns=name", "find", "Logical_Switch", `external_ids:"l2sm.io/network"!=""`))
 }
-

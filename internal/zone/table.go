@@ -170,6 +170,12 @@ func (t *table) remove(key types.NamespacedName) []types.NamespacedName {
 		t.of(have.network).changed[key] = true
 		networks = append(networks, have.network)
 	}
+	return append(networks, t.release(key)...)
+}
+
+// release has a port that goes nowhere taken from the networks that it was to leave
+// for another, and returns these.
+func (t *table) release(key types.NamespacedName) (networks []types.NamespacedName) {
 	for _, network := range t.left[key] {
 		if m := t.networks[network]; m != nil && m.leaving[key] {
 			delete(m.leaving, key)
@@ -189,23 +195,26 @@ func same(a, b *v1alpha1.L2Attachment) bool {
 		meta.IsStatusConditionFalse(a.Status.Conditions, v1alpha1.ConditionLearning) == meta.IsStatusConditionFalse(b.Status.Conditions, v1alpha1.ConditionLearning)
 }
 
-// forget drops what a network's cache has told, once nobody keeps that cache.
-func (t *table) forget(network types.NamespacedName) {
+// forget drops what a network's cache has told, once nobody keeps that cache, and
+// returns the networks that have to be written for it.
+func (t *table) forget(network types.NamespacedName) (others []types.NamespacedName) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m := t.networks[network]
 	if m == nil {
-		return
+		return nil
 	}
 	for key, p := range m.ports {
 		if !p.local {
 			t.take(key, p)
+			others = append(others, t.release(key)...)
 		}
 	}
 	m.whole = true
 	if len(m.ports) == 0 && len(m.leaving) == 0 {
 		delete(t.networks, network)
 	}
+	return others
 }
 
 // member says whether a port of this node is on the network.
@@ -227,6 +236,13 @@ func (t *table) networksWithMembers() []types.NamespacedName {
 		}
 	}
 	return all
+}
+
+// knows says whether another node has ports on this node's networks.
+func (t *table) knows(node string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.nodes[node] > 0
 }
 
 // otherNodes are those that have ports on this node's networks.

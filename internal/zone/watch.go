@@ -81,7 +81,7 @@ func (w *Writer) stop(key types.NamespacedName) {
 	}
 	had.end()
 	<-had.ended
-	w.table.forget(key)
+	w.wake(w.table.forget(key)...)
 }
 
 func (w *Writer) stopAll() {

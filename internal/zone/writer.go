@@ -1,6 +1,7 @@
 package zone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -151,22 +152,25 @@ func (w *Writer) wake(networks ...types.NamespacedName) {
 // chassisOf is the name that a node has in OVN: its own name, unless it says
 // otherwise.
 func (w *Writer) chassisOf(node string) string {
-	if n := w.nodes.L2Node(node); n != nil && n.Status.Chassis != "" {
-		return n.Status.Chassis
-	}
-	return node
+	return nameOf(w.nodes.L2Node(node), node)
 }
 
-// nodeChanged has all ports written whose chassis has another name now.
-func (w *Writer) nodeChanged(before, after *v1alpha1.L2Node) {
-	w.chassis.look()
-	name := func(n *v1alpha1.L2Node) string {
-		if n == nil {
-			return ""
-		}
-		return n.Status.Chassis
+func nameOf(n *v1alpha1.L2Node, node string) string {
+	if n == nil || n.Status.Chassis == "" {
+		return node
 	}
-	if name(before) == name(after) {
+	return n.Status.Chassis
+}
+
+// nodeChanged follows where a node's tunnels start, and writes the ports again of
+// one that has another name in OVN now.
+func (w *Writer) nodeChanged(before, after *v1alpha1.L2Node) {
+	node := cmp.Or(before, after).Name
+	if !w.table.knows(node) {
+		return
+	}
+	w.chassis.look()
+	if nameOf(before, node) == nameOf(after, node) {
 		return
 	}
 	for _, key := range w.table.networksWithMembers() {
@@ -310,6 +314,6 @@ func (w *Writer) vacate(ctx context.Context, key types.NamespacedName) error {
 	if err := w.northbound.Delete(ctx, ovn.Key(key)); err != nil {
 		return fmt.Errorf("leave network %q: %w", key, err)
 	}
-	w.table.forget(key)
+	w.wake(w.table.forget(key)...)
 	return nil
 }

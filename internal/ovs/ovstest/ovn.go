@@ -1,6 +1,7 @@
 package ovstest
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"strings"
@@ -65,6 +66,17 @@ func (o *OVN) WipeDatabase(name string) {
 		o.t.Fatal(err)
 	}
 	o.createDatabase(name)
+}
+
+// Commits is how many transactions have changed a database, nb or sb, without those
+// of OVN's own programs, which say so in a comment.
+func (o *OVN) Commits(name string) int {
+	o.t.Helper()
+	log, err := os.ReadFile(o.dir + "/" + name + ".db")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return bytes.Count(log, []byte("OVSDB JSON ")) - bytes.Count(log, []byte(`"_comment":"ovn-`))
 }
 
 // StartNorthd starts ovn-northd, after StopNorthd has ended it.

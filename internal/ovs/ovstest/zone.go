@@ -20,6 +20,10 @@ type Underlay struct {
 	zones  int
 }
 
+// veths counts those of all segments: the kernel takes one away some time after its
+// network namespace, and the next needs another name.
+var veths int
+
 // NewUnderlay makes a segment that ends with the test.
 func NewUnderlay(t testing.TB) *Underlay {
 	t.Helper()
@@ -68,7 +72,8 @@ func (u *Underlay) join(z *Zone) {
 		u.t.Fatal(err)
 	}
 	defer func() { _ = into.Close() }()
-	veth := netlink.NewVeth(netlink.LinkAttrs{Name: fmt.Sprintf("zone%d", u.zones), MTU: underlayMTU, TxQLen: -1, MasterIndex: u.bridge.Index})
+	veths++
+	veth := netlink.NewVeth(netlink.LinkAttrs{Name: fmt.Sprintf("zone%d", veths), MTU: underlayMTU, TxQLen: -1, MasterIndex: u.bridge.Index})
 	veth.PeerName, veth.PeerNamespace = "eth1", netlink.NsFd(into.Fd())
 	if err := netlink.LinkAdd(veth); err != nil {
 		u.t.Fatal(err)
