@@ -108,10 +108,11 @@ func TestKeys(t *testing.T) {
 // without a key, the key never without what else a node needs.
 func TestKeysInOneWrite(t *testing.T) {
 	w := startZoned(t, allKeys)
-	w.network("lab", subnets("10.0.0.0/24"))
 	w.network("quarantine", subnets("10.0.0.0/24"))
 	seen := w.watchAttachments()
 	pod := w.pod("p", "lab")
+	w.refused("p", v1alpha1.ReasonNetworkNotFound, "lab")
+	w.network("lab", subnets("10.0.0.0/24")) // it has an attachment before it has a key
 	a := w.attached("p", 1)[0]
 	w.change(&a, func() { a.Spec.Network.Name = "quarantine" })
 	w.eventually(func(g Gomega) {
