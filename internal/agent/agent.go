@@ -141,6 +141,12 @@ func (a *Agent) API() *kube.Client { return a.live }
 // Cache: see API.
 func (a *Agent) Cache() *kube.Node { return a.node }
 
+// KeysTaken takes which networks have another tunnel key here than on other nodes,
+// nil for none.
+func (a *Agent) KeysTaken(err error) {
+	a.reporter.tell(func(v *nodeView) { v.misplaced = err })
+}
+
 // Certified takes why the node has no new certificate for OVN, nil where it has
 // one.
 func (a *Agent) Certified(err error) {
