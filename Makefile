@@ -138,6 +138,7 @@ test-nri: build ## The quick scenarios without Multus, by the NRI of containerd 
 
 .PHONY: test-matrix
 test-matrix: build ## The quick scenarios on several versions of Kubernetes and container runtimes: ROWS=1.34:crio for one.
+	@e2e/deps.sh conmon gcc
 	@e2e/matrix.sh $(TEST_NAME)-matrix $(NODES) $(ROWS)
 
 .PHONY: bench

@@ -14,6 +14,9 @@
 // L2Attachment is the one durable record: whatever is kept in memory here is
 // rebuilt from it.
 //
+// Where every node has a northbound database of its own, its agent writes that, and
+// what stands in the place of ports here are their tunnel keys (tunnelkeys*.go).
+//
 // The cache of the API keeps objects packed, without what is read nowhere, and
 // hands them out whole (cache_*.go): a field that code begins to read is added
 // there, and a test says so.

@@ -4,6 +4,7 @@ package controllers_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/controllers"
+	"l2sm.io/l2sm/internal/tunnelkey"
 	"l2sm.io/l2sm/ovn"
 	"l2sm.io/l2sm/ovn/ovntest"
 )
@@ -175,6 +177,10 @@ type world struct {
 	refuseOverlaps bool
 	// attachBy is too.
 	attachBy v1alpha1.AttachBy
+	// fabric is the controller's setting, Central where it is empty, and keys the
+	// range of networks' tunnel keys.
+	fabric v1alpha1.Fabric
+	keys   tunnelkey.Range
 	// control is the authority of the databases' certificates, if it has one, and
 	// lifetime that of nodes'.
 	control  string
@@ -227,13 +233,13 @@ func (w *world) newNamespace() string {
 func (w *world) run() {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	nb, err := ovn.Dial(ctx, ovn.Config{Endpoints: []string{w.NB.Endpoint()}})
-	if err != nil {
-		w.t.Fatal(err)
+	c := controllers.Config{
+		Fabric: cmp.Or(w.fabric, v1alpha1.FabricCentral), TunnelKeys: w.keys, MaxMTU: maxMTU, RefuseOverlaps: w.refuseOverlaps, AttachBy: w.attachBy,
+		ControlAuthority: w.control, SharedAuthority: func() string { return w.shared }, NodeCertificateLifetime: w.lifetime,
 	}
-	sb, err := ovn.DialSouthbound(ctx, ovn.Config{Endpoints: []string{w.SB.Endpoint()}})
-	if err != nil {
-		w.t.Fatal(err)
+	hangUp := func() {}
+	if !c.Fabric.Zoned() {
+		hangUp = w.dial(ctx, &c)
 	}
 	config := rest.CopyConfig(w.api.controller)
 	config.ContentType = runtime.ContentTypeJSON // an event is a line, for the lag
@@ -242,10 +248,7 @@ func (w *world) run() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := controllers.Setup(mgr, controllers.Config{
-		Northbound: nb, Southbound: sb, MaxMTU: maxMTU, RefuseOverlaps: w.refuseOverlaps, AttachBy: w.attachBy,
-		ControlAuthority: w.control, SharedAuthority: func() string { return w.shared }, NodeCertificateLifetime: w.lifetime,
-	}); err != nil {
+	if err := controllers.Setup(mgr, c); err != nil {
 		w.t.Fatal(err)
 	}
 	ended := make(chan error, 1)
@@ -255,9 +258,24 @@ func (w *world) run() {
 		if err := <-ended; err != nil {
 			w.t.Errorf("the manager ended with: %v", err)
 		}
-		nb.Close()
-		sb.Close()
+		hangUp()
 	})
+}
+
+// dial connects to both databases.
+func (w *world) dial(ctx context.Context, c *controllers.Config) (hangUp func()) {
+	w.t.Helper()
+	var err error
+	if c.Northbound, err = ovn.Dial(ctx, ovn.Config{Endpoints: []string{w.NB.Endpoint()}}); err != nil {
+		w.t.Fatal(err)
+	}
+	if c.Southbound, err = ovn.DialSouthbound(ctx, ovn.Config{Endpoints: []string{w.SB.Endpoint()}}); err != nil {
+		w.t.Fatal(err)
+	}
+	return func() {
+		c.Northbound.Close()
+		c.Southbound.Close()
+	}
 }
 
 func (w *world) managerOptions() ctrl.Options {

@@ -78,7 +78,8 @@ type settlement struct {
 	// granted says that a lease was taken for what the attachment is about to
 	// record.
 	granted bool
-	// committed says that the port is in the database.
+	// committed says that the port is in the database, or, where agents write those,
+	// that it has its tunnel key.
 	committed bool
 	// node is what is to be said of a node that is not Ready, nil for nothing.
 	node *metav1.Condition
@@ -128,6 +129,9 @@ func (r *L2AttachmentReconciler) gone(key types.NamespacedName, a *v1alpha1.L2At
 	}
 	r.placement.ledger.Gone(key)
 	r.floods.forget(key)
+	if keys := r.placement.keys; keys != nil && a.UID == "" { // what is on its way out is on record still
+		keys.attachmentGone(key)
+	}
 }
 
 // rebind binds a user's attachment to its pod, in memory, and looks whether one
@@ -174,6 +178,10 @@ func (r *L2AttachmentReconciler) place(ctx context.Context, a *v1alpha1.L2Attach
 // that is new, and says whether the port is in the database, and its node was told
 // the MTU before.
 func (r *L2AttachmentReconciler) setPort(s settlement) bool {
+	if r.placement.keys != nil {
+		r.placement.arrive(s.before, s.place)
+		return s.keying == keyHeld
+	}
 	r.networks.wake(r.ports.follow(s.place, s.ported())...)
 	return s.on() && s.attachment.Status.MTU != 0 && r.ports.has(client.ObjectKeyFromObject(s.Network), s.attachment)
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -82,6 +83,10 @@ func placeStatus(s settlement, maxMTU int32) v1alpha1.L2AttachmentStatus {
 			said = s.refused.Condition
 		}
 		return v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{said}, Addresses: joined(a.Spec.Addresses)}
+	case s.keying == keyRefused:
+		return v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{s.refused.Condition}, Addresses: joined(a.Spec.Addresses)}
+	case s.keying == keyAwaited:
+		return ownStatus(a, v1alpha1.ConditionAccepted) // all follows in one write, which a node waits for
 	case !s.committed:
 		// The node needs the MTU before the port is there; the rest follows it.
 		status := ownStatus(a, v1alpha1.ConditionAccepted)
@@ -90,6 +95,7 @@ func placeStatus(s settlement, maxMTU int32) v1alpha1.L2AttachmentStatus {
 		return status
 	}
 	status := portStatus(s.Network, a, maxMTU)
+	status.TunnelKey = s.key
 	switch {
 	case s.refused != nil && s.refused.Keeps:
 		status.Conditions = []metav1.Condition{v1alpha1.PortUnchanged(s.refused.Condition)}
@@ -154,22 +160,35 @@ func (r *L2AttachmentReconciler) applyStatus(ctx context.Context, a *v1alpha1.L2
 	if len(ready) > 0 {
 		version = a.ResourceVersion // the agent may have written meanwhile
 	}
+	if keys := r.placement.keys; keys != nil && movesKey(a.Status, want) {
+		version = a.ResourceVersion // so that it is known by the next one whether it was written
+		keys.sending(a)
+	}
 	err := sendStatus(ctx, r, a, version, want)
 	if client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("apply status of attachment %q: %w", client.ObjectKeyFromObject(a), err)
 	}
+	if want.TunnelKey != 0 {
+		r.stages.portsCommitted([]types.NamespacedName{a.Key()})
+	}
 	return true, nil
 }
 
+// movesKey says whether another tunnel key, or one of another network, is to be on
+// record.
+func movesKey(stands, want v1alpha1.L2AttachmentStatus) bool {
+	return stands.TunnelKey != want.TunnelKey || !equality.Semantic.DeepEqual(stands.Network, want.Network)
+}
+
 // ownStatus is the controller's part of the status that stands, with the
-// conditions of those types.
-func ownStatus(a *v1alpha1.L2Attachment, types ...string) v1alpha1.L2AttachmentStatus {
+// conditions of those kinds.
+func ownStatus(a *v1alpha1.L2Attachment, kinds ...string) v1alpha1.L2AttachmentStatus {
 	own := v1alpha1.L2AttachmentStatus{
-		Network: a.Status.Network, PortName: a.Status.PortName, MTU: a.Status.MTU, Addresses: a.Status.Addresses,
+		Network: a.Status.Network, TunnelKey: a.Status.TunnelKey, PortName: a.Status.PortName, MTU: a.Status.MTU, Addresses: a.Status.Addresses,
 		AcceptRouterAdvertisements: a.Status.AcceptRouterAdvertisements,
 		SendRouterAdvertisements:   a.Status.SendRouterAdvertisements,
 	}
-	for _, kind := range types {
+	for _, kind := range kinds {
 		if c := meta.FindStatusCondition(a.Status.Conditions, kind); c != nil {
 			own.Conditions = append(own.Conditions, *c)
 		}

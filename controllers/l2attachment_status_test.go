@@ -45,6 +45,17 @@ func TestAttachmentStatus(t *testing.T) {
 		s.Conditions = []metav1.Condition{c}
 		return s
 	}
+	keyed := func(at place, k keying, key int32) place {
+		at.keying, at.key = k, key
+		return at
+	}
+	numbered := port
+	numbered.TunnelKey = 7
+	noKey := v1alpha1.NoPortKey(network.Key(), 32767)
+	wasNumbered := func(a *v1alpha1.L2Attachment) {
+		hasStatus(a)
+		a.Status.TunnelKey, a.Status.MTU = 5, 1200
+	}
 	cases := map[string]struct {
 		reason    string
 		change    func(*v1alpha1.L2Attachment)
@@ -60,6 +71,10 @@ func TestAttachmentStatus(t *testing.T) {
 		"Port":            {"its port is there", hasStatus, on, true, port},
 		"MoveRefused":     {"the port stays, and why", bound, refusedOn(full, false), true, says(v1alpha1.MoveRefused(full, network.Key()))},
 		"ChangeRefused":   {"the port keeps what it has", bound, refusedOn(override, true), true, says(v1alpha1.PortUnchanged(override))},
+		"KeyAwaited":      {"no node is told anything before all of it is there", bound, keyed(on, keyAwaited, 0), false, v1alpha1.L2AttachmentStatus{}},
+		"KeyAwaitedMoved": {"what stood stands, key and network together", wasNumbered, keyed(on, keyAwaited, 0), false, v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{stood}, Network: &v1alpha1.NetworkReference{Namespace: "lab", Name: "old"}, TunnelKey: 5, PortName: "l2sm/lab/x", MTU: 1200}},
+		"KeyRefused":      {"no port, and addresses are kept", wasNumbered, keyed(refusedOn(noKey, false), keyRefused, 0), false, v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{noKey}, Addresses: port.Addresses}},
+		"KeyHeld":         {"all of it at once", wasNumbered, keyed(on, keyHeld, 7), true, numbered},
 	}
 	node := v1alpha1.AttachmentNodeNotReady("node-a", v1alpha1.NodeNotReady(v1alpha1.OVSUnreachable()))
 	for name, tc := range cases {

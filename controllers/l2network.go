@@ -91,6 +91,11 @@ func (r *L2NetworkReconciler) reconcile(ctx context.Context, key types.Namespace
 	if f.finished() {
 		return r.finalize(ctx, f)
 	}
+	if keys := r.placement.keys; keys != nil && f.InForce != nil && keys.network(network) {
+		if err := r.wakeAttachments(ctx, key); err != nil {
+			return err
+		}
+	}
 	err = r.write(ctx, f)
 	r.ports.note(key, network.Generation, err)
 	r.statuses.wake(key)

@@ -40,6 +40,17 @@ func (r *L2NetworkReconciler) finalize(ctx context.Context, f networkFacts) erro
 func (r *L2NetworkReconciler) gone(ctx context.Context, key types.NamespacedName) error {
 	r.placement.ledger.Close(key)
 	r.ports.forget(key)
+	if keys := r.placement.keys; keys != nil {
+		keys.networkGone(key)
+	}
+	if err := r.wakeAttachments(ctx, key); err != nil {
+		return err
+	}
+	return r.sweep(ctx, key)
+}
+
+// wakeAttachments has those looked at that name the network, or are on it.
+func (r *L2NetworkReconciler) wakeAttachments(ctx context.Context, key types.NamespacedName) error {
 	list := &v1alpha1.L2AttachmentList{}
 	if err := r.List(ctx, list, client.MatchingFields{networkIndex: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
 		return fmt.Errorf("list attachments of network %q: %w", key, err)
@@ -47,7 +58,7 @@ func (r *L2NetworkReconciler) gone(ctx context.Context, key types.NamespacedName
 	for i := range list.Items {
 		r.attachments.wake(client.ObjectKeyFromObject(&list.Items[i]))
 	}
-	return r.sweep(ctx, key)
+	return nil
 }
 
 // sweep removes what the database holds of a network.

@@ -68,6 +68,10 @@ type reportFacts struct {
 	overlaps []overlap.Overlap
 	// policy is what is known of the policy that has pods attached as they start.
 	policy policyState
+	// key is the network's tunnel key where nodes have databases of their own, 0
+	// where they do not, and keyless why it has none that it may use.
+	key     int32
+	keyless *metav1.Condition
 	// users are the members that a deletion waits for.
 	users []string
 }
@@ -83,6 +87,9 @@ func (r *L2NetworkStatusReconciler) gather(network *v1alpha1.L2Network) (reportF
 	f := reportFacts{Report: r.placement.ledger.Judge(network), program: written, ports: r.ports.count(key)}
 	f.overlaps = r.placement.ranges.now().Find(network)
 	f.policy = r.policy.now()
+	if keys := r.placement.keys; keys != nil {
+		f.key, f.keyless = keys.status(network)
+	}
 	if !network.DeletionTimestamp.IsZero() {
 		f.users = r.placement.ledger.Members(key)
 	}
@@ -94,6 +101,7 @@ func networkStatus(network *v1alpha1.L2Network, f reportFacts, maxMTU int32) v1a
 	status := v1alpha1.L2NetworkStatus{
 		Conditions:  append([]metav1.Condition(nil), network.Status.Conditions...),
 		Attachments: int32(f.Members),
+		TunnelKey:   f.key,
 	}
 	if f.InForce != nil {
 		spec := f.InForce.Spec
@@ -140,10 +148,14 @@ func programmedCondition(accepted metav1.Condition, f reportFacts) metav1.Condit
 	switch {
 	case errors.Is(f.err, ovn.ErrNotConnected):
 		return v1alpha1.NotProgrammed(v1alpha1.ReasonNorthbound, "OVN's northbound database can't be reached; what is in it keeps working")
+	case f.keyless != nil:
+		return *f.keyless
 	case f.err != nil:
 		return v1alpha1.NotProgrammed(v1alpha1.ReasonFailed, f.err.Error())
 	case accepted.Status != metav1.ConditionTrue:
 		return v1alpha1.NotProgrammed(v1alpha1.ReasonNotAccepted, "this spec is not in force: "+accepted.Message)
+	case f.key != 0:
+		return v1alpha1.ProgrammedByNodes(f.key)
 	default:
 		return v1alpha1.Programmed(f.ports)
 	}

@@ -68,6 +68,8 @@ func TestOverlapMessageIsBounded(t *testing.T) {
 func TestNetworkConditions(t *testing.T) {
 	large := int32(9000)
 	now := metav1.Now()
+	taken := v1alpha1.TunnelKeyTaken(key("lab", "net"), 7, key("lab", "other"))
+	none := v1alpha1.NoTunnelKey("7-7")
 	cases := map[string]struct {
 		reason string
 		change func(*v1alpha1.L2Network)
@@ -78,6 +80,18 @@ func TestNetworkConditions(t *testing.T) {
 		"Good": {
 			"all is well", func(*v1alpha1.L2Network) {}, reportFacts{},
 			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready"}, nil,
+		},
+		"Keyed": {
+			"nodes write it to their own databases", func(*v1alpha1.L2Network) {}, reportFacts{key: 7},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready"}, nil,
+		},
+		"KeyTaken": {
+			"two networks with one key would mix", func(n *v1alpha1.L2Network) { n.Status.TunnelKey = 7 }, reportFacts{key: 7, keyless: &taken},
+			map[string]string{"Accepted": "Accepted", "Programmed": "TunnelKeyTaken", "Ready": "TunnelKeyTaken"}, []string{"TunnelKeyTaken"},
+		},
+		"NoKey": {
+			"without a key no node can have it", func(*v1alpha1.L2Network) {}, reportFacts{keyless: &none},
+			map[string]string{"Accepted": "Accepted", "Programmed": "NoTunnelKey", "Ready": "NoTunnelKey"}, []string{"NoTunnelKey"},
 		},
 		"LargeMTU": {
 			"a spec that can't be used is not in force", func(n *v1alpha1.L2Network) { n.Spec.MTU = &large }, refusedFor(v1alpha1.MTUTooLarge(large, 1442)),

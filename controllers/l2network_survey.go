@@ -74,6 +74,8 @@ func (r *L2NetworkReconciler) placeOne(ctx context.Context, owner types.Namespac
 	if err != nil {
 		return err
 	}
-	r.networks.wake(r.ports.follow(at, a)...)
+	if r.placement.keys == nil {
+		r.networks.wake(r.ports.follow(at, a)...)
+	}
 	return nil
 }

@@ -34,6 +34,12 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 	if err != nil {
 		return err
 	}
+	var numbered []v1alpha1.L2Network
+	if p.keys != nil {
+		if numbered, err = p.allNetworks(ctx); err != nil {
+			return err
+		}
+	}
 	records := &records{reads: &p.reads, networks: map[types.NamespacedName]*v1alpha1.L2Network{}}
 	networks := &v1alpha1.L2NetworkList{}
 	if err := p.cached.List(ctx, networks, client.UnsafeDisableDeepCopy); err != nil {
@@ -52,11 +58,14 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 		p.ledger.Open(key)
 		p.ledger.Judge(network) // by what is on record
 	}
+	if p.keys != nil {
+		p.keys.load(numbered, attachments)
+	}
 	l.done = true
 	return nil
 }
 
-// pageSize is how many attachments are read at a time: the answer to one request
+// pageSize is how many objects are read at a time: the answer to one request
 // is held in memory as text, too.
 const pageSize = 500
 
@@ -67,6 +76,21 @@ func (r *reads) allAttachments(ctx context.Context) ([]v1alpha1.L2Attachment, er
 		page := &v1alpha1.L2AttachmentList{}
 		if err := r.live.List(ctx, page, client.Limit(pageSize), client.Continue(next)); err != nil {
 			return nil, fmt.Errorf("read all attachments: %w", err)
+		}
+		all = append(all, page.Items...)
+		if next = page.Continue; next == "" {
+			return all, nil
+		}
+	}
+}
+
+// allNetworks reads the API itself.
+func (r *reads) allNetworks(ctx context.Context) ([]v1alpha1.L2Network, error) {
+	var all []v1alpha1.L2Network
+	for next := ""; ; {
+		page := &v1alpha1.L2NetworkList{}
+		if err := r.live.List(ctx, page, client.Limit(pageSize), client.Continue(next)); err != nil {
+			return nil, fmt.Errorf("read all networks: %w", err)
 		}
 		all = append(all, page.Items...)
 		if next = page.Continue; next == "" {

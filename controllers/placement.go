@@ -20,6 +20,7 @@ import (
 type placement struct {
 	reads
 	ledger *admission.Ledger
+	keys   *tunnelKeys // nil on FabricCentral
 	loaded *loading
 	ranges *clusterRanges
 	// turns has the state of one attachment be read and acted upon by one at a
@@ -53,7 +54,19 @@ type place struct {
 	// refused is why the spec is not fulfilled, nil where it is. Taken is then of
 	// the network that the port stays on, if any.
 	refused *admission.Refusal
+	keying  keying
+	key     int32 // the port's, with keyHeld
 }
+
+// keying is how far a port's tunnel key is.
+type keying int
+
+const (
+	keyNone    keying = iota // the port needs none, or there is no port
+	keyAwaited               // the network's own is not on record yet
+	keyHeld
+	keyRefused // there is none: refused says why, and addresses are kept all the same
+)
 
 // on says whether the attachment has a place on any network.
 func (p place) on() bool { return p.Network != nil }
@@ -110,14 +123,14 @@ func (p *placement) take(f placeFacts) (place, error) {
 		p.ledger.Keep(a, a.NetworkKey()) // it has no port that has yet to move
 	}
 	if err == nil {
-		return place{Taken: taken}, nil
+		return p.keyed(f, place{Taken: taken})
 	}
 	refused, is := admission.AsRefusal(err)
 	switch {
 	case !is:
 		return place{}, err
 	case refused.Keeps:
-		return place{Taken: taken, refused: refused}, nil
+		return p.keyed(f, place{Taken: taken, refused: refused})
 	case f.binding == nil && f.on.network != nil:
 		return p.stay(f, refused)
 	}
@@ -137,7 +150,30 @@ func (p *placement) stay(f placeFacts, refused *admission.Refusal) (place, error
 		return place{}, err
 	}
 	p.ledger.Keep(a, client.ObjectKeyFromObject(f.on.network))
-	return place{Taken: taken, refused: refused}, nil
+	f.names, f.on = f.on, candidate{}
+	return p.keyed(f, place{Taken: taken, refused: refused})
+}
+
+// keyed has the port that an attachment has at its place hold a tunnel key, where
+// one is needed. One that moves and gets none stays where its port is.
+func (p *placement) keyed(f placeFacts, at place) (place, error) {
+	a := f.attachment
+	if p.keys == nil || !a.Bound() || !a.Complete() {
+		return at, nil
+	}
+	key, err := p.keys.port(f.names.network, a)
+	refused, is := admission.AsRefusal(err)
+	switch {
+	case is && f.on.network != nil:
+		return p.stay(f, refused)
+	case is:
+		at.refused, at.keying = refused, keyRefused
+	case key == 0:
+		at.keying = keyAwaited
+	default:
+		at.keying, at.key = keyHeld, key
+	}
+	return at, nil
 }
 
 // grant takes what a pod asks for, for the attachment that is about to record
@@ -159,4 +195,18 @@ func (p *placement) grant(ctx context.Context, a *v1alpha1.L2Attachment, request
 	}
 	taken, err := p.ledger.Take(admission.Ask{Network: names.network, Attachment: a, Surroundings: names.Surroundings, Request: asked})
 	return taken.Lease, err
+}
+
+// arrive frees what the attachment has elsewhere, tunnel keys and addresses, once
+// it is seen to be on record where its place is.
+func (p *placement) arrive(a *v1alpha1.L2Attachment, at place) {
+	on := types.NamespacedName{}
+	if at.on() && a.Bound() {
+		on = at.Network.Key()
+	}
+	recorded, has := a.PortNetwork()
+	waits := at.refused != nil && at.refused.Reason == v1alpha1.ReasonNoTunnelKey
+	if p.keys.keep(a, on, waits) && has && recorded == on {
+		p.ledger.Settle(on, a.Key(), a.UID)
+	}
 }

@@ -23,12 +23,18 @@ import (
 	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/internal/multus"
+	"l2sm.io/l2sm/internal/tunnelkey"
 	"l2sm.io/l2sm/internal/turn"
 	"l2sm.io/l2sm/ovn"
 )
 
 // Config is what the controllers need beside a manager.
 type Config struct {
+	Fabric v1alpha1.Fabric
+	// TunnelKeys are those of networks, on fabrics where each node has a northbound
+	// database of its own.
+	TunnelKeys tunnelkey.Range
+	// Northbound and Southbound are nil on such fabrics.
 	Northbound *ovn.Client
 	Southbound *ovn.Southbound
 	// MaxMTU is the largest that pods may have, in bytes.
@@ -51,7 +57,11 @@ type Config struct {
 // Setup adds all controllers to the manager.
 func Setup(mgr ctrl.Manager, c Config) error {
 	s := newSetup(mgr, c)
-	for _, add := range []func() error{s.network, s.status, s.attachment, s.node, s.networkStatus, s.overlaps, s.podPolicy, s.identities} {
+	adds := []func() error{s.network, s.status, s.attachment, s.networkStatus, s.overlaps, s.podPolicy}
+	if !c.Fabric.Zoned() {
+		adds = append(adds, s.node, s.identities)
+	}
+	for _, add := range adds {
 		if err := add(); err != nil {
 			return err
 		}
@@ -110,9 +120,13 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 		Networks:    s.networks.wake,
 		Members:     func(keys ...types.NamespacedName) { s.statuses.wakeLater(countsLater, keys...) },
 	})
+	var keys *tunnelKeys
+	if c.Fabric.Zoned() {
+		keys = newTunnelKeys(c.Fabric, c.TunnelKeys, keyWake{networks: s.networks.wake, attachments: s.attachments.wake})
+	}
 	s.placement = &placement{
 		reads:  reads{cached: mgr.GetClient(), live: mgr.GetAPIReader()},
-		ledger: ledger, loaded: &loading{}, ranges: ranges, turns: turn.New(), maxMTU: c.MaxMTU,
+		ledger: ledger, keys: keys, loaded: &loading{}, ranges: ranges, turns: turn.New(), maxMTU: c.MaxMTU,
 	}
 	return s
 }
@@ -163,16 +177,21 @@ func (s *setup) network() error {
 		placement: s.placement, ports: s.ports, filling: &filling{}, stages: s.stages,
 		attachments: s.attachments, networks: s.networks, statuses: s.statuses, authorities: s.authorities,
 	}
-	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2network").
-		For(&v1alpha1.L2Network{}, builder.WithPredicates(specChanges)).
+	changes := predicate.Predicate(specChanges)
+	if s.config.Fabric.Zoned() {
+		r.Northbound, changes = nodesOwn{}, predicate.Or(changes, tunnelKeyChanges)
+	}
+	b := ctrl.NewControllerManagedBy(s.mgr).Named("l2network").
+		For(&v1alpha1.L2Network{}, builder.WithPredicates(changes)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.networksOf), builder.WithPredicates(terminating)).
-		WatchesRawSource(s.networks).
-		WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
+		WatchesRawSource(s.networks)
+	if !s.config.Fabric.Zoned() {
+		b.WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
 			go r.follow(ctx, s.config.Northbound, q)
 			return nil
-		})).
-		WithOptions(s.options("l2network", 8)).
-		Complete(s.memory.watch(r))
+		}))
+	}
+	err := b.WithOptions(s.options("l2network", 8)).Complete(s.memory.watch(r))
 	if err != nil {
 		return fmt.Errorf("set up the network controller: %w", err)
 	}
@@ -200,18 +219,21 @@ func (s *setup) attachment() error {
 		Client: s.mgr.GetClient(), Recorder: s.mgr.GetEventRecorder(fieldOwner),
 		placement: s.placement, ports: s.ports, networks: s.networks, names: s.names, stages: s.stages,
 	}
-	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2attachment").
+	b := ctrl.NewControllerManagedBy(s.mgr).Named("l2attachment").
 		Watches(&v1alpha1.L2Attachment{}, attachmentEvents(s.placement, s.names, s.stages)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(userMadeFor(s.mgr.GetClient())), builder.WithPredicates(podLives)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(s.placement.guestsOf), builder.WithPredicates(relabelled)).
 		Watches(&v1alpha1.L2Node{}, handler.EnqueueRequestsFromMapFunc(r.waiting.requests), builder.WithPredicates(nodeReadyChanges)).
-		WatchesRawSource(s.attachments).
-		WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
+		WatchesRawSource(s.attachments)
+	if s.config.Fabric.Zoned() {
+		b.Watches(&v1alpha1.L2Network{}, handler.EnqueueRequestsFromMapFunc(s.placement.attachmentsOf), builder.WithPredicates(keyedChanges))
+	} else {
+		b.WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
 			go r.floods.follow(ctx, s.config.Southbound, q)
 			return nil
-		})).
-		WithOptions(s.options("l2attachment", 16)).
-		Complete(s.memory.watch(r))
+		}))
+	}
+	err := b.WithOptions(s.options("l2attachment", 16)).Complete(s.memory.watch(r))
 	if err != nil {
 		return fmt.Errorf("set up the attachment controller: %w", err)
 	}

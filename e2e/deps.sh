@@ -2,6 +2,8 @@
 # Installs the Debian packages that building, the local cluster and the tests
 # need, those that are missing only. Services that come with them stay stopped:
 # the local cluster and the tests start daemons of their own.
+#
+#   deps.sh [PACKAGE...]      and these: not every target needs them
 set -eu
 
 packages=(
@@ -18,7 +20,7 @@ packages=(
 )
 
 missing=()
-for p in "${packages[@]}"; do
+for p in "${packages[@]}" "$@"; do
   dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^ii' || missing+=("$p")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0

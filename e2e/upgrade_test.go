@@ -92,6 +92,10 @@ func (s *scenario) bring(root, part string) {
 	overlay := headOverlay
 	if root != "" {
 		overlay = filepath.Join(root, formerOverlay)
+		// This version's policies know its programs alone: docs/upgrade.md, "Going back".
+		if out, err := kubectl("delete", "-k", filepath.Join(repository(), "manifests/policies"), "--ignore-not-found"); err != nil {
+			s.Fatalf("delete this version's policies: %v\n%s", err, out)
+		}
 	}
 	bin := s.TempDir()
 	program := filepath.Join(bin, "kubectl")

@@ -64,6 +64,8 @@ const (
 	ReasonPodEnded        = "PodEnded"
 	ReasonWiring          = "Wiring"
 	ReasonFailed          = "Failed"
+	ReasonNoTunnelKey     = "NoTunnelKey"
+	ReasonTunnelKeyTaken  = "TunnelKeyTaken"
 )
 
 // Reasons of condition Overlaps, and of a spec that is refused for it.
@@ -100,8 +102,8 @@ const (
 	ConditionNoCertificate = "NoCertificate"
 	// ConditionNRIUnavailable: the container runtime tells of no pods.
 	ConditionNRIUnavailable = "NRIUnavailable"
-	// ConditionTunnelKeyTaken: networks have another tunnel key here than elsewhere.
-	ConditionTunnelKeyTaken = "TunnelKeyTaken"
+	// ConditionOtherTunnelKey: networks have another tunnel key here than elsewhere.
+	ConditionOtherTunnelKey = "OtherTunnelKey"
 	// ConditionTunnelPortOpen: pods may send tunnel packets.
 	ConditionTunnelPortOpen = "TunnelPortOpen"
 )
@@ -115,7 +117,7 @@ const (
 	ReasonNameTaken      = "NameTaken"
 	ReasonNoCertificate  = "NoCertificate"
 	ReasonNRIUnavailable = "NRIUnavailable"
-	ReasonTunnelKeyTaken = "TunnelKeyTaken"
+	ReasonOtherTunnelKey = "OtherTunnelKey"
 	ReasonTunnelPortOpen = "TunnelPortOpen"
 	ReasonNodeNotReady   = "NodeNotReady"
 )
@@ -171,6 +173,27 @@ const attachedLate = "pods that ask for the network by annotation " + NetworksAn
 func Programmed(ports int) metav1.Condition {
 	return condition(ConditionProgrammed, metav1.ConditionTrue, ReasonProgrammed,
 		fmt.Sprintf("the logical switch is in OVN's northbound database, with %s", count(ports, "port")))
+}
+
+// ProgrammedByNodes says that nodes whose pods are on this network may write it to
+// their northbound databases.
+func ProgrammedByNodes(key int32) metav1.Condition {
+	return condition(ConditionProgrammed, metav1.ConditionTrue, ReasonProgrammed,
+		fmt.Sprintf("the network has tunnel key %d, and each node with a pod on it writes the logical switch to its own OVN northbound database", key))
+}
+
+// NoTunnelKey says that all of the configured tunnel keys are in use.
+func NoTunnelKey(keys string) metav1.Condition {
+	return NotProgrammed(ReasonNoTunnelKey,
+		fmt.Sprintf("every tunnel key of %s is in use: the network gets the next one that a deleted network leaves; setting TUNNEL_KEYS widens the range", keys))
+}
+
+// TunnelKeyTaken says that the tunnel key that the network has on record is another
+// network's.
+func TunnelKeyTaken(network types.NamespacedName, key int32, holder types.NamespacedName) metav1.Condition {
+	return NotProgrammed(ReasonTunnelKeyTaken,
+		fmt.Sprintf("tunnel key %d in status.tunnelKey is L2Network %q's, which had it first: no pod is attached, since frames of the two would mix; for another key run "+
+			`kubectl -n %s patch l2network %s --subresource=status --type=json -p '[{"op":"remove","path":"/status/tunnelKey"}]'`, key, holder, network.Namespace, network.Name))
 }
 
 // NotProgrammed says why an L2Network is not in the northbound database.
@@ -258,6 +281,17 @@ func OverrideNotAllowed(network types.NamespacedName, asked PortSecurity) metav1
 func RoleNotAllowed(network types.NamespacedName, asked Role) metav1.Condition {
 	return AttachmentRefused(ReasonRoleNotAllowed,
 		fmt.Sprintf("role %s: L2Network %q does not allow it; its owner must add it to spec.allowedRoles", asked, network))
+}
+
+// NetworkHasNoKey says that the network has no tunnel key that it may use, and why.
+func NetworkHasNoKey(network types.NamespacedName, why metav1.Condition) metav1.Condition {
+	return AttachmentRefused(why.Reason, fmt.Sprintf("L2Network %q has no tunnel key of its own, see its condition %s; the pod is attached when it has one", network, why.Type))
+}
+
+// NoPortKey says that the network has as many ports as tunnels tell apart.
+func NoPortKey(network types.NamespacedName, most int) metav1.Condition {
+	return AttachmentRefused(ReasonNoTunnelKey,
+		fmt.Sprintf("L2Network %q has %s, the most that tunnels tell apart; the pod is attached when one of them is gone", network, count(most, "port")))
 }
 
 // LinkFull says that a vlink has its two endpoints, and which they are.
@@ -419,9 +453,9 @@ func NRIUnavailable(err error) metav1.Condition {
 			"containerd from 2.0 and CRI-O do where NRI is enabled, and with Multus ATTACH_BY=auto needs none", err))
 }
 
-// TunnelKeyTaken says which networks are cut off from other nodes.
-func TunnelKeyTaken(err error) metav1.Condition {
-	return condition(ConditionTunnelKeyTaken, metav1.ConditionTrue, ReasonTunnelKeyTaken,
+// OtherTunnelKey says which networks are cut off from other nodes.
+func OtherTunnelKey(err error) metav1.Condition {
+	return condition(ConditionOtherTunnelKey, metav1.ConditionTrue, ReasonOtherTunnelKey,
 		fmt.Sprintf("another switch in this node's OVN has the tunnel key of a network, whose pods here reach none on other nodes: %v; "+
 			"remove that switch, or give it another key: ovn-sbctl list Datapath_Binding shows who has which", err))
 }

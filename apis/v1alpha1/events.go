@@ -100,6 +100,11 @@ func NetworkRefusedEvent(reason, message string) Event {
 	return warning(reason, "Accept", message)
 }
 
+// NetworkWithoutKeyEvent is for an L2Network without a tunnel key that it may use.
+func NetworkWithoutKeyEvent(reason, message string) Event {
+	return warning(reason, "Program", message)
+}
+
 // NetworkOverlapsEvent is for an L2Network with addresses that the cluster has
 // too.
 func NetworkOverlapsEvent(reason, message string) Event {

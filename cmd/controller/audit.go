@@ -111,6 +111,9 @@ func runAudit(ctx context.Context, o options, wait time.Duration, format string,
 	if err := o.check(); err != nil {
 		return audit.Report{}, err
 	}
+	if o.fabric.Zoned() {
+		return audit.Report{}, fmt.Errorf("--fabric=%s: audit compares one northbound database with the API, and here each node has its own", o.fabric)
+	}
 	sources, err := auditSources(ctx, o)
 	if err != nil {
 		return audit.Report{}, err

@@ -51,6 +51,7 @@ func TestAuditBadOptions(t *testing.T) {
 	}{
 		"Format":   {"there are two", "neither text nor json", []string{"-o", "yaml"}},
 		"NoNB":     {"without the databases there is nothing to compare", "--nb is missing", []string{"--sb=unix:/sb"}},
+		"Zoned":    {"each node has a database of its own", "--fabric=Zones", []string{"--fabric=Zones"}},
 		"NoTLS":    {"the rest will do, and ssl: needs certificates", "--tls-dir", []string{"--nb=ssl:[::1]:6641", "--sb=unix:/sb"}},
 		"Flag":     {"nor any other", "unknown flag", []string{"--fix"}},
 		"Argument": {"there are none", "unknown command", []string{"default"}},

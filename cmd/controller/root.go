@@ -16,6 +16,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/identity"
+	"l2sm.io/l2sm/internal/tunnelkey"
 )
 
 const long = `l2sm-controller is the control plane of l2sm.
@@ -23,7 +24,8 @@ const long = `l2sm-controller is the control plane of l2sm.
 It watches pods and L2Networks. For every interface that a pod asks for by
 annotation it writes an L2Attachment with a MAC address and IP addresses, and
 for every L2Network a logical switch with the attachments' ports into OVN's
-northbound database. What it knows is in the Kubernetes API: it may be killed,
+northbound database. Where each node has a database of its own, which the node's
+agent writes, it gives networks and ports their tunnel keys. What it knows is in the Kubernetes API: it may be killed,
 and both databases may be wiped, at any time.
 
 Run two of it for a quick takeover; one is elected to work. Outside of a
@@ -31,6 +33,9 @@ cluster, KUBECONFIG says which one to serve.`
 
 const example = `  # as the Deployment runs it: what is not given comes from the environment
   l2sm-controller --nb=ssl:10.96.0.20:6641 --sb=ssl:10.96.0.20:6643 --tls-dir=/tls
+
+  # where each node has a northbound database of its own
+  l2sm-controller --fabric=Zones
 
   # on a developer's machine, with databases of its own
   l2sm-controller --nb=unix:/tmp/nb.sock --sb=unix:/tmp/sb.sock --leader-elect=false`
@@ -40,6 +45,8 @@ const minNodeCertificateLifetime = 30 * time.Second
 
 // options are what the flags say.
 type options struct {
+	fabric                 v1alpha1.Fabric
+	tunnelKeys             string
 	northbound, southbound []string
 	tlsDir                 string
 	underlayMTU            int32
@@ -70,7 +77,8 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := errors.Join(o.check(), o.checkLifetime(), o.attachBy.Check()); err != nil {
+			_, err := o.networkKeys()
+			if err := errors.Join(o.check(), o.checkLifetime(), o.attachBy.Check(), err); err != nil {
 				return err
 			}
 			return run(cmd.Context(), o)
@@ -78,6 +86,8 @@ func newRoot() *cobra.Command {
 	}
 	flags := root.Flags()
 	o.addClusterFlags(flags)
+	flags.StringVar(&o.tunnelKeys, "tunnel-keys", cmp.Or(os.Getenv("TUNNEL_KEYS"), tunnelkey.DefaultNetworks),
+		"keys that tell networks apart in tunnels, FIRST-LAST, where each node has a northbound database of its own (environment: TUNNEL_KEYS)")
 	flags.BoolVar(&o.refuseOverlaps, "refuse-overlaps", o.choice("REFUSE_OVERLAPS"),
 		"refuse new networks whose subnets are Services', pods' or nodes' too, instead of a warning (environment: REFUSE_OVERLAPS)")
 	flags.StringVar((*string)(&o.attachBy), "attach-by", cmp.Or(os.Getenv("ATTACH_BY"), string(v1alpha1.AttachAuto)),
@@ -96,10 +106,12 @@ func newRoot() *cobra.Command {
 
 // addClusterFlags adds what says where everything is.
 func (o *options) addClusterFlags(flags *pflag.FlagSet) {
+	flags.StringVar((*string)(&o.fabric), "fabric", cmp.Or(os.Getenv("FABRIC"), string(v1alpha1.FabricCentral)),
+		"which northbound databases hold the networks: Central, one that the controller writes; Zones or OVNKubernetes, each node's own, which its agent writes (environment: FABRIC)")
 	flags.StringSliceVar(&o.northbound, "nb", split(os.Getenv("NB_ENDPOINTS")),
-		"northbound database: ssl:HOST:PORT, tcp:HOST:PORT or unix:/PATH, any number, tried in turn (environment: NB_ENDPOINTS)")
+		"northbound database of fabric Central: ssl:HOST:PORT, tcp:HOST:PORT or unix:/PATH, any number, tried in turn (environment: NB_ENDPOINTS)")
 	flags.StringSliceVar(&o.southbound, "sb", split(os.Getenv("SB_ENDPOINTS")),
-		"southbound database, in which the chassis of removed nodes and floods of learned MAC addresses are deleted (environment: SB_ENDPOINTS)")
+		"southbound database of fabric Central, in which the chassis of removed nodes and floods of learned MAC addresses are deleted (environment: SB_ENDPOINTS)")
 	flags.StringVar(&o.tlsDir, "tls-dir", os.Getenv("TLS_DIR"),
 		"folder with ca.crt, tls.crt and tls.key, for ssl: endpoints (environment: TLS_DIR)")
 	flags.Int32Var(&o.underlayMTU, "underlay-mtu", number(os.Getenv("UNDERLAY_MTU"), 1500),
@@ -114,8 +126,11 @@ func (o options) check() error {
 	if o.wrong != nil {
 		return o.wrong
 	}
+	if err := o.fabric.Check(); err != nil {
+		return err
+	}
 	for flag, endpoints := range map[string][]string{"--nb": o.northbound, "--sb": o.southbound} {
-		if len(endpoints) == 0 {
+		if len(endpoints) == 0 && !o.fabric.Zoned() {
 			return fmt.Errorf("%s is missing: say where the database is, such as %s=tcp:10.96.0.20:6641", flag, flag)
 		}
 	}
@@ -136,8 +151,26 @@ func (o options) checkLifetime() error {
 	return nil
 }
 
-// usesTLS says whether any endpoint needs a certificate.
+// networkKeys is the range of networks' tunnel keys, checked where it is used.
+func (o options) networkKeys() (tunnelkey.Range, error) {
+	if !o.fabric.Zoned() {
+		return tunnelkey.Range{}, nil
+	}
+	keys, err := tunnelkey.ParseRange(o.tunnelKeys)
+	if err != nil {
+		return keys, fmt.Errorf("--tunnel-keys: %w", err)
+	}
+	if o.fabric == v1alpha1.FabricOVNKubernetes && keys.Last >= tunnelkey.FirstOfOVNKubernetes {
+		return keys, fmt.Errorf("--tunnel-keys=%s: OVN-Kubernetes' own begin at %d: end the range before, such as %s", keys, tunnelkey.FirstOfOVNKubernetes, tunnelkey.DefaultNetworks)
+	}
+	return keys, nil
+}
+
+// usesTLS says whether any endpoint that is used needs a certificate.
 func (o options) usesTLS() bool {
+	if o.fabric.Zoned() {
+		return false
+	}
 	for _, endpoint := range slices.Concat(o.northbound, o.southbound) {
 		if strings.HasPrefix(endpoint, "ssl:") {
 			return true

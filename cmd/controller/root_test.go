@@ -27,11 +27,15 @@ func TestBadOptions(t *testing.T) {
 		"EnvAttachBy":  {"a typo in the settings must not become a default", map[string]string{"ATTACH_BY": "cni"}, []string{"--nb=unix:/nb", "--sb=unix:/sb"}, "--attach-by=cni"},
 		"ShortLived":   {"nodes would ask all the time", nil, []string{"--nb=unix:/nb", "--sb=unix:/sb", "--node-certificate-lifetime=1s"}, "want 30s to 24h"},
 		"LongLived":    {"a taken node would be one for long", nil, []string{"--nb=unix:/nb", "--sb=unix:/sb", "--node-certificate-lifetime=48h"}, "want 30s to 24h"},
+		"Fabric":       {"a typo in the settings must not become a default", map[string]string{"FABRIC": "zones"}, nil, "--fabric=zones: want one of"},
+		"NoKeys":       {"a range that can't be read is no default", nil, []string{"--fabric=Zones", "--tunnel-keys=all"}, "want FIRST-LAST within 1-16777215"},
+		"EnvKeys":      {"in the environment, too", map[string]string{"FABRIC": "Zones", "TUNNEL_KEYS": "9-1"}, nil, "want FIRST-LAST within 1-16777215"},
+		"TheirKeys":    {"two networks with one key lose each other's frames", nil, []string{"--fabric=OVNKubernetes", "--tunnel-keys=16000001-16711683"}, "end the range before"},
 		"Argument":     {"what is no flag is a mistake", nil, []string{"start"}, `unknown command "start"`},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			for _, key := range []string{"NB_ENDPOINTS", "SB_ENDPOINTS", "UNDERLAY_MTU", "UNDERLAY_FAMILY", "TLS_DIR", "REFUSE_OVERLAPS", "ATTACH_BY"} {
+			for _, key := range []string{"NB_ENDPOINTS", "SB_ENDPOINTS", "UNDERLAY_MTU", "UNDERLAY_FAMILY", "TLS_DIR", "REFUSE_OVERLAPS", "ATTACH_BY", "FABRIC", "TUNNEL_KEYS"} {
 				t.Setenv(key, tc.env[key])
 			}
 			root := newRoot()
@@ -79,7 +83,7 @@ func TestHelpTeaches(t *testing.T) {
 	if err := root.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"L2Attachment", "Examples:", "NB_ENDPOINTS", "--leader-elect", "KUBECONFIG"} {
+	for _, want := range []string{"L2Attachment", "Examples:", "NB_ENDPOINTS", "--leader-elect", "KUBECONFIG", "FABRIC", "TUNNEL_KEYS"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("--help does not mention %q", want)
 		}

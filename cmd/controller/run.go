@@ -35,13 +35,16 @@ func run(ctx context.Context, o options) error {
 	logger := newLogger(os.Stderr, level)
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger) // client-go's own lines
-	northbound, southbound, err := dial(ctx, o)
-	if err != nil {
-		return err
+	var northbound *ovn.Client
+	var southbound *ovn.Southbound
+	if !o.fabric.Zoned() {
+		var err error
+		if northbound, southbound, err = dial(ctx, o); err != nil {
+			return err
+		}
+		defer northbound.Close()
+		defer southbound.Close()
 	}
-	defer northbound.Close()
-	defer southbound.Close()
-
 	mgr, err := newManager(o)
 	if err != nil {
 		return err
@@ -57,8 +60,12 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	keys, err := o.networkKeys()
+	if err != nil {
+		return err
+	}
 	err = controllers.Setup(mgr, controllers.Config{
-		Northbound: northbound, Southbound: southbound,
+		Fabric: o.fabric, TunnelKeys: keys, Northbound: northbound, Southbound: southbound,
 		MaxMTU: maxMTU, RefuseOverlaps: o.refuseOverlaps, AttachBy: o.attachBy,
 		ControlAuthority: control, SharedAuthority: o.sharedAuthority, NodeCertificateLifetime: o.nodeCertificateLifetime,
 	})
@@ -153,14 +160,17 @@ func newScheme() (*runtime.Scheme, error) {
 
 var errNoNorthbound = errors.New("not connected to the northbound database")
 
+// addChecks adds those of readiness: of the northbound database where it is the
+// controller's.
 func addChecks(mgr ctrl.Manager, northbound *ovn.Client, by v1alpha1.AttachBy) error {
-	ready := map[string]healthz.Checker{
-		"northbound": func(*http.Request) error {
+	ready := map[string]healthz.Checker{"ping": healthz.Ping} // without any there is no /readyz
+	if northbound != nil {
+		ready["northbound"] = func(*http.Request) error {
 			if !northbound.Connected() {
 				return errNoNorthbound
 			}
 			return nil
-		},
+		}
 	}
 	if by == v1alpha1.AttachMultus {
 		ready["multus"] = controllers.MultusReady(mgr.GetRESTMapper())

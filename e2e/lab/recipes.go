@@ -91,7 +91,7 @@ func (i Images) coredns() (recipe, error) {
 const toolboxSuite = "bookworm"
 
 // unpacking changes when package image makes something else of the same packages.
-const unpacking = "5"
+const unpacking = "6"
 
 // debian is an image of Debian with the packages that manifests/images/NAME/packages lists, without those in
 // manifests/images/NAME/without.

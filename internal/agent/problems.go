@@ -95,7 +95,7 @@ func problemsOf(v nodeView) []metav1.Condition {
 		all = append(all, v1alpha1.NRIUnavailable(v.untold))
 	}
 	if v.misplaced != nil {
-		all = append(all, v1alpha1.TunnelKeyTaken(v.misplaced))
+		all = append(all, v1alpha1.OtherTunnelKey(v.misplaced))
 	}
 	if v.open != nil {
 		all = append(all, v1alpha1.TunnelPortOpen(v.open))

@@ -5,8 +5,9 @@
 #
 #   upgrade.sh OVERLAY [crds|control|agents|nodes]...
 #
-# OVERLAY: the folder of the installation's kustomization. Without parts: all of
-# them, in this order. KUBECTL: the kubectl to use.
+# OVERLAY: the folder of the installation's kustomization, or a file of what else
+# rendered it, such as helm template. Without parts: all of them, in this order.
+# KUBECTL: the kubectl to use.
 set -euo pipefail
 
 [ $# -gt 0 ] || { echo "usage: upgrade.sh OVERLAY [crds|control|agents|nodes]..." >&2; exit 2; }
@@ -20,8 +21,12 @@ say() { echo "== $*"; }
 rendered=$(mktemp -d)
 trap 'rm -rf "$rendered"' EXIT
 
+render() {
+  if [ -f "$overlay" ]; then cat "$overlay"; else k kustomize "$overlay"; fi
+}
+
 # Each object goes to the file of its part.
-k kustomize "$overlay" | awk -v dir="$rendered" '
+render | awk -v dir="$rendered" '
   function flush() {
     if (text == "") return
     if (kind == "CustomResourceDefinition") part = "crds"

@@ -31,7 +31,12 @@ esac
 `
 
 // run runs the script, and returns what it called, without what it rendered from.
-func run(t *testing.T, env string, args ...string) (dir string, calls []string, err error) {
+func run(t *testing.T, env string, parts ...string) (dir string, calls []string, err error) {
+	t.Helper()
+	return runOn(t, env, "../overlays/lab", parts...)
+}
+
+func runOn(t *testing.T, env, overlay string, parts ...string) (dir string, calls []string, err error) {
 	t.Helper()
 	dir = t.TempDir()
 	for name, text := range map[string]string{"kubectl": standIn, "nodes": "a\na\na,b\n"} {
@@ -39,7 +44,7 @@ func run(t *testing.T, env string, args ...string) (dir string, calls []string, 
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "./upgrade.sh", append([]string{"../overlays/lab"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), "./upgrade.sh", append([]string{overlay}, parts...)...)
 	cmd.Env = append(os.Environ(), "KUBECTL="+filepath.Join(dir, "kubectl"), "REAL="+filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), "DIR="+dir, env)
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
@@ -104,19 +109,28 @@ func TestUpgrade(t *testing.T) {
 	if diff := cmp.Diff([]string{"DaemonSet ovn-node"}, parts["nodes"]); diff != "" {
 		t.Error(diff)
 	}
-	rendered := filepath.Join(dir, "all.yaml")
+	file := filepath.Join(dir, "all.yaml")
 	all, err := exec.CommandContext(t.Context(), filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kubectl"), "kustomize", "../overlays/lab").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(rendered, all, 0o600); err != nil {
+	if err := os.WriteFile(file, all, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	fromFile, calls, err := runOn(t, "", file)
+	if diff := cmp.Diff(want[1:], calls); diff != "" || err != nil {
+		t.Errorf("calls for what is rendered already (-want +got), %v:\n%s", err, diff)
+	}
+	for part, of := range parts {
+		if diff := cmp.Diff(of, objects(t, filepath.Join(fromFile, part+".yaml"))); diff != "" {
+			t.Errorf("part %s of what is rendered already (-want +got):\n%s", part, diff)
+		}
 	}
 	count := 0
 	for _, part := range parts {
 		count += len(part)
 	}
-	if got := len(objects(t, rendered)); got != count || len(parts["crds"]) != 3 {
+	if got := len(objects(t, file)); got != count || len(parts["crds"]) != 3 {
 		t.Errorf("%d objects are rendered, %d are applied, %d of them kinds", got, count, len(parts["crds"]))
 	}
 }

@@ -72,14 +72,17 @@ func TestUnpack(t *testing.T) {
 		"usr/share/base-passwd/group.master":  0o644,
 	})
 	tools := newPackage(t, "tools", map[string]os.FileMode{
-		"bin/mount":                      0o755 | os.ModeSetuid,
-		"usr/bin/mawk":                   0o755,
-		"usr/sbin/update-passwd":         0o755,
-		"usr/share/doc/tools/copyright":  0o644,
-		"usr/share/doc/tools/NEWS":       0o644,
-		"usr/share/man/man1/mawk.1":      0o644,
-		"var/run/tools/x":                0o644,
-		"usr/lib/systemd/system/a.timer": 0o644,
+		"bin/mount":                         0o755 | os.ModeSetuid,
+		"usr/bin/mawk":                      0o755,
+		"usr/bin/tcpdump":                   0o755,
+		"usr/share/ca-certificates/x/A.crt": 0o644,
+		"usr/share/ca-certificates/x/B.crt": 0o644,
+		"usr/sbin/update-passwd":            0o755,
+		"usr/share/doc/tools/copyright":     0o644,
+		"usr/share/doc/tools/NEWS":          0o644,
+		"usr/share/man/man1/mawk.1":         0o644,
+		"var/run/tools/x":                   0o644,
+		"usr/lib/systemd/system/a.timer":    0o644,
 	})
 	unneeded := newPackage(t, "unneeded", map[string]os.FileMode{"usr/bin/perl": 0o755})
 	d, root := Debian{Without: []string{"unneeded"}}, newTree()
@@ -91,18 +94,33 @@ func TestUnpack(t *testing.T) {
 	if err := finish(root); err != nil {
 		t.Fatal(err)
 	}
+	for _, folder := range []string{"proc", "srv", "tmp"} {
+		if e, has := root.entries[folder]; !has || e.header.Typeflag != tar.TypeDir {
+			t.Errorf("there is no folder /%s, as everywhere", folder)
+		}
+	}
+	for file, want := range map[string]string{
+		"etc/passwd": "of base-passwdtcpdump:x:100:100::/nonexistent:/usr/sbin/nologin\n",
+		"etc/group":  "of base-passwdtcpdump:x:100:\n",
+		bundle:       "of toolsof tools",
+	} {
+		if got, err := root.content(file); string(got) != want || err != nil {
+			t.Errorf("%s is %q (%v), want %q", file, got, err, want)
+		}
+	}
 	out := filepath.Join(t.TempDir(), "layer.tar")
 	if err := root.write(out, root.newest()); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
 		"bin 777 usr/bin",
-		"etc/group 644", "etc/nsswitch.conf 644", "etc/passwd 644",
+		"etc/group 644", "etc/nsswitch.conf 644", "etc/passwd 644", "etc/ssl/certs/ca-certificates.crt 644",
 		"lib 777 usr/lib", "lib64 777 usr/lib64",
 		"run/tools/x 644",
 		"sbin 777 usr/sbin",
-		"usr/bin/awk 777 /usr/bin/mawk", "usr/bin/mawk 755", "usr/bin/mount 755",
+		"usr/bin/awk 777 /usr/bin/mawk", "usr/bin/mawk 755", "usr/bin/mount 755", "usr/bin/tcpdump 755",
 		"usr/share/base-passwd/group.master 644", "usr/share/base-passwd/passwd.master 644",
+		"usr/share/ca-certificates/x/A.crt 644", "usr/share/ca-certificates/x/B.crt 644",
 		"usr/share/doc/tools/copyright 644",
 		"var/lib/dpkg/status.d/base-passwd 644", "var/lib/dpkg/status.d/tools 644",
 		"var/lock 777 /run/lock", "var/run 777 /run",

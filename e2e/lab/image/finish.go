@@ -1,17 +1,31 @@
 package image
 
 import (
-	"archive/tar"
 	"fmt"
+	"strings"
 )
 
 // What the packages' scripts would have done on a machine where they can run.
 
-// copies are files of base-passwd that become the system's.
-var copies = map[string]string{
-	"etc/passwd": "usr/share/base-passwd/passwd.master",
-	"etc/group":  "usr/share/base-passwd/group.master",
+// accounts are base-passwd's, with what the line of a user of its own adds to each.
+var accounts = map[string]struct{ from, line string }{
+	"etc/passwd": {"usr/share/base-passwd/passwd.master", "%[1]s:x:%[2]d:%[2]d::/nonexistent:/usr/sbin/nologin\n"},
+	"etc/group":  {"usr/share/base-passwd/group.master", "%[1]s:x:%[2]d:\n"},
 }
+
+// users are those that programs run as when root starts them.
+var users = map[string]struct {
+	name string
+	id   int
+}{
+	"usr/bin/tcpdump": {"tcpdump", 100},
+}
+
+// authorities are ca-certificates' files, bundle what programs read of them.
+const (
+	authorities = "usr/share/ca-certificates/"
+	bundle      = "etc/ssl/certs/ca-certificates.crt"
+)
 
 // nsswitch has names looked up as everywhere: without it /etc/hosts comes last.
 const nsswitch = "passwd: files\ngroup: files\nhosts: files dns\nprotocols: files\nservices: files\n"
@@ -23,16 +37,16 @@ var alternatives = map[string]string{
 	"usr/bin/nc":            "usr/bin/nc.openbsd",
 	"usr/bin/traceroute":    "usr/bin/traceroute.db",
 	"usr/bin/traceroute6":   "usr/bin/traceroute6.db",
+	"usr/bin/which":         "usr/bin/which.debianutils",
 	"usr/sbin/ovs-vswitchd": "usr/lib/openvswitch-switch/ovs-vswitchd",
 }
 
 func finish(t *tree) error {
-	for to, from := range copies {
-		source, ok := t.entries[from]
-		if !ok {
-			return fmt.Errorf("no file %q: is base-passwd among the packages?", from)
-		}
-		t.add(&tar.Header{Typeflag: tar.TypeReg, Name: to, Mode: 0o644, Size: source.header.Size}, source.open)
+	if err := addAccounts(t); err != nil {
+		return err
+	}
+	if err := addBundle(t); err != nil {
+		return err
 	}
 	t.addBytes("etc/nsswitch.conf", []byte(nsswitch))
 	for to, from := range alternatives {
@@ -46,11 +60,45 @@ func finish(t *tree) error {
 	}
 	t.addLink("var/run", "/run")
 	t.addLink("var/lock", "/run/lock")
-	for _, folder := range []string{"dev", "proc", "run", "run/lock", "sys"} {
+	// Those of base-files beside those that the runtime mounts on.
+	for _, folder := range []string{"dev", "proc", "run", "run/lock", "sys", "media", "mnt", "opt", "srv", "usr/local/bin", "var/opt"} {
 		t.addFolder(folder, 0o755)
 	}
 	for _, folder := range []string{"tmp", "var/tmp"} {
 		t.addFolder(folder, 0o1777)
+	}
+	return nil
+}
+
+func addAccounts(t *tree) error {
+	for to, account := range accounts {
+		text, err := t.content(account.from)
+		if err != nil {
+			return fmt.Errorf("%w: is base-passwd among the packages?", err)
+		}
+		for program, user := range users {
+			if _, ok := t.entries[program]; ok {
+				text = fmt.Appendf(text, account.line, user.name, user.id)
+			}
+		}
+		t.addBytes(to, text)
+	}
+	return nil
+}
+
+func addBundle(t *tree) error {
+	var all []byte
+	for _, e := range t.sorted() {
+		if name := e.header.Name; strings.HasPrefix(name, authorities) && strings.HasSuffix(name, ".crt") {
+			text, err := t.content(name)
+			if err != nil {
+				return err
+			}
+			all = append(all, text...)
+		}
+	}
+	if len(all) > 0 {
+		t.addBytes(bundle, all)
 	}
 	return nil
 }

@@ -86,6 +86,20 @@ func (t *tree) write(out string, made time.Time) error {
 	return f.Close()
 }
 
+// content is what a file holds.
+func (t *tree) content(name string) ([]byte, error) {
+	e, ok := t.entries[name]
+	if !ok || e.open == nil {
+		return nil, fmt.Errorf("no file %q", name)
+	}
+	f, err := e.open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
 // newest is the latest time of a file.
 func (t *tree) newest() time.Time {
 	var latest time.Time
