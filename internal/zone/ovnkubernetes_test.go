@@ -38,7 +38,7 @@ func TestBesideOVNKubernetes(t *testing.T) {
 	g := gomega.NewWithT(t)
 	g.Eventually(func() string { return n.SB("--bare", "--columns=name", "list", "Chassis") }, patience, "20ms").Should(gomega.ContainSubstring("chassis-a"))
 	before := theirs()
-	n.write()
+	n.write(0)
 
 	one := w.network("one")
 	here, there := w.attach(one, "node-a", 1), w.attach(one, "node-b", 2)

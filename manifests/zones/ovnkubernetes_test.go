@@ -10,6 +10,9 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
+// sockets are those of upstream's manifests.
+var sockets = map[string]string{"NB_ENDPOINTS": "unix:/run/openvswitch/ovnnb_db.sock", "SB_ENDPOINTS": "unix:/run/openvswitch/ovnsb_db.sock"}
+
 // Inside OVN-Kubernetes l2sm brings no OVN and no Open vSwitch, and no more rights than elsewhere.
 func TestInsideOVNKubernetes(t *testing.T) {
 	central, inside := built(t, "../default"), built(t, "../overlays/ovn-kubernetes")
@@ -45,8 +48,8 @@ func TestInsideOVNKubernetes(t *testing.T) {
 				t.Errorf("%s brings OVN in container %s", key, c.Name)
 			}
 			for _, e := range c.Env {
-				if endpoint := "unix:/run/openvswitch/ovnnb_db.sock"; e.Name == "NB_ENDPOINTS" && e.Value != endpoint || e.Name == "SB_ENDPOINTS" {
-					t.Errorf("container %s has %s=%s, want the northbound database alone, on %s", c.Name, e.Name, e.Value, endpoint)
+				if socket, is := sockets[e.Name]; is && e.Value != socket {
+					t.Errorf("container %s has %s=%s, want %s", c.Name, e.Name, e.Value, socket)
 				}
 			}
 		}
