@@ -35,20 +35,20 @@ func TestOVNKNetworksAreIsolated(t *testing.T) {
 		s.apply(pod{name: fmt.Sprint("theirs", i), node: nodes(t)[i], multus: "theirs"}.String())
 	}
 	s.ready("theirs0", "theirs1")
-	for i := range 2 { // the addresses that theirs have
+	for i := range 2 { // the addresses that theirs have; the MACs made of these are equal too, and would tell nothing
 		address := s.address(fmt.Sprint("theirs", i), "net1", 4)
-		s.apply(pod{name: fmt.Sprint("ours", i), node: nodes(t)[i], networks: static("ours", address)}.String())
+		ask := fmt.Sprintf(`[{"name": "ours", "mac": "02:ed:00:00:00:0%d", "ips": [%q]}]`, i, address)
+		s.apply(pod{name: fmt.Sprint("ours", i), node: nodes(t)[i], networks: ask}.String())
 	}
 	s.ready("ours0", "ours1")
 	for from, to := range map[string]string{"theirs": "ours", "ours": "theirs"} {
-		for i := range 2 {
-			mac := s.exec(fmt.Sprint(from, i), "cat /sys/class/net/net1/address")
-			s.exec(fmt.Sprint(to, i), fmt.Sprintf("tcpdump --immediate-mode -U -w /tmp/cap -i net1 'ether src %s or arp' > /tmp/log 2>&1 & echo $! > /tmp/pid; until grep -q listening /tmp/log; do sleep 0.05; done", mac))
+		foreign := fmt.Sprintf("ether src %s or ether src %s", s.mac(from+"0"), s.mac(from+"1"))
+		for _, ear := range []string{to + "0", to + "1"} {
+			s.exec(ear, fmt.Sprintf("tcpdump --immediate-mode -U -w /tmp/cap -i net1 '%s' > /tmp/log 2>&1 & echo $! > /tmp/pid; until grep -q listening /tmp/log; do sleep 0.05; done", foreign))
 		}
 		s.pings(from+"0", s.address(from+"1", "net1", 4))
 		s.exec(from+"0", "ping -c 3 -i 0.2 -W 1 -b -I net1 10.195.0.255; ping -c 3 -i 0.2 -W 1 10.195.0.99 || true")
-		for i := range 2 {
-			ear := fmt.Sprint(to, i)
+		for _, ear := range []string{to + "0", to + "1"} {
 			s.exec(ear, "kill -INT $(cat /tmp/pid); until grep -q 'packets\\? captured' /tmp/log; do sleep 0.05; done")
 			if out := s.exec(ear, "cat /tmp/log"); !strings.Contains(out, "0 packets captured") {
 				s.Errorf("%s heard %s:\n%s\n%s", ear, from, out, s.exec(ear, "tcpdump -enr /tmp/cap 2>/dev/null"))
@@ -133,6 +133,11 @@ func TestOVNKOpenVSwitchIsTheirs(t *testing.T) {
 	if said := s.kubectl("get", "l2node", n, "-o", "jsonpath={.status.chassis}"); strings.Trim(chassis, `"`) != said {
 		s.Errorf("the node's chassis is %s to OVN-Kubernetes, and %q to l2sm", chassis, said)
 	}
+}
+
+func (s *scenario) mac(pod string) string {
+	s.Helper()
+	return s.exec(pod, "cat /sys/class/net/net1/address")
 }
 
 // switches are those of the scenario in all zones, with their identity and key.
