@@ -79,6 +79,7 @@ generate: ## Generate CRDs, RBAC, deep copies, OVSDB models and the API referenc
 	$(TOOL) controller-gen object crd paths=./apis/... output:crd:dir=manifests/crd
 	$(TOOL) controller-gen rbac:roleName=l2sm-controller paths=./controllers/... output:rbac:dir=manifests/controller
 	$(TOOL) controller-gen rbac:roleName=l2sm-agent paths=./internal/agent/... paths=./internal/identity/... output:rbac:dir=manifests/agent
+	$(TOOL) controller-gen rbac:roleName=l2sm-agent-zone paths=./internal/zone/... output:rbac:dir=manifests/agent/zone
 	$(TOOL) crd-ref-docs --source-path=apis --config=docs/api.yaml --renderer=markdown --output-path=docs/api.md --log-level=ERROR
 
 .PHONY: check-generate
@@ -108,7 +109,8 @@ test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
-	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" go test -count=1 -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
+	OVN_SUITE=trixie bin/lab images --out bin/ovn-for-zones ovn
+	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" L2SM_TEST_OVN_IMAGE="$(CURDIR)/bin/ovn-for-zones/ovn.tar" go test -count=1 -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
 
 .PHONY: test-kernel
 test-kernel: build ## Integration tests and a chain of nodes on the kernel's datapath, in a virtual machine.

@@ -69,6 +69,10 @@ type Network struct {
 	// 1-16777215. Zero leaves the choice to northd. Other keys of that column stay as they
 	// are.
 	TunnelKey int
+
+	// Marks are further external_ids of the switch: what others that use the
+	// database look for. Keys of ours are not among them.
+	Marks map[string]string
 }
 
 // Port is one logical switch port. Order and repetition mean nothing in its

@@ -2,6 +2,7 @@ package ovn
 
 import (
 	"crypto/sha256"
+	"maps"
 	"strconv"
 	"strings"
 )
@@ -30,6 +31,13 @@ func networkIDs(n Network) map[string]string {
 		networkUIDID: n.UID,
 		ownerKindID:  kindNetwork,
 	}
+}
+
+// switchIDs returns what the external_ids of a network's switch must hold.
+func switchIDs(n Network) map[string]string {
+	ids := networkIDs(n)
+	maps.Copy(ids, n.Marks)
+	return ids
 }
 
 // portIDs returns what the external_ids of a network's port must hold.

@@ -113,7 +113,7 @@ func (s switchRows) diff(n Network, p *Plan) (steps, error) {
 	found := switchSteps{
 		rename:      s.sw.Name != n.Switch(),
 		reconfigure: !configured(s.sw.OtherConfig, n),
-		relabel:     !carries(s.sw.ExternalIDs, networkIDs(n)),
+		relabel:     !carries(s.sw.ExternalIDs, switchIDs(n)),
 		surplus:     s.surplus,
 	}
 	p.wide = p.wide || found.relabel
@@ -135,7 +135,7 @@ func (s switchSteps) guards(p Plan) []ovsdb.Operation {
 
 func (s switchSteps) operations(p Plan) []ovsdb.Operation {
 	var ops []ovsdb.Operation
-	ids := networkIDs(p.network)
+	ids := switchIDs(p.network)
 	if s.create {
 		ops = append(ops, ovsdb.Operation{
 			Op: ovsdb.OperationInsert, Table: nb.LogicalSwitchTable, UUID: p.sw.UUID,

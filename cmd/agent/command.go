@@ -28,9 +28,10 @@ are attached, detached and moved as their L2Attachments come, go and change: the
 container runtime says where the pods are. The agent says on each L2Attachment
 of its node whether it is Ready, and removes what sandboxes that are gone left.
 
-It also makes a key for the node, which stays there, and keeps a certificate for
-it that l2sm-controller signs: ovn-controller shows it to OVN's southbound
-database.
+On fabric Central it also makes a key for the node, which stays there, and keeps a
+certificate for it that l2sm-controller signs: ovn-controller shows it to OVN's
+southbound database. On the others every node has databases of its own, and the
+agent writes the northbound one: the networks that have a pod on the node.
 
 It needs the node's network namespace, Open vSwitch's database, the container
 runtime's socket and a writable /proc/sys/net. It writes nothing to disk: it may be
@@ -45,6 +46,7 @@ const example = `  # as the DaemonSet runs it: what is not given comes from the 
 // options are what the flags say.
 type options struct {
 	agent     agent.Config
+	databases databases
 	ovnTLSDir string
 	verbose   bool
 }
@@ -81,6 +83,12 @@ func newRoot() *cobra.Command {
 		"how pods get their interfaces before they start: auto (the container runtime tells of them by NRI, where it does, for what Multus has not attached), nri (the same without Multus: a node whose runtime does not has a condition that says so) or multus (environment: ATTACH_BY)")
 	flags.StringVar(&o.agent.NRISocket, "nri-socket", nri.Socket, "Unix socket on which the container runtime takes NRI plugins")
 	flags.StringVar(&o.agent.SysctlRoot, "sysctl-root", "/proc/sys", "where /proc/sys is writable; an unprivileged container's own is not")
+	flags.StringVar((*string)(&o.agent.Fabric), "fabric", cmp.Or(os.Getenv("FABRIC"), string(v1alpha1.FabricCentral)),
+		"which northbound databases hold the networks: Central (one), Zones (one on each node) or OVNKubernetes (those of an OVN-Kubernetes that is there) (environment: FABRIC)")
+	flags.StringVar(&o.databases.northbound, "nb", cmp.Or(os.Getenv("NB_ENDPOINTS"), "unix:/run/l2sm/zone/ovnnb_db.sock"),
+		"the node's own northbound database, unix:/PATH; unused on fabric Central (environment: NB_ENDPOINTS)")
+	flags.StringVar(&o.databases.southbound, "sb", cmp.Or(os.Getenv("SB_ENDPOINTS"), "unix:/run/l2sm/zone/ovnsb_db.sock"),
+		"the node's own southbound database, unix:/PATH; unused on fabric Central (environment: SB_ENDPOINTS)")
 	flags.StringVar(&o.ovnTLSDir, "ovn-tls-dir", identity.Dir,
 		"folder for the node's key and certificate for OVN's southbound database, on a memory file system")
 	flags.StringVar(&o.agent.MetricsAddress, "metrics-bind-address", ":9471", "address of Prometheus metrics, of /inventory and of /debug/pprof/, by TLS; 0 for none")
@@ -97,6 +105,9 @@ func (o options) check() error {
 		return errors.New("--node-name is missing: say which Kubernetes node this is")
 	}
 	if err := o.agent.AttachBy.Check(); err != nil {
+		return err
+	}
+	if err := o.databases.check(o.agent.Fabric); err != nil {
 		return err
 	}
 	_, err := v1alpha1.MaxMTU(o.agent.UnderlayMTU, corev1.IPv4Protocol) // over IPv6 the controller's check is the narrower one

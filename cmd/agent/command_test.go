@@ -19,6 +19,9 @@ func TestOptions(t *testing.T) {
 		"SmallMTU": {"pods would get nothing", nil, []string{"--node-name=a", "--underlay-mtu=100"}, "leaves pods 42 bytes"},
 		"NotAnMTU": {"a typo in the settings must not become a default", map[string]string{"UNDERLAY_MTU": "15oo"}, []string{"--node-name=a"}, "--underlay-mtu=0"},
 		"AttachBy": {"a typo in the settings must not become a default", map[string]string{"ATTACH_BY": "cni"}, []string{"--node-name=a"}, "--attach-by=cni"},
+		"Fabric":   {"a typo in the settings must not become a default", map[string]string{"FABRIC": "zones"}, []string{"--node-name=a"}, "--fabric=zones"},
+		"Remote":   {"each node writes its own database", map[string]string{"FABRIC": "Zones", "NB_ENDPOINTS": "tcp:192.0.2.1:6641"}, []string{"--node-name=a"}, "--nb=tcp:192.0.2.1:6641: want unix:/PATH"},
+		"Relative": {"where it is does not depend on where the agent starts", nil, []string{"--node-name=a", "--fabric=OVNKubernetes", "--sb=unix:sb.sock"}, "--sb=unix:sb.sock"},
 		"Argument": {"there are none", nil, []string{"n1"}, "unknown command"},
 	}
 	for name, tc := range cases {
@@ -45,7 +48,7 @@ func TestHelpTeaches(t *testing.T) {
 	if err := root.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"NODE_NAME", "UNDERLAY_MTU", "CRI_ENDPOINT", "install-cni", "--sysctl-root=/host/proc/sys"} {
+	for _, word := range []string{"NODE_NAME", "UNDERLAY_MTU", "CRI_ENDPOINT", "FABRIC", "NB_ENDPOINTS", "SB_ENDPOINTS", "install-cni", "--sysctl-root=/host/proc/sys"} {
 		if !strings.Contains(out.String(), word) {
 			t.Errorf("--help does not mention %q:\n%s", word, out.String())
 		}

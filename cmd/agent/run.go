@@ -15,7 +15,6 @@ import (
 
 	"l2sm.io/l2sm/internal/agent"
 	"l2sm.io/l2sm/internal/identity"
-	"l2sm.io/l2sm/internal/kube"
 )
 
 // run runs the agent until the context ends.
@@ -33,16 +32,29 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	api, err := kube.New(config)
+	beside, err := ovnPart(a, o, log)
 	if err != nil {
 		return err
 	}
-	keeper := &identity.Keeper{API: api, Node: o.agent.Node, Dir: o.ovnTLSDir, Log: log.WithName("identity"), Told: a.Certified}
-	// Side by side: OVN, which the agent's readiness waits for, needs the certificate.
+	// Side by side: pods' interfaces wait for what the other does.
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return a.Run(ctx) })
-	all.Go(func() error { return keeper.Run(ctx) })
+	all.Go(func() error { return beside(ctx) })
 	return all.Wait()
+}
+
+// ovnPart is what the node's OVN needs of the agent: a certificate for the central
+// database, or the content of its own.
+func ovnPart(a *agent.Agent, o options, log logr.Logger) (func(context.Context) error, error) {
+	if o.agent.Fabric.Zoned() {
+		writer, err := newWriter(a, o, log)
+		if err != nil {
+			return nil, err
+		}
+		return writer.Run, nil
+	}
+	keeper := &identity.Keeper{API: a.API(), Node: o.agent.Node, Dir: o.ovnTLSDir, Log: log.WithName("identity"), Told: a.Certified}
+	return keeper.Run, nil
 }
 
 func newLogger(verbose bool) logr.Logger {

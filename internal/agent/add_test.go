@@ -185,6 +185,29 @@ func TestAddOfNothing(t *testing.T) {
 	s.ok("DEL")
 }
 
+// Where each node has databases of its own, a port is nowhere before it has a key.
+func TestAddWaitsForTunnelKey(t *testing.T) {
+	w := start(t, func(c *agent.Config) { c.Fabric = v1alpha1.FabricZones })
+	w.network("one")
+	pod := w.pod("ping", "one")
+	s := w.sandbox(pod, "c1")
+	a := w.attach(pod, "one", "net1", 1)
+	added := make(chan *types.Error, 1)
+	go func() {
+		_, e := s.run("ADD")
+		added <- e
+	}()
+	select {
+	case e := <-added:
+		t.Fatalf("ADD ended with %v before its attachment had a tunnel key", e)
+	case <-time.After(100 * time.Millisecond):
+	}
+	w.applyStatus(a, map[string]any{"mtu": int64(w.mtus["one"]), "tunnelKey": int64(7)})
+	if e := <-added; e != nil {
+		t.Errorf("ADD after the key was written: %v", e)
+	}
+}
+
 func TestAddWaitsForItsAttachment(t *testing.T) {
 	w := start(t)
 	pod := w.pod("ping", "one")

@@ -57,6 +57,8 @@ type Config struct {
 
 	// RefusalFile is where ovn-node's checks say why it does not start.
 	RefusalFile string
+	// Fabric says which northbound databases hold the networks.
+	Fabric v1alpha1.Fabric
 	// Version is the agent's.
 	Version string
 
@@ -69,6 +71,7 @@ type Config struct {
 // Agent serves one node.
 type Agent struct {
 	plugger
+	grants   grants
 	config   Config
 	log      logr.Logger
 	node     *kube.Node
@@ -103,7 +106,7 @@ type Agent struct {
 
 // New returns an agent that does nothing yet: see Run.
 func New(api *rest.Config, c Config, log logr.Logger) (*Agent, error) {
-	a := &Agent{config: c, log: log}
+	a := &Agent{config: c, log: log, grants: grants{keyed: c.Fabric.Zoned()}}
 	a.timeouts.attach, a.timeouts.install = cmp.Or(c.AttachTimeout, attachTimeout), cmp.Or(c.InstallTimeout, installTimeout)
 	var err error
 	if a.live, err = kube.New(api); err != nil {
@@ -129,6 +132,18 @@ func New(api *rest.Config, c Config, log logr.Logger) (*Agent, error) {
 	a.firewall = firewall.New(log.WithName("firewall"), func(err error) { a.reporter.tell(func(v *nodeView) { v.open = err }) }, firewall.GenevePort)
 	a.underlay = &underlay{log: log.WithName("underlay"), complain: a.complain, ovs: vswitch, want: int(c.UnderlayMTU), seen: a.tunnelsAt}
 	return a, a.follow()
+}
+
+// API is how the agent reaches the API server.
+func (a *Agent) API() *kube.Client { return a.live }
+
+// Cache is the node's part of the API, which Run fills.
+func (a *Agent) Cache() *kube.Node { return a.node }
+
+// KeysTaken takes which networks have another tunnel key here than on other nodes,
+// nil for none.
+func (a *Agent) KeysTaken(err error) {
+	a.reporter.tell(func(v *nodeView) { v.misplaced = err })
 }
 
 // Certified takes why the node has no new certificate for OVN, nil where it has

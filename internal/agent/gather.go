@@ -27,6 +27,8 @@ type view struct {
 	// sandbox is the pod's ready one. It is asked for only where it matters:
 	// see wantsSandbox.
 	sandbox *place
+	// grants are what the attachment needs.
+	grants grants
 }
 
 // place is a sandbox that an interface can be put into.
@@ -38,7 +40,7 @@ type place struct {
 
 // gather reads the caches, and Open vSwitch's.
 func (w *watcher) gather(ctx context.Context, key types.NamespacedName) (view, error) {
-	var v view
+	v := view{grants: w.grants}
 	ports, err := w.ovs.Ports(ctx)
 	if err != nil {
 		return v, err
@@ -76,7 +78,7 @@ func networkOf(a *v1alpha1.L2Attachment) types.NamespacedName {
 // wantsSandbox says whether the attachment may be missing from its pod. A port
 // in good order is proof that it is not.
 func (v *view) wantsSandbox() bool {
-	if v.attachment == nil || v.pod == nil || !takesInterfaces(v.pod) || !pluggable(v.attachment, v.pod) {
+	if v.attachment == nil || v.pod == nil || !takesInterfaces(v.pod) || !v.grants.pluggable(v.attachment, v.pod) {
 		return false
 	}
 	port := v.port()

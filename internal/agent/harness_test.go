@@ -146,7 +146,7 @@ func startNode(t testing.TB) *world {
 
 func (w *world) startAgent(change ...func(*agent.Config)) {
 	w.t.Helper()
-	c := agent.Config{Node: nodeName, CNISocket: cni.Socket, CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys", MetricsAddress: "0", ProbeAddress: "0",
+	c := agent.Config{Node: nodeName, Fabric: v1alpha1.FabricCentral, CNISocket: cni.Socket, CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys", MetricsAddress: "0", ProbeAddress: "0",
 		AttachBy: v1alpha1.AttachMultus, RefusalFile: refusalFile, Version: "test"}
 	for _, f := range change {
 		f(&c)

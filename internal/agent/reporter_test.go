@@ -110,7 +110,7 @@ func TestTwoNodesOfOneName(t *testing.T) {
 	g.Eventually(w.nodeReady, patience, "20ms").Should(Equal("True Ready"))
 
 	c := agent.Config{
-		Node: nodeName, CNISocket: "/run/other.sock", CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys",
+		Node: nodeName, Fabric: v1alpha1.FabricCentral, CNISocket: "/run/other.sock", CRI: w.runtime.Socket(), OVSDB: w.Endpoint(), UnderlayMTU: underlayMTU, SysctlRoot: "/proc/sys",
 		MetricsAddress: "0", ProbeAddress: "0", RefusalFile: refusalFile, Version: "test",
 	}
 	agent.WithBootID(&c, "second")

@@ -60,11 +60,18 @@ type want struct {
 	attachment *v1alpha1.L2Attachment
 }
 
+// grants says what the controller has to have granted.
+type grants struct {
+	// keyed says that ports need tunnel keys, which they do on zoned fabrics:
+	// without one the port is nowhere.
+	keyed bool
+}
+
 // wants says what the call is to wire. For l2sm-system/l2sm: what the pod's own
 // annotations ask for, and extra, what users have attached to the pod besides.
 // For the NetworkAttachmentDefinition of one network: the one interface
 // CNI_IFNAME.
-func wants(call *cni.Call, pod *corev1.Pod, attachments []v1alpha1.L2Attachment) (wanted []want, extra []*v1alpha1.L2Attachment, err error) {
+func (g grants) wants(call *cni.Call, pod *corev1.Pod, attachments []v1alpha1.L2Attachment) (wanted []want, extra []*v1alpha1.L2Attachment, err error) {
 	if call.IfName == mainInterface {
 		return nil, nil, cni.Invalid(errors.New(multus.NotMain))
 	}
@@ -84,7 +91,7 @@ func wants(call *cni.Call, pod *corev1.Pod, attachments []v1alpha1.L2Attachment)
 		}
 	}
 	if call.Config.Network == nil {
-		return wanted, extras(pod, attachments, serving), nil
+		return wanted, g.extras(pod, attachments, serving), nil
 	}
 	if len(wanted) == 0 {
 		return nil, nil, cni.Invalid(fmt.Errorf(
@@ -104,7 +111,7 @@ func asked(call *cni.Call, r attach.Request, own bool) bool {
 // extras are what users have attached to this very pod and no annotation asks
 // for. Of what can't be plugged now the watch takes care when it can: a pod
 // does not wait for what it did not ask for.
-func extras(pod *corev1.Pod, attachments []v1alpha1.L2Attachment, serving []*v1alpha1.L2Attachment) []*v1alpha1.L2Attachment {
+func (g grants) extras(pod *corev1.Pod, attachments []v1alpha1.L2Attachment, serving []*v1alpha1.L2Attachment) []*v1alpha1.L2Attachment {
 	taken := map[string]bool{}
 	served := map[string]bool{}
 	for _, a := range serving {
@@ -116,7 +123,7 @@ func extras(pod *corev1.Pod, attachments []v1alpha1.L2Attachment, serving []*v1a
 	for i := range attachments {
 		a := &attachments[i]
 		iface := a.Spec.Interface
-		if served[a.Name] || taken[iface] || !attach.UserMade(a) || !pluggable(a, pod) || link.CheckName(iface) != nil {
+		if served[a.Name] || taken[iface] || !attach.UserMade(a) || !g.pluggable(a, pod) || link.CheckName(iface) != nil {
 			continue
 		}
 		taken[iface] = true
@@ -127,15 +134,15 @@ func extras(pod *corev1.Pod, attachments []v1alpha1.L2Attachment, serving []*v1a
 
 // pluggable says whether nothing is missing of an attachment. Users may write
 // the spec of attachments too, so the binding is compared with the pod's.
-func pluggable(a *v1alpha1.L2Attachment, pod *corev1.Pod) bool {
-	return boundTo(a, pod) && granted(a) && a.DeletionTimestamp.IsZero() && !refusedPort(a)
+func (g grants) pluggable(a *v1alpha1.L2Attachment, pod *corev1.Pod) bool {
+	return boundTo(a, pod) && g.granted(a) && a.DeletionTimestamp.IsZero() && !refusedPort(a)
 }
 
 // granted says whether the controller has granted the attachment what an
 // interface needs. The MTU is in the status, so that only the controller writes
 // it: a complete spec alone may be a user's.
-func granted(a *v1alpha1.L2Attachment) bool {
-	return a.Complete() && a.Spec.Interface != "" && a.Status.MTU > 0
+func (g grants) granted(a *v1alpha1.L2Attachment) bool {
+	return a.Complete() && a.Spec.Interface != "" && a.Status.MTU > 0 && (!g.keyed || a.Status.TunnelKey > 0)
 }
 
 // awaitWires returns the wires of a call once all that it wants is complete,
@@ -161,14 +168,14 @@ func (a *Agent) awaitWires(ctx context.Context, call *cni.Call, pod *corev1.Pod)
 // wires gathers from the caches. It returns an incompleteError while anything
 // is missing.
 func (a *Agent) wires(call *cni.Call, pod *corev1.Pod) ([]wire, error) {
-	wanted, extra, err := wants(call, pod, a.attachments(pod))
+	wanted, extra, err := a.grants.wants(call, pod, a.attachments(pod))
 	if err != nil {
 		return nil, err
 	}
 	var wires []wire
 	var missing []string
 	for _, w := range wanted {
-		if why := whyMissing(w, pod); why != "" {
+		if why := a.grants.whyMissing(w, pod); why != "" {
 			missing = append(missing, why)
 			continue
 		}
@@ -202,7 +209,7 @@ func (a *Agent) attachments(pod *corev1.Pod) []v1alpha1.L2Attachment {
 }
 
 // whyMissing says why an interface can't be wired yet: empty when it can.
-func whyMissing(w want, pod *corev1.Pod) string {
+func (g grants) whyMissing(w want, pod *corev1.Pod) string {
 	a := w.attachment
 	switch {
 	case a == nil:
@@ -212,7 +219,7 @@ func whyMissing(w want, pod *corev1.Pod) string {
 			a.Spec.PodName, a.Spec.PodUID, a.Spec.NodeName)
 	case refusedPort(a):
 		return fmt.Sprintf("network %q: %s", w.request.Network, refused(a))
-	case !granted(a):
+	case !g.granted(a):
 		return fmt.Sprintf("network %q: %s", w.request.Network, cmp.Or(refused(a), ungranted(a)))
 	case w.request.Fixed && a.Spec.Interface != w.request.Interface:
 		return fmt.Sprintf("network %q: L2Attachment %q has interface %s, and the pod asks for %s", w.request.Network, a.Name, a.Spec.Interface, w.request.Interface)
@@ -223,7 +230,10 @@ func whyMissing(w want, pod *corev1.Pod) string {
 
 // ungranted says what the controller has not written yet.
 func ungranted(a *v1alpha1.L2Attachment) string {
-	what := "MTU"
+	what := "tunnel key"
+	if a.Status.MTU == 0 {
+		what = "MTU"
+	}
 	if a.Spec.Interface == "" {
 		what = "interface"
 	}

@@ -51,7 +51,7 @@ func TestWantsRefusesUnsupported(t *testing.T) {
 	asks := pod(map[string]string{"k8s.v1.cni.cncf.io/networks": `[{"name":"a"},{"name":"c","portMappings":[{"hostPort":1}]}]`})
 	for name, says := range map[string]string{"a": "", "c": "portMappings"} {
 		call := cni.Call{IfName: map[string]string{"a": "net1", "c": "net2"}[name], Config: cni.Config{Name: name, Network: &cni.Network{Namespace: "default", Name: name}}}
-		_, _, err := wants(&call, asks, nil)
+		_, _, err := grants{}.wants(&call, asks, nil)
 		if (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
 			t.Errorf("network %s: want an error that says %q, got %v", name, says, err)
 		}
@@ -64,7 +64,7 @@ func TestWantsRefusesToBeTheMainNetwork(t *testing.T) {
 	asks := pod(map[string]string{"l2sm.io/networks": "a", "k8s.v1.cni.cncf.io/networks": "l2sm-system/l2sm, default/c"})
 	for name, network := range map[string]*cni.Network{"l2sm": nil, "c": {Namespace: "default", Name: "c"}, "other": {Namespace: "default", Name: "other"}} {
 		call := cni.Call{IfName: "eth0", Config: cni.Config{Name: name, Network: network}}
-		_, _, err := wants(&call, asks, nil)
+		_, _, err := grants{}.wants(&call, asks, nil)
 		if err == nil || !strings.Contains(err.Error(), "main network") {
 			t.Errorf("definition %s: want an error that says that it can't be the main network, got %v", name, err)
 		}
@@ -120,7 +120,7 @@ func TestWants(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			wanted, extra, err := wants(&tc.call, tc.pod, tc.attachments)
+			wanted, extra, err := grants{}.wants(&tc.call, tc.pod, tc.attachments)
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
 			}
@@ -153,7 +153,7 @@ func TestWants(t *testing.T) {
 	}
 	for name, tc := range refusals {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := wants(&tc.call, tc.pod, nil)
+			_, _, err := grants{}.wants(&tc.call, tc.pod, nil)
 			var e *types.Error
 			if !errors.As(err, &e) || e.Code != types.ErrInvalidNetworkConfig || !strings.Contains(e.Msg, tc.says) {
 				t.Errorf("%s: wants = %v, want code %d and a message that says %q", tc.reason, err, types.ErrInvalidNetworkConfig, tc.says)
@@ -192,12 +192,40 @@ func TestWhyMissing(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := whyMissing(want{request, "ping-net1-4f2a9c1e", tc.attachment}, pod(nil))
+			got := grants{}.whyMissing(want{request, "ping-net1-4f2a9c1e", tc.attachment}, pod(nil))
 			if tc.says == "" && got != "" || !strings.Contains(got, tc.says) {
 				t.Errorf("%s: whyMissing = %q, want it to say %q", tc.reason, got, tc.says)
 			}
 			if got != "" && !strings.Contains(got, "default/ping-network") {
 				t.Errorf("whyMissing = %q, which does not name the network", got)
+			}
+		})
+	}
+}
+
+// On zoned fabrics a port without a tunnel key is nowhere, and an ADD would wait for
+// it in vain.
+func TestGrantedWithTunnelKey(t *testing.T) {
+	key := func(a *v1alpha1.L2Attachment) { a.Status.TunnelKey = 7 }
+	cases := map[string]struct {
+		reason     string
+		grants     grants
+		attachment *v1alpha1.L2Attachment
+		want       bool
+		lacks      string
+	}{
+		"Central": {"a northbound database for all needs no keys", grants{}, attachment(), true, ""},
+		"Key":     {"the controller has written where the port is, and its key", grants{keyed: true}, attachment(key), true, ""},
+		"NoKey":   {"it has not yet", grants{keyed: true}, attachment(), false, "no tunnel key"},
+		"NoMTU":   {"the MTU is written first", grants{keyed: true}, attachment(mtu(0)), false, "no MTU"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.grants.granted(tc.attachment); got != tc.want {
+				t.Errorf("%s: granted = %t", tc.reason, got)
+			}
+			if got := ungranted(tc.attachment); !strings.Contains(got, tc.lacks) {
+				t.Errorf("%s: it says %q, want %q", tc.reason, got, tc.lacks)
 			}
 		})
 	}

@@ -228,3 +228,89 @@ func TestAllow(t *testing.T) {
 		t.Errorf("what could not be asked gives status %d, want an error", status)
 	}
 }
+
+// place writes where an attachment's port is, as the controller does.
+func place(t *testing.T, a *v1alpha1.L2Attachment, network string, key int32) {
+	t.Helper()
+	before := a.DeepCopy()
+	a.Status.Network, a.Status.TunnelKey = &v1alpha1.NetworkReference{Namespace: "default", Name: network}, key
+	if err := api.Status().Patch(t.Context(), a, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A network's caches hold its own objects, on whatever node, and of those what a
+// port is made of. One that moves away is told as gone.
+func TestNetwork(t *testing.T) {
+	near, far, other := attachment("here", "m", "node-m"), attachment("there", "n", "node-n"), attachment("elsewhere", "o", "node-n")
+	red := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "red", Labels: map[string]string{"a": "b"}}}
+	create(t, near, far, other, red)
+	place(t, near, "red", 1)
+	place(t, far, "red", 2)
+	place(t, other, "green", 1)
+	n, err := c.Network(types.NamespacedName{Namespace: "default", Name: "red"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := make(chan string, 100)
+	err = n.OnAttachment(func(before, after *v1alpha1.L2Attachment) {
+		if after == nil {
+			events <- "gone " + before.Name
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	filled, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		n.Run(ctx, func() { close(filled) })
+		close(ended)
+	}()
+	<-filled
+	keys := map[string]int32{}
+	for _, a := range n.Attachments() {
+		keys[a.Name] = a.Status.TunnelKey
+		if len(a.Annotations)+len(a.Labels)+len(a.ManagedFields)+len(a.Status.Conditions) > 0 || a.Spec.NodeName == "" {
+			t.Errorf("the cached attachment holds what no port is made of: %+v", a)
+		}
+	}
+	if diff := cmp.Diff(map[string]int32{"here": 1, "there": 2}, keys); diff != "" {
+		t.Errorf("attachments on the network, with their keys (-want +got):\n%s", diff)
+	}
+	if got := n.L2Network(); got == nil || got.Name != "red" || len(got.Labels) > 0 {
+		t.Errorf("the network is %+v", got)
+	}
+	place(t, far, "green", 2)
+	g := gomega.NewWithT(t)
+	g.Eventually(events, "10s").Should(gomega.Receive(gomega.Equal("gone there")))
+	cancel()
+	g.Eventually(ended, "10s").Should(gomega.BeClosed())
+}
+
+func TestL2Nodes(t *testing.T) {
+	node := &v1alpha1.L2Node{ObjectMeta: metav1.ObjectMeta{Name: "node-x", Annotations: map[string]string{"a": "b"}}}
+	create(t, node)
+	before := node.DeepCopy()
+	node.Status = v1alpha1.L2NodeStatus{Chassis: "x", TunnelAddresses: []string{"192.0.2.1"}, Datapath: "system"}
+	if err := api.Status().Patch(t.Context(), node, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	nodes, err := c.L2Nodes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled := make(chan struct{})
+	go nodes.Run(t.Context(), func() { close(filled) })
+	<-filled
+	got := nodes.L2Node("node-x")
+	if got == nil || len(got.Annotations) > 0 {
+		t.Fatalf("the node is %+v", got)
+	}
+	if diff := cmp.Diff(v1alpha1.L2NodeStatus{Chassis: "x", TunnelAddresses: []string{"192.0.2.1"}}, got.Status); diff != "" {
+		t.Errorf("what is kept of its status (-want +got):\n%s", diff)
+	}
+	if nodes.L2Node("none") != nil {
+		t.Error("there is no such node")
+	}
+}

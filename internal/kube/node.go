@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -30,15 +31,15 @@ const podIndex = "pod"
 
 // Node makes the caches of a node. They fill once Run runs.
 func (c *Client) Node(name string) (*Node, error) {
-	pods, err := ofNode(c.core, "pods", &corev1.Pod{}, onNode(name), stripPod, cache.Indexers{})
+	pods, err := selected(c.core, "pods", "", &corev1.Pod{}, onNode(name), stripPod, cache.Indexers{})
 	if err != nil {
 		return nil, err
 	}
-	attachments, err := ofNode(c.l2sm, "l2attachments", &v1alpha1.L2Attachment{}, onNode(name), stripAttachment, cache.Indexers{podIndex: podOf})
+	attachments, err := selected(c.l2sm, "l2attachments", "", &v1alpha1.L2Attachment{}, onNode(name), stripAttachment, cache.Indexers{podIndex: podOf})
 	if err != nil {
 		return nil, err
 	}
-	self, err := ofNode(c.l2sm, "l2nodes", &v1alpha1.L2Node{}, fields.OneTermEqualSelector("metadata.name", name), stripL2Node, cache.Indexers{})
+	self, err := selected(c.l2sm, "l2nodes", "", &v1alpha1.L2Node{}, named(name), stripL2Node, cache.Indexers{})
 	if err != nil {
 		return nil, err
 	}
@@ -47,8 +48,9 @@ func (c *Client) Node(name string) (*Node, error) {
 
 func onNode(name string) fields.Selector { return fields.OneTermEqualSelector("spec.nodeName", name) }
 
-func ofNode(from rest.Interface, resource string, kind runtime.Object, of fields.Selector, strip cache.TransformFunc, by cache.Indexers) (cache.SharedIndexInformer, error) {
-	list := cache.NewListWatchFromClient(from, resource, "", of)
+// selected makes an informer of the selected objects of a namespace, or of all.
+func selected(from rest.Interface, resource, namespace string, kind runtime.Object, of fields.Selector, strip cache.TransformFunc, by cache.Indexers) (cache.SharedIndexInformer, error) {
+	list := cache.NewListWatchFromClient(from, resource, namespace, of)
 	informer := cache.NewSharedIndexInformer(list, kind, 0, by)
 	if err := informer.SetTransform(strip); err != nil {
 		return nil, fmt.Errorf("strip %s: %w", resource, err)
@@ -96,19 +98,26 @@ func as[T any](object any) *T {
 
 // Run keeps the caches until ctx ends. It calls filled once they hold all there
 // is.
-func (n *Node) Run(ctx context.Context, filled func()) {
-	done := make(chan struct{}, 2)
-	for _, informer := range []cache.SharedIndexInformer{n.pods, n.attachments} {
-		go func() {
-			informer.RunWithContext(ctx)
-			done <- struct{}{}
-		}()
+func (n *Node) Run(ctx context.Context, filled func()) { keep(ctx, filled, n.pods, n.attachments) }
+
+// Filled returns when the caches of pods and L2Attachments hold all there is, and
+// says whether they do: not where ctx ended before.
+func (n *Node) Filled(ctx context.Context) bool {
+	return cache.WaitFor(ctx, "", n.pods.HasSyncedChecker(), n.attachments.HasSyncedChecker())
+}
+
+// keep runs informers until ctx ends, and returns when they have ended.
+func keep(ctx context.Context, filled func(), informers ...cache.SharedIndexInformer) {
+	var all sync.WaitGroup
+	var synced []cache.DoneChecker
+	for _, informer := range informers {
+		all.Go(func() { informer.RunWithContext(ctx) })
+		synced = append(synced, informer.HasSyncedChecker())
 	}
-	if cache.WaitFor(ctx, "", n.pods.HasSyncedChecker(), n.attachments.HasSyncedChecker()) {
+	if cache.WaitFor(ctx, "", synced...) {
 		filled()
 	}
-	<-done
-	<-done
+	all.Wait()
 }
 
 // RunSelf keeps the node's L2Node until ctx ends, apart from the rest, which works

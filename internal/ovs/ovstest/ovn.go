@@ -1,6 +1,7 @@
 package ovstest
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"strings"
@@ -17,6 +18,9 @@ import (
 type OVN struct {
 	*OVS
 	controller *exec.Cmd
+	northd     *exec.Cmd
+	servers    map[string]*exec.Cmd // of the databases, by their names
+	settings   []string             // of ovn-controller, in Open_vSwitch
 }
 
 // StartOVN starts them and returns when ovn-controller has made the
@@ -24,24 +28,69 @@ type OVN struct {
 func StartOVN(t testing.TB) *OVN {
 	t.Helper()
 	need(t, "ovn-central ovn-host", "/usr/bin/ovn-northd", "/usr/bin/ovn-controller", "/usr/bin/ovn-nbctl")
-	o := &OVN{OVS: startEmpty(t)}
-	nb, sb := o.database("nb"), o.database("sb")
-	o.NB("init")
-	daemon(t, o.dir, "ovn-northd", "--ovnnb-db="+nb, "--ovnsb-db="+sb, "--unixctl="+o.dir+"/northd.ctl")
-	o.configure()
-	o.controller = daemon(t, o.dir, "ovn-controller", o.Endpoint())
-	gomega.NewWithT(t).Eventually(func() string { return o.Ctl("list-br") }, nstest.Patience(20*time.Second), "50ms").Should(gomega.Equal("br-int"))
+	o := &OVN{OVS: startEmpty(t, place{}), settings: settingsOf("test", "127.0.0.1")}
+	o.start()
 	return o
 }
 
-func (o *OVN) database(name string) string {
+// start starts all of OVN on the OVS that is there.
+func (o *OVN) start() {
+	o.t.Helper()
+	o.servers = map[string]*exec.Cmd{}
+	for _, name := range []string{"nb", "sb"} {
+		o.createDatabase(name)
+	}
+	o.StartNorthd()
+	o.configure()
+	o.controller = o.place.daemon(o.t, o.dir, "ovn-controller", o.Endpoint())
+	gomega.NewWithT(o.t).Eventually(func() []string { return strings.Fields(o.Ctl("list-br")) }, nstest.Patience(20*time.Second), "50ms").Should(gomega.ContainElement("br-int"))
+}
+
+// createDatabase makes an empty database and starts its server.
+func (o *OVN) createDatabase(name string) {
 	o.t.Helper()
 	file, socket := o.dir+"/"+name+".db", o.dir+"/"+name+".sock"
-	run(o.t, "ovsdb-tool", "create", file, "/usr/share/ovn/ovn-"+name+".ovsschema")
-	daemon(o.t, o.dir, "ovsdb-server", file, "--remote=punix:"+socket, "--unixctl="+o.dir+"/"+name+".ctl")
+	o.place.run(o.t, "ovsdb-tool", "create", file, "/usr/share/ovn/ovn-"+name+".ovsschema")
+	o.servers[name] = o.place.daemon(o.t, o.dir, "ovsdb-server", file, "--remote=punix:"+socket, "--unixctl="+o.dir+"/"+name+".ctl")
 	await(o.t, socket)
-	return "unix:" + socket
+	if name == "nb" {
+		o.NB("init")
+		return
+	}
+	// ovn-controller 25.03.0 crashes (signal 11, init_physical_ctx) when it has work to
+	// do before northd has made the row of SB_Global.
+	o.SB("init")
 }
+
+// WipeDatabase replaces a database, nb or sb, by an empty one.
+func (o *OVN) WipeDatabase(name string) {
+	o.t.Helper()
+	kill(o.t, o.servers[name])
+	if err := os.Remove(o.dir + "/" + name + ".db"); err != nil {
+		o.t.Fatal(err)
+	}
+	o.createDatabase(name)
+}
+
+// Commits is how many transactions have changed a database, nb or sb, without those
+// of OVN's own programs, which say so in a comment.
+func (o *OVN) Commits(name string) int {
+	o.t.Helper()
+	log, err := os.ReadFile(o.dir + "/" + name + ".db")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return bytes.Count(log, []byte("OVSDB JSON ")) - bytes.Count(log, []byte(`"_comment":"ovn-`))
+}
+
+// StartNorthd starts ovn-northd, after StopNorthd has ended it.
+func (o *OVN) StartNorthd() {
+	o.t.Helper()
+	o.northd = o.place.daemon(o.t, o.dir, "ovn-northd", "--ovnnb-db="+o.Northbound(), "--ovnsb-db="+o.Southbound(), "--unixctl="+o.dir+"/northd.ctl")
+}
+
+// StopNorthd kills ovn-northd.
+func (o *OVN) StopNorthd() { kill(o.t, o.northd) }
 
 // PauseController has ovn-controller do nothing until the returned function is
 // called.
@@ -53,7 +102,7 @@ func (o *OVN) PauseController() (resume func()) {
 // Version is what ovn-northd says of itself.
 func (o *OVN) Version() string {
 	o.t.Helper()
-	return run(o.t, "ovn-northd", "--version")
+	return o.place.run(o.t, "ovn-northd", "--version")
 }
 
 // Northbound is the endpoint of the northbound database.
@@ -65,13 +114,13 @@ func (o *OVN) Southbound() string { return "unix:" + o.dir + "/sb.sock" }
 // NB runs ovn-nbctl and returns what it prints.
 func (o *OVN) NB(args ...string) string {
 	o.t.Helper()
-	return run(o.t, "ovn-nbctl", append([]string{"--timeout=20", "--db=" + o.Northbound()}, args...)...)
+	return o.place.run(o.t, "ovn-nbctl", append([]string{"--timeout=20", "--db=" + o.Northbound()}, args...)...)
 }
 
 // SB runs ovn-sbctl and returns what it prints.
 func (o *OVN) SB(args ...string) string {
 	o.t.Helper()
-	return run(o.t, "ovn-sbctl", append([]string{"--timeout=20", "--db=" + o.Southbound()}, args...)...)
+	return o.place.run(o.t, "ovn-sbctl", append([]string{"--timeout=20", "--db=" + o.Southbound()}, args...)...)
 }
 
 // AddPort makes a logical switch port with one MAC and any addresses, on a
@@ -99,7 +148,7 @@ func (o *OVN) LoseDatabase() {
 	if err := os.Remove(o.dir + "/conf.db"); err != nil {
 		o.t.Fatal(err)
 	}
-	run(o.t, "ovsdb-tool", "create", o.dir+"/conf.db", "/usr/share/openvswitch/vswitch.ovsschema")
+	o.place.run(o.t, "ovsdb-tool", "create", o.dir+"/conf.db", "/usr/share/openvswitch/vswitch.ovsschema")
 	o.StartServer()
 	o.Ctl("--no-wait", "init")
 	o.configure()
@@ -107,7 +156,7 @@ func (o *OVN) LoseDatabase() {
 		// That of OVN 23.03 may crash (signal 11) when it finds the database without
 		// settings. The kubelet would start it again.
 		if dead(o.controller) {
-			o.controller = daemon(o.t, o.dir, "ovn-controller", o.Endpoint())
+			o.controller = o.place.daemon(o.t, o.dir, "ovn-controller", o.Endpoint())
 		}
 		return o.Ctl("list-br")
 	}, nstest.Patience(20*time.Second), "20ms").Should(gomega.Equal("br-int"), "ovn-controller makes its bridge again")
@@ -115,6 +164,14 @@ func (o *OVN) LoseDatabase() {
 
 func (o *OVN) configure() {
 	o.t.Helper()
-	o.Ctl("--no-wait", "set", "Open_vSwitch", ".", "external_ids:system-id=test", "external_ids:ovn-remote=unix:"+o.dir+"/sb.sock",
-		"external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip=127.0.0.1", "external_ids:ovn-bridge-datapath-type="+Datapath())
+	args := []string{"--no-wait", "set", "Open_vSwitch", ".", "external_ids:ovn-remote=unix:" + o.dir + "/sb.sock"}
+	o.Ctl(append(args, o.settings...)...)
+}
+
+// settingsOf are those of ovn-controller on the chassis of the name.
+func settingsOf(chassis, address string) []string {
+	return []string{
+		"external_ids:system-id=" + chassis, "external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip=" + address,
+		"external_ids:ovn-bridge-datapath-type=" + Datapath(),
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +22,7 @@ import (
 // OVS is an ovsdb-server and an ovs-vswitchd with Datapath.
 type OVS struct {
 	t        testing.TB
+	place    place
 	dir      string
 	server   *exec.Cmd
 	vswitchd *exec.Cmd
@@ -32,17 +32,17 @@ type OVS struct {
 // ovn-controller's making, with none: see StartOVN. It ends with the test.
 func Start(t testing.TB) *OVS {
 	t.Helper()
-	o := startEmpty(t)
+	o := startEmpty(t, place{})
 	o.AddBridge()
 	return o
 }
 
-func startEmpty(t testing.TB) *OVS {
+func startEmpty(t testing.TB, at place) *OVS {
 	t.Helper()
 	need(t, "openvswitch-switch", "/usr/sbin/ovsdb-server", "/usr/sbin/ovs-vswitchd", "/usr/bin/ovs-vsctl")
 	tellDatapath()
-	o := &OVS{t: t, dir: socketDir(t)}
-	run(t, "ovsdb-tool", "create", o.dir+"/conf.db", "/usr/share/openvswitch/vswitch.ovsschema")
+	o := &OVS{t: t, place: at, dir: socketDir(t)}
+	at.run(t, "ovsdb-tool", "create", o.dir+"/conf.db", "/usr/share/openvswitch/vswitch.ovsschema")
 	o.StartServer()
 	o.Ctl("--no-wait", "init")
 	o.StartVswitchd()
@@ -78,7 +78,7 @@ func (o *OVS) Endpoint() string { return "unix:" + o.Socket() }
 // Ctl runs ovs-vsctl and returns what it prints.
 func (o *OVS) Ctl(args ...string) string {
 	o.t.Helper()
-	return run(o.t, "ovs-vsctl", append([]string{"--timeout=20", "--db=" + o.Endpoint()}, args...)...)
+	return o.place.run(o.t, "ovs-vsctl", append([]string{"--timeout=20", "--db=" + o.Endpoint()}, args...)...)
 }
 
 // AddBridge makes the integration bridge, as ovn-controller would.
@@ -96,7 +96,7 @@ func (o *OVS) Ports() []string {
 // StartServer starts ovsdb-server on what its last run left.
 func (o *OVS) StartServer() {
 	o.t.Helper()
-	o.server = daemon(o.t, o.dir, "ovsdb-server", o.dir+"/conf.db", "--remote=p"+o.Endpoint(), "--unixctl="+o.dir+"/ovsdb.ctl")
+	o.server = o.place.daemon(o.t, o.dir, "ovsdb-server", o.dir+"/conf.db", "--remote=p"+o.Endpoint(), "--unixctl="+o.dir+"/ovsdb.ctl")
 	await(o.t, o.Socket())
 }
 
@@ -106,7 +106,7 @@ func (o *OVS) LosePort(name string) {
 	o.t.Helper()
 	uuid := o.Ctl("get", "port", name, "_uuid")
 	o.StopServer()
-	run(o.t, "ovsdb-tool", "transact", o.dir+"/conf.db", fmt.Sprintf(
+	o.place.run(o.t, "ovsdb-tool", "transact", o.dir+"/conf.db", fmt.Sprintf(
 		`["Open_vSwitch", {"op": "mutate", "table": "Bridge", "where": [["name", "==", "br-int"]], "mutations": [["ports", "delete", ["uuid", %q]]]}]`, uuid))
 	o.StartServer()
 }
@@ -117,7 +117,7 @@ func (o *OVS) StopServer() { kill(o.t, o.server) }
 // StartVswitchd starts ovs-vswitchd.
 func (o *OVS) StartVswitchd() {
 	o.t.Helper()
-	o.vswitchd = daemon(o.t, o.dir, "ovs-vswitchd", append(vswitchdArgs(), o.Endpoint(), "--unixctl="+o.dir+"/vswitchd.ctl")...)
+	o.vswitchd = o.place.daemon(o.t, o.dir, "ovs-vswitchd", append(vswitchdArgs(), o.Endpoint(), "--unixctl="+o.dir+"/vswitchd.ctl")...)
 }
 
 // StopVswitchd kills ovs-vswitchd.
@@ -139,26 +139,6 @@ func pause(t testing.TB, cmd *exec.Cmd) (resume func()) {
 	}
 	signal(syscall.SIGSTOP)
 	return func() { signal(syscall.SIGCONT) }
-}
-
-// daemon starts a program in the foreground; it ends with the test. Its log is
-// shown if the test fails.
-func daemon(t testing.TB, dir, name string, args ...string) *exec.Cmd {
-	t.Helper()
-	var log bytes.Buffer
-	cmd := exec.Command(name, append(args, "-vconsole:warn", "-vsyslog:off", "-vfile:off")...)
-	cmd.Env = append(os.Environ(), "OVS_RUNDIR="+dir, "OVS_LOGDIR="+dir, "OVS_DBDIR="+dir, "OVN_RUNDIR="+dir)
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", name, err)
-	}
-	t.Cleanup(func() {
-		kill(t, cmd)
-		if t.Failed() {
-			t.Logf("%s:\n%s", filepath.Base(name), log.String())
-		}
-	})
-	return cmd
 }
 
 func kill(t testing.TB, cmd *exec.Cmd) {
@@ -188,15 +168,4 @@ func await(t testing.TB, socket string) {
 		}
 		return err
 	}, nstest.Patience(10*time.Second), 10*time.Millisecond).Should(gomega.Succeed(), "nothing listens on %s", socket)
-}
-
-func run(t testing.TB, name string, args ...string) string {
-	t.Helper()
-	var out, errs bytes.Buffer
-	cmd := exec.Command(name, args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, errs.String())
-	}
-	return strings.TrimSpace(out.String())
 }

@@ -1,0 +1,54 @@
+package ovstest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+)
+
+// imageVariable names the file of the product's image of OVN: zones need a newer
+// one than Debian 12's, which binds no remote ports (OVN 23.09 is the first).
+const imageVariable = "L2SM_TEST_OVN_IMAGE"
+
+// zoneRoot is where Unpack puts the image's files: in the memory file system that
+// nstest.Main mounts, which ends with the tests.
+const zoneRoot = "/run/ovn-image"
+
+// Unpack is a preparation of nstest.Main: it makes the product's OVN ready for
+// zones to run.
+func Unpack() error {
+	file := os.Getenv(imageVariable)
+	if file == "" {
+		return errors.New(imageVariable + " must name the file of the product's image of OVN: `bin/lab images` makes bin/images/ovn.tar, and `make test-integration` sets it")
+	}
+	text, err := exec.Command("tar", "-xOf", file, "manifest.json").Output()
+	if err != nil {
+		return fmt.Errorf("read manifest of image %q: %w", file, err)
+	}
+	var manifest []struct{ Layers []string }
+	if err := json.Unmarshal(text, &manifest); err != nil || len(manifest) != 1 {
+		return fmt.Errorf("read manifest of image %q: %d images, %w", file, len(manifest), err)
+	}
+	if err := os.Mkdir(zoneRoot, 0o755); err != nil {
+		return err
+	}
+	for _, layer := range manifest[0].Layers {
+		unpack := `tar -xOf "$1" "$2" | tar -xC "$3"`
+		if out, err := exec.Command("bash", "-o", "pipefail", "-c", unpack, "unpack", file, layer, zoneRoot).CombinedOutput(); err != nil {
+			return fmt.Errorf("unpack layer %q of image %q: %w: %s", layer, file, err, out)
+		}
+	}
+	for _, dir := range []string{"/run", "/dev", "/proc"} {
+		if err := os.MkdirAll(zoneRoot+dir, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount(dir, zoneRoot+dir, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("mount %s in the image's files: %w", dir, err)
+		}
+	}
+	return nil
+}
