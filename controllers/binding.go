@@ -126,17 +126,19 @@ func (r *L2AttachmentReconciler) nameInterface(ctx context.Context, a *v1alpha1.
 	if err != nil {
 		return err
 	}
-	want := attach.Request{Interface: "net1"}
+	owner, want := client.ObjectKeyFromObject(a).String(), attach.Request{Interface: "net1"}
 	if a.Spec.Interface != "" {
 		want = attach.Request{Interface: a.Spec.Interface, Fixed: true}
 	}
 	if i := asked.servedBy(a); i >= 0 {
 		metav1.SetMetaDataAnnotation(&a.ObjectMeta, v1alpha1.EntryAnnotation, asked.requests[i].Entry)
+		// The entry may have been given a name before this attachment was seen.
+		r.names.inherit(pod.UID, owner, entryOwner(asked.requests[i].Entry))
 		if a.Spec.Interface == "" {
 			want = attach.Request{Interface: asked.requests[i].Interface, Fixed: asked.requests[i].Fixed}
 		}
 	}
-	name, free := r.names.choose(pod.UID, client.ObjectKeyFromObject(a).String(), want, asked.takenBut(a))
+	name, free := r.names.choose(pod.UID, owner, want, asked.takenBut(a))
 	if !free {
 		return admission.Refuse(v1alpha1.InterfaceTaken(pod.Name, want.Interface))
 	}

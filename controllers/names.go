@@ -83,6 +83,24 @@ func (n *interfaceNames) choose(pod types.UID, owner string, r attach.Request, t
 	return name, free
 }
 
+// entryOwner is who has the names that were given to an annotation's entry.
+func entryOwner(entry string) string { return "entry " + entry }
+
+// inherit gives an owner the names that another was given.
+func (n *interfaceNames) inherit(pod types.UID, owner, from string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.pods[pod]
+	if p == nil {
+		return
+	}
+	for i := range p.given {
+		if p.given[i].owner == from {
+			p.given[i].owner = owner
+		}
+	}
+}
+
 // served says whether anybody was given a name in the pod, also if it is free by
 // now.
 func (n *interfaceNames) served(pod types.UID) bool {

@@ -48,6 +48,23 @@ func TestInterfaceNamesServed(t *testing.T) {
 	}
 }
 
+// The pod's reconcile names what nothing serves; a user's attachment that its cache
+// did not show then gets that name, since it serves the entry.
+func TestInterfaceNamesInherited(t *testing.T) {
+	n := &interfaceNames{}
+	ask := attach.Request{Interface: "net1"}
+	n.choose("p", entryOwner("lab"), ask, nil)
+	n.choose("p", entryOwner("other"), attach.Request{Interface: "net2"}, nil)
+	n.inherit("q", "default/db", entryOwner("lab"))
+	n.inherit("p", "default/db", entryOwner("lab"))
+	if name, free := n.choose("p", "default/db", ask, nil); name != "net1" || !free {
+		t.Errorf("it is named %q (free: %t), want net1", name, free)
+	}
+	if name, _ := n.choose("p", "default/extra", ask, nil); name != "net3" {
+		t.Errorf("one that serves no entry is named %q, want net3", name)
+	}
+}
+
 // Most pods have one interface.
 func TestInterfaceNamesAreSmall(t *testing.T) {
 	const pods, most = 4_000, 250

@@ -56,7 +56,7 @@ func (r *PodReconciler) name(asked asked, requests []attach.Request) []namedRequ
 	taken := asked.taken(nil)
 	named := make([]namedRequest, len(requests))
 	for i, request := range requests {
-		name, free := r.names.choose(asked.pod.UID, "entry "+request.Entry, request, taken)
+		name, free := r.names.choose(asked.pod.UID, entryOwner(request.Entry), request, taken)
 		if free {
 			request.Interface = name
 		}
