@@ -102,6 +102,8 @@ const (
 	ConditionNoCertificate = "NoCertificate"
 	// ConditionNRIUnavailable: the container runtime tells of no pods.
 	ConditionNRIUnavailable = "NRIUnavailable"
+	// ConditionOtherTunnelKey: networks have another tunnel key here than elsewhere.
+	ConditionOtherTunnelKey = "OtherTunnelKey"
 	// ConditionTunnelPortOpen: pods may send tunnel packets.
 	ConditionTunnelPortOpen = "TunnelPortOpen"
 )
@@ -115,6 +117,7 @@ const (
 	ReasonNameTaken      = "NameTaken"
 	ReasonNoCertificate  = "NoCertificate"
 	ReasonNRIUnavailable = "NRIUnavailable"
+	ReasonOtherTunnelKey = "OtherTunnelKey"
 	ReasonTunnelPortOpen = "TunnelPortOpen"
 	ReasonNodeNotReady   = "NodeNotReady"
 )
@@ -448,6 +451,13 @@ func NRIUnavailable(err error) metav1.Condition {
 	return condition(ConditionNRIUnavailable, metav1.ConditionTrue, ReasonNRIUnavailable,
 		fmt.Sprintf("pods get their interfaces after their containers start, since the container runtime tells of none before: %v; "+
 			"containerd from 2.0 and CRI-O do where NRI is enabled, and with Multus ATTACH_BY=auto needs none", err))
+}
+
+// OtherTunnelKey says which networks are cut off from other nodes.
+func OtherTunnelKey(err error) metav1.Condition {
+	return condition(ConditionOtherTunnelKey, metav1.ConditionTrue, ReasonOtherTunnelKey,
+		fmt.Sprintf("another switch in this node's OVN has the tunnel key of a network, whose pods here reach none on other nodes: %v; "+
+			"remove that switch, or give it another key: ovn-sbctl list Datapath_Binding shows who has which", err))
 }
 
 // TunnelPortOpen says why pods may inject frames.

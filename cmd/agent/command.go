@@ -88,7 +88,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.databases.northbound, "nb", cmp.Or(os.Getenv("NB_ENDPOINTS"), "unix:/run/l2sm/zone/ovnnb_db.sock"),
 		"the node's own northbound database, unix:/PATH; unused on fabric Central (environment: NB_ENDPOINTS)")
 	flags.StringVar(&o.databases.southbound, "sb", cmp.Or(os.Getenv("SB_ENDPOINTS"), "unix:/run/l2sm/zone/ovnsb_db.sock"),
-		"the node's own southbound database, unix:/PATH; used on fabric Zones alone (environment: SB_ENDPOINTS)")
+		"the node's own southbound database, unix:/PATH; unused on fabric Central (environment: SB_ENDPOINTS)")
 	flags.StringVar(&o.ovnTLSDir, "ovn-tls-dir", identity.Dir,
 		"folder for the node's key and certificate for OVN's southbound database, on a memory file system")
 	flags.StringVar(&o.agent.MetricsAddress, "metrics-bind-address", ":9471", "address of Prometheus metrics, of /inventory and of /debug/pprof/, by TLS; 0 for none")

@@ -134,12 +134,17 @@ func New(api *rest.Config, c Config, log logr.Logger) (*Agent, error) {
 	return a, a.follow()
 }
 
-// API is how the agent reaches the API server, and Cache the node's part of it,
-// which Run fills.
+// API is how the agent reaches the API server.
 func (a *Agent) API() *kube.Client { return a.live }
 
-// Cache: see API.
+// Cache is the node's part of the API, which Run fills.
 func (a *Agent) Cache() *kube.Node { return a.node }
+
+// KeysTaken takes which networks have another tunnel key here than on other nodes,
+// nil for none.
+func (a *Agent) KeysTaken(err error) {
+	a.reporter.tell(func(v *nodeView) { v.misplaced = err })
+}
 
 // Certified takes why the node has no new certificate for OVN, nil where it has
 // one.

@@ -32,6 +32,8 @@ type nodeView struct {
 	open error
 	// uncertified is why there is no new certificate.
 	uncertified error
+	// misplaced is which networks have another tunnel key than elsewhere.
+	misplaced error
 	// untold is why the container runtime does not tell of pods before they start,
 	// nriOnly whether there is no other way.
 	untold  error
@@ -91,6 +93,9 @@ func problemsOf(v nodeView) []metav1.Condition {
 	}
 	if v.untold != nil && v.nriOnly {
 		all = append(all, v1alpha1.NRIUnavailable(v.untold))
+	}
+	if v.misplaced != nil {
+		all = append(all, v1alpha1.OtherTunnelKey(v.misplaced))
 	}
 	if v.open != nil {
 		all = append(all, v1alpha1.TunnelPortOpen(v.open))

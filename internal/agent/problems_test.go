@@ -35,6 +35,7 @@ func TestNodeStatus(t *testing.T) {
 		"Tunnels":     {"other nodes can't be reached", func(v *nodeView) { v.facts.Broken, v.facts.BrokenTunnels = 7, []string{"to 192.0.2.2: x"} }, "Ready=False/TunnelError TunnelError=True/TunnelError", "7 tunnels can't be made: to 192.0.2.2: x"},
 		"MTU":         {"small frames pass", func(v *nodeView) { v.holders[1].MTU = 1400 }, "Ready=True/UnderlayMTU UnderlayMTU=True/UnderlayMTU", "eth1 has MTU 1400"},
 		"Open":        {"pods are attached all the same", func(v *nodeView) { v.open = errors.New("no nf_tables") }, "Ready=True/TunnelPortOpen TunnelPortOpen=True/TunnelPortOpen", "no nf_tables"},
+		"Misplaced":   {"other networks work", func(v *nodeView) { v.misplaced = errors.New("default/net has 5 and not 7") }, "Ready=True/OtherTunnelKey OtherTunnelKey=True/OtherTunnelKey", "default/net has 5 and not 7"},
 		"Untold":      {"pods are attached late", func(v *nodeView) { v.untold, v.nriOnly = errors.New("no socket"), true }, "Ready=True/NRIUnavailable NRIUnavailable=True/NRIUnavailable", "no socket"},
 		"MultusTells": {"Multus may attach them", func(v *nodeView) { v.untold = errors.New("no socket") }, "Ready=True/Ready", ""},
 		"Certificate": {"the last one may be valid still", func(v *nodeView) { v.uncertified = errors.New("NodeRevoked: no") }, "Ready=True/NoCertificate NoCertificate=True/NoCertificate", "NodeRevoked: no"},

@@ -176,7 +176,7 @@ func (r *reporter) tellNameTaken(ctx context.Context, is *v1alpha1.L2Node, stand
 var ownConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionRefused, v1alpha1.ConditionOVSUnavailable, v1alpha1.ConditionTunnelError,
 	v1alpha1.ConditionUnderlayMTU, v1alpha1.ConditionTunnelPortOpen, v1alpha1.ConditionNoCertificate,
-	v1alpha1.ConditionNRIUnavailable,
+	v1alpha1.ConditionNRIUnavailable, v1alpha1.ConditionOtherTunnelKey,
 }
 
 // settle dates the conditions that are wanted, and says whether anything differs

@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,6 +74,8 @@ type node struct {
 	*ovstest.Zone
 	world *world
 	stop  func()
+	// taken is what the writer said last of tunnel keys.
+	taken atomic.Pointer[error]
 }
 
 // networkKeys are those of all tests' networks: no two are equal.
@@ -87,7 +91,7 @@ func start(t testing.TB, nodes ...string) *world {
 		n := &node{Zone: w.underlay.Zone(name), world: w}
 		w.zones[name] = n
 		w.tunnels(name, n.Address)
-		n.write()
+		n.write(0)
 	}
 	t.Cleanup(w.clear)
 	return w
@@ -161,10 +165,26 @@ func (w *world) status(o client.Object) {
 	}
 }
 
-// write starts the node's writer, as its agent does.
-func (n *node) write() {
+// slow is an API server that answers about networks after a while.
+type slow struct {
+	http.RoundTripper
+	by time.Duration
+}
+
+func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.Contains(r.URL.Path, "/l2networks") {
+		time.Sleep(s.by)
+	}
+	return s.RoundTripper.RoundTrip(r)
+}
+
+// write starts the node's writer, as its agent does. It learns of networks after the
+// lag.
+func (n *node) write(lag time.Duration) {
 	t := n.world.t
 	t.Helper()
+	config := rest.CopyConfig(config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return slow{next, lag} })
 	log := testr.NewWithInterface(t, testr.Options{}).WithName(n.Name)
 	api, err := kube.New(config)
 	if err != nil {
@@ -176,7 +196,7 @@ func (n *node) write() {
 	}
 	w, err := zone.New(zone.Config{
 		Node: n.Name, Fabric: v1alpha1.FabricZones, Northbound: []string{n.Northbound()}, Southbound: []string{n.Southbound()},
-		MaxMTU: 1442, API: api, Cache: cache, Log: log,
+		MaxMTU: 1442, API: api, Cache: cache, Log: log, KeysTaken: func(err error) { n.taken.Store(&err) },
 	})
 	if err != nil {
 		t.Fatal(err)

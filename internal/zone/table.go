@@ -10,6 +10,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/topology"
+	"l2sm.io/l2sm/ovn"
 )
 
 // table is which ports the database must hold, and what of that has changed since
@@ -24,7 +25,7 @@ type table struct {
 	// another.
 	left map[types.NamespacedName][]types.NamespacedName
 	// nodes are how many ports each other node has. crossed is told when one gets
-	// its first, or loses its last.
+	// its first, or loses its last, and when a network gets a key.
 	nodes   map[string]int
 	crossed func()
 }
@@ -39,7 +40,8 @@ type port struct {
 // members are the ports of one network.
 type members struct {
 	ports map[types.NamespacedName]*port
-	local int // how many are of this node
+	local int   // how many are of this node
+	key   int32 // the tunnel key that was written
 	// changed have to be written, or removed where they are not among the ports.
 	changed map[types.NamespacedName]bool
 	// leaving are those that another network takes over.
@@ -233,6 +235,31 @@ func (t *table) networksWithMembers() []types.NamespacedName {
 	for key, m := range t.networks {
 		if m.local > 0 {
 			all = append(all, key)
+		}
+	}
+	return all
+}
+
+// keyed notes with which key a network was written.
+func (t *table) keyed(network types.NamespacedName, key int32) {
+	t.mu.Lock()
+	m := t.of(network)
+	had := m.key
+	m.key = key
+	t.mu.Unlock()
+	if had != key {
+		t.crossed()
+	}
+}
+
+// keys are those of the networks that were written.
+func (t *table) keys() map[ovn.Key]int32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := map[ovn.Key]int32{}
+	for network, m := range t.networks {
+		if m.key != 0 {
+			all[ovn.Key(network)] = m.key
 		}
 	}
 	return all

@@ -98,14 +98,6 @@ func (t *table) vacant(network types.NamespacedName) bool {
 	return m == nil || m.local == 0 && len(m.leaving) == 0
 }
 
-func attachments(ports []*port) []*v1alpha1.L2Attachment {
-	all := make([]*v1alpha1.L2Attachment, 0, len(ports))
-	for _, p := range ports {
-		all = append(all, p.attachment)
-	}
-	return all
-}
-
 func portNames(keys []types.NamespacedName) []string {
 	var all []string
 	for _, key := range keys {

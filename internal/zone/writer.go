@@ -33,7 +33,6 @@ type Config struct {
 	// Fabric is Zones or OVNKubernetes.
 	Fabric v1alpha1.Fabric
 	// Northbound and Southbound are the endpoints of the node's own databases.
-	// Southbound is not used on OVNKubernetes, which knows its nodes.
 	Northbound, Southbound []string
 	// MaxMTU is what pods may have, in bytes, at most.
 	MaxMTU int32
@@ -41,7 +40,10 @@ type Config struct {
 	// writer runs the cache.
 	API   *kube.Client
 	Cache *kube.Node
-	Log   logr.Logger
+	// KeysTaken is told which networks have another tunnel key here than elsewhere,
+	// each time that it was looked for; nil for none.
+	KeysTaken func(error)
+	Log       logr.Logger
 }
 
 // Writer keeps one node's databases.
@@ -52,7 +54,7 @@ type Writer struct {
 	table      *table
 	nodes      *kube.L2Nodes
 	northbound *ovn.Client
-	chassis    *chassis
+	southbound *southbound
 	filling    filling
 	queue      workqueue.TypedRateLimitingInterface[types.NamespacedName]
 
@@ -70,8 +72,8 @@ func New(c Config) (*Writer, error) {
 		config: c, log: c.Log,
 		queue: workqueue.NewTypedRateLimitingQueue(limiter), watches: map[types.NamespacedName]*watch{},
 	}
-	w.chassis = newChassis(w)
-	w.table = newTable(c.Node, w.chassis.look)
+	w.southbound = newSouthbound(w)
+	w.table = newTable(c.Node, w.southbound.look)
 	w.zone = topology.Zone{Node: c.Node, Chassis: w.chassisOf, Marks: marksOf(c.Fabric)}
 	var err error
 	if w.nodes, err = c.API.L2Nodes(); err != nil {
@@ -127,9 +129,7 @@ func (w *Writer) work(ctx context.Context) error {
 		}
 		return nil
 	})
-	if w.config.Fabric == v1alpha1.FabricZones {
-		all.Go(func() error { return w.chassis.run(ctx) })
-	}
+	all.Go(func() error { return w.southbound.run(ctx) })
 	return all.Wait()
 }
 
@@ -169,7 +169,7 @@ func (w *Writer) nodeChanged(before, after *v1alpha1.L2Node) {
 	if !w.table.knows(node) {
 		return
 	}
-	w.chassis.look()
+	w.southbound.look()
 	if nameOf(before, node) == nameOf(after, node) {
 		return
 	}
@@ -240,7 +240,7 @@ func (w *Writer) complete(ctx context.Context) error {
 	}
 	w.log.Info("Northbound database holds every network of the node", "networks", len(written))
 	w.wake(w.filling.end(round)...)
-	w.chassis.look()
+	w.southbound.look()
 	return nil
 }
 
@@ -295,6 +295,7 @@ func (w *Writer) write(ctx context.Context, key types.NamespacedName, watched *w
 		return err
 	}
 	watched.state(network)
+	w.table.keyed(key, network.Status.TunnelKey)
 	if result.Committed {
 		w.log.Info("Northbound committed", "switch", sw.Switch(), "added", len(result.Added), "moved", len(result.Moved),
 			"changed", len(result.Changed), "removed", len(result.Removed))

@@ -55,7 +55,11 @@ func (o *OVN) createDatabase(name string) {
 	await(o.t, socket)
 	if name == "nb" {
 		o.NB("init")
+		return
 	}
+	// ovn-controller 25.03.0 crashes (signal 11, init_physical_ctx) when it has work to
+	// do before northd has made the row of SB_Global.
+	o.SB("init")
 }
 
 // WipeDatabase replaces a database, nb or sb, by an empty one.

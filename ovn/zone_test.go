@@ -49,12 +49,12 @@ func TestRemotes(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			server := ovntest.NewSouthbound(t)
-			r := dialRemotes(t, server)
+			r := dialZone(t, server)
 			for i, want := range [][]ovn.Remote{tc.before, tc.want} {
 				commits := server.Commits()
-				foreign, err := r.Apply(context.Background(), want, !tc.keep)
+				foreign, err := r.ApplyRemotes(context.Background(), want, !tc.keep)
 				if err != nil || len(foreign) > 0 {
-					t.Fatalf("Apply = %v, %v", foreign, err)
+					t.Fatalf("ApplyRemotes = %v, %v", foreign, err)
 				}
 				if got := server.Commits() - commits; i == 1 && got != tc.commits {
 					t.Errorf("%s: %d transactions, want %d", tc.reason, got, tc.commits)
@@ -77,9 +77,9 @@ func TestRemotesLeaveOthers(t *testing.T) {
 	for i, name := range []string{"theirs", "unasked"} {
 		server.Ctl("chassis-add", name, "geneve", fmt.Sprintf("192.0.2.%d", 7+i), "--", "set", "Chassis", name, "other_config:is-remote=true")
 	}
-	r := dialRemotes(t, server)
+	r := dialZone(t, server)
 	before := server.Ctl("list", "Chassis")
-	foreign, err := r.Apply(context.Background(), []ovn.Remote{remote("local", "192.0.2.1"), remote("theirs", "192.0.2.2")}, true)
+	foreign, err := r.ApplyRemotes(context.Background(), []ovn.Remote{remote("local", "192.0.2.1"), remote("theirs", "192.0.2.2")}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,9 +94,9 @@ func TestRemotesLeaveOthers(t *testing.T) {
 // A writer learns that its rows are gone: a wiped database, or a person.
 func TestRemotesChanges(t *testing.T) {
 	server := ovntest.NewSouthbound(t)
-	r := dialRemotes(t, server)
+	r := dialZone(t, server)
 	want := []ovn.Remote{remote("node-a", "192.0.2.1")}
-	if _, err := r.Apply(context.Background(), want, true); err != nil {
+	if _, err := r.ApplyRemotes(context.Background(), want, true); err != nil {
 		t.Fatal(err)
 	}
 	for what, lose := range map[string]func(){"wiped": server.Wipe, "removed": func() { server.Ctl("--if-exists", "chassis-del", "node-a") }} {
@@ -105,7 +105,7 @@ func TestRemotesChanges(t *testing.T) {
 		NewWithT(t).Eventually(func() []string {
 			select {
 			case <-r.Changes():
-				_, _ = r.Apply(context.Background(), want, true) // the next change tries again
+				_, _ = r.ApplyRemotes(context.Background(), want, true) // the next change tries again
 			default:
 			}
 			return remotes(server)
@@ -114,7 +114,7 @@ func TestRemotesChanges(t *testing.T) {
 }
 
 // quiet takes what is told of the client's own writes.
-func quiet(r *ovn.Remotes) {
+func quiet(r *ovn.Zone) {
 	for {
 		select {
 		case <-r.Changes():
@@ -124,13 +124,23 @@ func quiet(r *ovn.Remotes) {
 	}
 }
 
-func dialRemotes(t *testing.T, s *ovntest.Server) *ovn.Remotes {
+func dialZone(t *testing.T, s *ovntest.Server) *ovn.Zone {
 	t.Helper()
-	r, err := ovn.DialRemotes(context.Background(), ovn.Config{Endpoints: []string{s.Endpoint()}})
+	r, err := ovn.DialZone(context.Background(), ovn.Config{Endpoints: []string{s.Endpoint()}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
 	NewWithT(t).Eventually(r.Changes(), patience, time.Millisecond).Should(Receive())
 	return r
+}
+
+func TestTunnelKeys(t *testing.T) {
+	server := ovntest.NewSouthbound(t)
+	z := dialZone(t, server)
+	for i, name := range []string{"l2sm/default/net", "theirs", "l2sm/not-a-network"} {
+		server.Ctl("create", "Datapath_Binding", fmt.Sprintf("tunnel_key=%d", 16_000_001+i), "external_ids:name="+name)
+	}
+	NewWithT(t).Eventually(func() (map[ovn.Key]int, error) { return z.TunnelKeys() }, patience, "1ms").
+		Should(Equal(map[ovn.Key]int{{Namespace: "default", Name: "net"}: 16_000_001}))
 }
