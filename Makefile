@@ -136,6 +136,10 @@ test-upgrade: build ## Bring v0.1.0 to this version and back, part by part under
 test-nri: build ## The quick scenarios without Multus, by the NRI of containerd 2: a part of test-e2e.
 	@e2e/steps.sh test-nri $(TEST_NAME)
 
+.PHONY: test-zones
+test-zones: build ## The quick scenarios with OVN's databases on each node (fabric Zones): a part of test-e2e.
+	@e2e/steps.sh test-zones $(TEST_NAME)
+
 .PHONY: test-matrix
 test-matrix: build ## The quick scenarios on several versions of Kubernetes and container runtimes: ROWS=1.34:crio for one.
 	@e2e/deps.sh conmon gcc

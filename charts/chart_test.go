@@ -18,6 +18,8 @@ func TestChartIsTheManifests(t *testing.T) {
 		"Before1.36": {"--kube-version=1.35", "../manifests/before-1.36"},
 		"Lab":        {"--values=testdata/lab.yaml", "../manifests/overlays/lab"},
 		"NRI":        {"--set=settings.attachBy=nri", "testdata/nri"},
+		"Zones":      {"--set=settings.fabric=Zones", "testdata/zones"},
+		"ZonesLab":   {"--values=testdata/lab.yaml,testdata/zones.yaml", "../manifests/overlays/zones"},
 		"OpenShift":  {"--api-versions=security.openshift.io/v1", "testdata/openshift"},
 		"K3s":        {"--set=nodeFolders.cniBin=/var/lib/rancher/k3s/data/cni,nodeFolders.containerd=/run/k3s/containerd", "testdata/k3s"},
 		"RKE2":       {"--set=nodeFolders.containerd=/run/k3s/containerd", "testdata/rke2"},

@@ -19,19 +19,30 @@ var (
 	shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 )
 
-// The commands of docs/install.md are run as they stand there, those of each section
+// The commands of pages that install are run as they stand there, those of each section
 // on an API server of their own: what the API refuses, or kubectl or helm do not
 // understand, fails. There are no nodes; e2e/steps.sh lets the chart's pods ping.
-func TestInstallPage(t *testing.T) {
-	text, err := os.ReadFile("../docs/install.md")
+func TestInstallPages(t *testing.T) {
+	for page, least := range map[string]int{"install.md": 5, "fabrics.md": 2} {
+		t.Run(page, func(t *testing.T) {
+			if ran := runPage(t, page); ran < least {
+				t.Errorf("ran %d blocks, want at least %d: were they found?", ran, least)
+			}
+		})
+	}
+}
+
+// runPage returns how many blocks of the page it has run.
+func runPage(t *testing.T, page string) (ran int) {
+	t.Helper()
+	text, err := os.ReadFile("../docs/" + page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ran := 0
 	for rest := string(text); ; {
 		at := section.FindStringSubmatchIndex(rest)
 		if at == nil {
-			break
+			return ran
 		}
 		title, body := rest[at[2]:at[3]], rest[at[4]:at[5]]
 		rest = rest[at[5]:]
@@ -53,9 +64,6 @@ func TestInstallPage(t *testing.T) {
 			t.Logf("%s", out)
 		})
 		ran += len(blocks)
-	}
-	if ran < 5 {
-		t.Errorf("ran %d blocks, want at least 5: were they found?", ran)
 	}
 }
 

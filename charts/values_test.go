@@ -150,6 +150,8 @@ func TestWrongValues(t *testing.T) {
 	for set, want := range map[string]string{
 		"settings.datapath=dpdk":                             "/settings/datapath",
 		"settings.datapath=netdev":                           "/settings/tunnelInterface",
+		"settings.tunnelKeys=all":                            "/settings/tunnelKeys",
+		"settings.fabric=zones":                              "/settings/fabric",
 		"settings.attachBy=cni":                              "/settings/attachBy",
 		"settings.underlayMTU=150":                           "/settings/underlayMTU",
 		"settings.underlayMtu=1500":                          "underlayMtu",

@@ -42,10 +42,10 @@ func TestAudit(t *testing.T) {
 		{
 			name: "Northbound", reason: "a port of ours on somebody's switch",
 			spoil: func() {
-				nbctl(t, "ls-add", "theirs", "--", "lsp-add", "theirs", stray,
+				nbctl(t, n, "ls-add", "theirs", "--", "lsp-add", "theirs", stray,
 					"--", "set", "Logical_Switch_Port", stray, fmt.Sprintf("external_ids:\"l2sm.io/network\"=%q", s.namespace+"/gone"))
 			},
-			mend:  func() { nbctl(t, "ls-del", "theirs") },
+			mend:  func() { nbctl(t, n, "ls-del", "theirs") },
 			where: "northbound port " + stray + ": belongs to no L2Attachment",
 		},
 		{

@@ -102,17 +102,11 @@ func nodes(t *testing.T) []string {
 // OVN's image: ovn-node's pod is there.
 func node(t *testing.T, name string, command ...string) string {
 	t.Helper()
-	pod, err := kubectl("-n", "l2sm-system", "get", "pod", "-l", "app.kubernetes.io/name=ovn-node", "--field-selector", "spec.nodeName="+name, "-o", "jsonpath={.items[*].metadata.name}")
-	if err != nil || pod == "" {
-		t.Fatalf("find ovn-node on %s: %v\n%s", name, err, pod)
+	pod, err := ovnNode(name)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return inPod(t, append([]string{strings.TrimSpace(pod), "-c", "ovs-vswitchd", "--"}, command...)...)
-}
-
-// nbctl asks the northbound database.
-func nbctl(t *testing.T, args ...string) string {
-	t.Helper()
-	return inPod(t, append([]string{"deploy/ovn-central", "-c", "nb", "--", "ovn-nbctl"}, args...)...)
+	return inPod(t, append([]string{pod, "-c", "ovs-vswitchd", "--"}, command...)...)
 }
 
 func inPod(t *testing.T, args ...string) string {

@@ -30,7 +30,7 @@ func pingPong(s *scenario, first, second string) {
 	s.says("True", "get", "l2att", "-o", `jsonpath={.items[0].status.conditions[?(@.type=="Ready")].status}`)
 	s.says("True", "get", "l2net", "net", "-o", `jsonpath={.status.conditions[?(@.type=="Programmed")].status}`)
 	s.says("2", "get", "l2net", "net", "-o", "jsonpath={.status.attachments}")
-	show := nbctl(s.T, "show", "l2sm/"+s.namespace+"/net")
+	show := nbctl(s.T, first, "show", "l2sm/"+s.namespace+"/net")
 	if strings.Count(show, "port l2sm/"+s.namespace+"/") != 2 {
 		s.Errorf("ovn-nbctl show does not read like kubectl get:\n%s", show)
 	}

@@ -79,14 +79,14 @@ func leader(t *testing.T) string {
 	return system(t, "get", "lease", "l2sm-controller", "-o", "jsonpath={.spec.holderIdentity}")
 }
 
-// sbtry asks the southbound database, nbtry the northbound one: each may be
-// away.
+// sbtry asks ovn-central's southbound database, nbtry its northbound one: each may
+// be away.
 func sbtry(args ...string) (string, error) {
-	return kubectl(append([]string{"-n", "l2sm-system", "exec", "deploy/ovn-central", "-c", "sb", "--", "ovn-sbctl", "--timeout=5"}, args...)...)
+	return asked("", "sb", append([]string{"ovn-sbctl", "--timeout=5"}, args...)...)
 }
 
 func nbtry(args ...string) (string, error) {
-	return lab(append([]string{"nbctl", "--timeout=5"}, args...)...)
+	return asked("", "nb", append([]string{"ovn-nbctl", "--timeout=5"}, args...)...)
 }
 
 // chassis are the names of the nodes that OVN knows, in their order.

@@ -40,16 +40,6 @@ func node(t *testing.T, name string, command ...string) string {
 	return out
 }
 
-// nbctl asks the northbound database.
-func nbctl(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := lab(append([]string{"nbctl"}, args...)...)
-	if err != nil {
-		t.Fatalf("ovn-nbctl %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return out
-}
-
 // nodes are the names of the cluster's nodes, those that are machines.
 func nodes(t *testing.T) []string {
 	t.Helper()

@@ -44,7 +44,7 @@ func TestPersistentAttachment(t *testing.T) {
 			s.kubectl("scale", "sts/db", "--replicas=0")
 			s.kubectl("wait", "--for=delete", "--timeout=80s", "pod/db-0")
 			s.says("False:NoPod", "get", "l2att", "db", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}:{.status.conditions[?(@.type=="Ready")].reason}`)
-			s.eventually("no port without a pod", func() error { return mentions(nbctl(t, "show", "l2sm/"+s.namespace+"/net"), "/db") })
+			s.eventually("no port without a pod", func() error { return mentions(nbctl(t, nodes(t)[0], "show", "l2sm/"+s.namespace+"/net"), "/db") })
 			address := strings.Fields(before)[1]
 			s.apply(pod{name: "thief", networks: static("net", address)}.String())
 			s.says("taken by", "get", "events", "--field-selector", "involvedObject.name=thief,reason=AddressTaken")

@@ -10,9 +10,9 @@ import (
 
 // A name that no scenario has would make the quick set smaller, and `go test -run` says nothing of it.
 func TestQuickSetExists(t *testing.T) {
-	list, err := os.ReadFile("quick.txt")
-	if err != nil {
-		t.Fatal(err)
+	lists, err := filepath.Glob("quick*.txt")
+	if err != nil || len(lists) < 3 {
+		t.Fatalf("want quick.txt and those of other clusters, found %v: %v", lists, err)
 	}
 	files, err := filepath.Glob("*_test.go")
 	if err != nil {
@@ -28,18 +28,24 @@ func TestQuickSetExists(t *testing.T) {
 			scenarios[m[1]] = true
 		}
 	}
-	names := 0
-	for line := range strings.Lines(string(list)) {
-		name := strings.TrimSpace(line)
-		if name == "" || strings.HasPrefix(name, "#") {
-			continue
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			t.Fatal(err)
 		}
-		names++
-		if !scenarios[name] {
-			t.Errorf("quick.txt lists %s, which is no scenario", name)
+		names := 0
+		for line := range strings.Lines(string(text)) {
+			name := strings.TrimSpace(line)
+			if name == "" || strings.HasPrefix(name, "#") {
+				continue
+			}
+			names++
+			if !scenarios[name] {
+				t.Errorf("%s lists %s, which is no scenario", list, name)
+			}
 		}
-	}
-	if names == 0 {
-		t.Error("quick.txt lists no scenario")
+		if names == 0 {
+			t.Errorf("%s lists no scenario", list)
+		}
 	}
 }

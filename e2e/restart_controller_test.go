@@ -95,7 +95,7 @@ func (s *scenario) consistent() {
 func (s *scenario) ports() []string {
 	s.Helper()
 	var ports []string
-	for _, p := range sorted(strings.Fields(nbctl(s.T, "--bare", "--columns=name", "list", "Logical_Switch_Port"))) {
+	for _, p := range sorted(strings.Fields(nbctl(s.T, nodes(s.T)[0], "--bare", "--columns=name", "list", "Logical_Switch_Port"))) {
 		if strings.HasPrefix(p, "l2sm/"+s.namespace+"/") {
 			ports = append(ports, p)
 		}

@@ -42,7 +42,7 @@ func TestWipedDatabases(t *testing.T) {
 			var rebuilt time.Duration
 			f := s.breaksFor(2*time.Second, func() {
 				began := time.Now()
-				wipe(t, database.program, database.file)
+				wipe(t, centralNode(t), database.program, database.file)
 				s.eventually("the same ports with the same addresses", func() error { return sameLines(before, s.northboundPorts()) })
 				s.eventually("every port bound where it was", func() error { return sameLines(bound, s.boundPorts()) })
 				rebuilt = time.Since(began)
@@ -64,10 +64,9 @@ func (s *scenario) paperNode() {
 	s.Cleanup(func() { s.kubectl("delete", "node", paper) })
 }
 
-// wipe removes a database's file and kills its server, which starts empty.
-func wipe(t *testing.T, program, file string) {
+// wipe removes a database's file on a node and kills its server, which starts empty.
+func wipe(t *testing.T, n, program, file string) {
 	t.Helper()
-	n := centralNode(t)
 	pid := processes(n, program)
 	if len(pid) != 1 {
 		t.Fatalf("want one %q on %s, there are %v", program, n, pid)

@@ -70,9 +70,11 @@ func lastLines(most int, text string) string {
 // switches and ports, OVS interfaces, host ends.
 func (s *scenario) expectNoTrace() {
 	s.Helper()
-	s.eventually("nothing left in the northbound database", func() error {
-		return mentions(nbctl(s.T, "show"), "l2sm/"+s.namespace+"/")
-	})
+	for _, zone := range zones(s.T) {
+		s.eventually("nothing left in the northbound database of "+zone, func() error {
+			return mentions(nbctl(s.T, zone, "show"), "l2sm/"+s.namespace+"/")
+		})
+	}
 	for _, n := range nodes(s.T) {
 		s.eventually("nothing left in OVS on "+n, func() error {
 			return mentions(node(s.T, n, "ovs-vsctl", "--columns=name,external_ids", "find", "Interface"), s.namespace)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What make demo, install and test-e2e do, one line and its time for each step.
 #
-#   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES | quick NAME NODES | test-nri NAME
+#   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES | quick NAME NODES | test-nri NAME | test-zones NAME
 #
 # L2SM_KUBERNETES and L2SM_RUNTIME choose what a new cluster runs: the flags
 # --kubernetes and --runtime of `bin/lab up`.
@@ -46,7 +46,7 @@ install_l2sm() {
   say "applying $overlay"
   quietly kubectl apply -k "$overlay"
   say "waiting for OVN, the controller and the agents"
-  for workload in deploy/ovn-central ds/ovn-node deploy/l2sm-controller ds/l2sm-agent; do
+  for workload in $(kubectl -n l2sm-system get deployments,daemonsets -o name); do
     quietly kubectl -n l2sm-system rollout status "$workload" --timeout=$((180 * patience))s
   done
 }
@@ -59,7 +59,7 @@ demo() {
   quietly kubectl apply -f examples/ping-pong/network.yaml -f examples/ping-pong/pods.yaml -f examples/ping-pong/outsider.yaml
   quietly kubectl wait --for=condition=Ready --timeout=$((90 * patience))s pod/ping pod/pong pod/outsider
   say "ping to pong and back, IPv4 and IPv6"
-  local from to address
+  local from to address databases
   for from in ping pong; do
     to=$([ $from = ping ] && echo pong || echo ping)
     for address in $(kubectl exec "$to" -- sh -c "ip -o addr show dev net1 scope global | awk '{print \$4}' | cut -d/ -f1"); do
@@ -69,7 +69,8 @@ demo() {
   isolation
   say "what there is"
   kubectl get l2net,l2att
-  lab nbctl show
+  databases=$(kubectl -n l2sm-system get deployment ovn-central -o name --ignore-not-found)
+  kubectl -n l2sm-system exec "${databases:-daemonset/ovn-node}" -c nb -- ovn-nbctl show # of fabric Zones, one node's
   say "done; the cluster stays"
   cat <<EOF
 
@@ -118,6 +119,9 @@ test_all() {
   say "again without Multus"
   lab down
   without_multus
+  say "again with a northbound database on each node"
+  lab down
+  in_zones
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
   lab down
   OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
@@ -136,6 +140,14 @@ quick() {
 without_multus() {
   local runtime=${runtime:-containerd-2} no_multus=true overlay=manifests/overlays/nri tags=e2e,nri
   suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick-nri.txt)"
+}
+
+# in_zones is a fresh cluster with OVN's databases on each node, and the scenarios of quick-zones.txt.
+in_zones() {
+  local overlay=manifests/overlays/zones tags=e2e,zones
+  suite trixie ./e2e -run "$(scenarios e2e/quick-zones.txt)" # it needs OVN 23.09, and Debian 12 has 23.03
+  say "uninstalling"
+  uninstall
 }
 
 # uninstall takes l2sm away, and fails where something of it is left on a node.
@@ -187,9 +199,10 @@ suite() {
 case $command in
   demo) demo ;;
   test-nri) trap 'say "removing the test cluster"; lab down' EXIT; without_multus ;;
+  test-zones) trap 'say "removing the test cluster"; lab down' EXIT; in_zones ;;
   install) install_l2sm ;;
   chart) by_chart ;;
   test) test_all ;;
   quick) quick ;;
-  *) echo "usage: $0 demo|install|chart|test|quick|test-nri NAME [NODES]" >&2; exit 2 ;;
+  *) echo "usage: $0 demo|install|chart|test|quick|test-nri|test-zones NAME [NODES]" >&2; exit 2 ;;
 esac

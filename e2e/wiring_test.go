@@ -17,12 +17,12 @@ func (s *scenario) wiring() string {
 			return s.kubectl("get", "l2att", "-o", fmt.Sprintf(`jsonpath={.items[?(@.spec.podName==%q)].%s}`, p, column))
 		}
 		port, where := quoted([]string{of("status.portName")}), of("spec.nodeName")
-		binding, err := sbtry("--bare", "--columns=_uuid,chassis,tunnel_key", "find", "Port_Binding", "logical_port="+port)
+		binding, err := asked(where, "sb", "ovn-sbctl", "--timeout=5", "--bare", "--columns=_uuid,chassis,tunnel_key", "find", "Port_Binding", "logical_port="+port)
 		if err != nil {
 			s.Fatalf("port binding of %s: %v: %s", p, err, binding)
 		}
 		found := map[string]string{
-			"northbound port": nbctl(s.T, "--bare", "--columns=_uuid", "find", "Logical_Switch_Port", "name="+port),
+			"northbound port": nbctl(s.T, where, "--bare", "--columns=_uuid", "find", "Logical_Switch_Port", "name="+port),
 			"port binding":    binding,
 			"interface":       node(s.T, where, "ovs-vsctl", "--bare", "--columns=_uuid,name,ofport", "find", "Interface", "external_ids:iface-id="+port),
 		}

@@ -135,6 +135,18 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// Fabric Zones has no central database to wait for.
+func TestUpgradeOfZones(t *testing.T) {
+	_, calls, err := runOn(t, "", "../overlays/zones", "control", "agents")
+	want := []string{
+		"kustomize ../overlays/zones", "apply -f control.yaml", "-n l2sm-system rollout status deployment/l2sm-controller --timeout=5m",
+		"apply -f agents.yaml", "-n l2sm-system rollout status daemonset/l2sm-agent --timeout=10m",
+	}
+	if diff := cmp.Diff(want, calls); diff != "" || err != nil {
+		t.Errorf("calls (-want +got), %v:\n%s", err, diff)
+	}
+}
+
 func TestPartsAreChosen(t *testing.T) {
 	_, calls, err := run(t, "", "nodes", "agents")
 	want := append([]string{"kustomize ../overlays/lab"}, pulls...)

@@ -16,6 +16,10 @@ case $SB_ENDPOINTS in
 *OVN_CENTRAL_SERVICE_HOST*) die "Service ovn-central did not exist yet, trying again" ;;
 esac
 
+case $FABRIC:$SB_ENDPOINTS in
+Central:unix:* | Zones:[!u]*) die "FABRIC is $FABRIC, and the southbound database $SB_ENDPOINTS: set FABRIC by the component manifests/zones, or leave it Central" ;;
+esac
+
 # l2sm-agent on this node writes the files, the certificate last. For that it needs
 # the API server and l2sm-controller, and nothing of this pod. ovn-controller reads
 # them again when they change.
@@ -29,8 +33,12 @@ await_certificate() {
   die "no certificate in /run/l2sm/ovn after 5 minutes: see the log of l2sm-agent on this node, and kubectl get csr"
 }
 
+certificate=()
 case $SB_ENDPOINTS in
-*ssl:*) await_certificate ;;
+*ssl:*)
+  await_certificate
+  certificate=(--private-key=/tls/tls.key --certificate=/tls/tls.crt --ca-cert=/tls/ca.crt)
+  ;;
 esac
 
 # check-node.sh has seen it; it may have gone since.
@@ -42,14 +50,18 @@ encap_ip=$(tunnel_ip)
 # last one: pods' traffic would stop (measured: 1 % of the flows are left). So it
 # waits, in ms, where an earlier one has left flows; new ports wait as well. Where
 # there are none, as after a start of ovs-vswitchd, waiting would only cost time.
-wait_before_clear=0
-if ovs-ofctl --timeout=5 dump-aggregate br-int 2> /dev/null | grep -q 'flow_count=[1-9]'; then
+interconn=false monitor_all=false wait_before_clear=0
+if [ "$FABRIC" = Zones ]; then
+  interconn=true monitor_all=true
+elif ovs-ofctl --timeout=5 dump-aggregate br-int 2> /dev/null | grep -q 'flow_count=[1-9]'; then
   wait_before_clear=5000
 fi
 
 # ovn-monitor-all=false: a node reads what its own ports need, so that it doesn't
 # pay for those of all others: `bin/scale monitor` measures what that costs a new
-# port, and what it saves.
+# port, and what it saves. A database of the node's own holds nothing else, and all of
+# it comes in one answer.
+# ovn-is-interconn: makes tunnels to chassis of other zones.
 # ovn-set-local-ip: tunnels leave with the address that the other nodes know. The
 # kernel would take its interface's primary one, from which they take nothing.
 # ovn-cms-options: marks the chassis as ours, to be deleted with its node.
@@ -63,13 +75,14 @@ ovs-vsctl --retry --timeout=30 --no-wait set Open_vSwitch . \
   external_ids:ovn-encap-ip="\"$encap_ip\"" \
   external_ids:ovn-bridge-datapath-type="$DATAPATH" \
   external_ids:ovn-set-local-ip=true \
-  external_ids:ovn-monitor-all=false \
+  external_ids:ovn-is-interconn="$interconn" \
+  external_ids:ovn-monitor-all="$monitor_all" \
   external_ids:ovn-ofctrl-wait-before-clear="$wait_before_clear" \
   external_ids:ovn-cms-options=l2sm \
   external_ids:l2sm-ovn-version="$(ovn-controller --version | awk 'NR == 1 {print $2}')"
 
 rm -f /run/ovn/ovn-controller.*.ctl # of those that were killed
 exec ovn-controller unix:/run/openvswitch/db.sock \
-  --private-key=/tls/tls.key --certificate=/tls/tls.crt --ca-cert=/tls/ca.crt \
+  "${certificate[@]}" \
   --pidfile=/run/ovn/ovn-controller.pid \
   -vconsole:info -vsyslog:off -vfile:off
