@@ -74,12 +74,12 @@ programs: ## Build l2sm's own programs into PROGRAMS, for GOARCH.
 	go build -ldflags "-s -w -X main.version=$(VERSION)" -o $(PROGRAMS)/l2sm ./cmd/cni
 
 .PHONY: generate
-generate: ## Generate CRDs, RBAC, deep copies, OVSDB models and the API reference.
-	go generate ./...
+generate: ## Generate CRDs, RBAC, deep copies, OVSDB models, the chart's files and the API reference.
 	$(TOOL) controller-gen object crd paths=./apis/... output:crd:dir=manifests/crd
 	$(TOOL) controller-gen rbac:roleName=l2sm-controller paths=./controllers/... output:rbac:dir=manifests/controller
 	$(TOOL) controller-gen rbac:roleName=l2sm-agent paths=./internal/agent/... paths=./internal/identity/... output:rbac:dir=manifests/agent
 	$(TOOL) controller-gen rbac:roleName=l2sm-agent-zone paths=./internal/zone/... output:rbac:dir=manifests/agent/zone
+	go generate ./... # the chart's are of what stands above
 	$(TOOL) crd-ref-docs --source-path=apis --config=docs/api.yaml --renderer=markdown --output-path=docs/api.md --log-level=ERROR
 
 .PHONY: check-generate
