@@ -280,7 +280,7 @@ func TestNodeAuthorityIsRotated(t *testing.T) {
 		both := false
 		step.act()
 		w.eventually(func(g Gomega) {
-			trust := w.NB.Get("NB_Global", ".", "external_ids:l2sm-node-trust")
+			trust := w.NB.Ctl("--if-exists", "get", "NB_Global", ".", "external_ids:l2sm-node-trust") // it may not be written yet
 			both = both || strings.Count(trust, "BEGIN CERTIFICATE") == 2
 			now := w.secret()
 			g.Expect(w.Get(t.Context(), client.ObjectKeyFromObject(now), now)).To(Succeed())
