@@ -59,3 +59,46 @@ func TestInsideOVNKubernetes(t *testing.T) {
 		t.Errorf("the agent's rights (-elsewhere +here):\n%s", diff)
 	}
 }
+
+// On OpenShift the databases' sockets are elsewhere on the node, and so are CNI
+// plugins; nothing else differs.
+func TestInsideOpenShift(t *testing.T) {
+	inside, openshift := built(t, "../overlays/ovn-kubernetes"), built(t, "../overlays/openshift")
+	for key := range inside {
+		if _, has := openshift[key]; !has {
+			t.Errorf("%s is missing", key)
+		}
+	}
+	for key := range openshift {
+		if _, has := inside[key]; !has && key != "SecurityContextConstraints/l2sm-node" && key != "RoleBinding/l2sm-nonroot" {
+			t.Errorf("%s is there in addition", key)
+		}
+	}
+	pod := openshift["DaemonSet/l2sm-agent"].Spec.Template.Spec
+	mounted := map[string]string{} // folders of the agent by those of the node
+	for _, m := range pod.Containers[0].VolumeMounts {
+		for _, v := range pod.Volumes {
+			if v.Name == m.Name && v.HostPath != nil {
+				mounted[v.HostPath.Path] = m.MountPath
+			}
+		}
+	}
+	got := map[string]string{}
+	for _, e := range pod.Containers[0].Env {
+		if _, is := sockets[e.Name]; is {
+			got[e.Name] = e.Value
+		}
+	}
+	want := map[string]string{
+		"NB_ENDPOINTS": "unix:" + mounted["/var/run/ovn-ic"] + "/ovnnb_db.sock",
+		"SB_ENDPOINTS": "unix:" + mounted["/var/run/ovn-ic"] + "/ovnsb_db.sock",
+	}
+	if diff := gocmp.Diff(want, got); diff != "" || mounted["/var/run/ovn-ic"] == "" {
+		t.Errorf("sockets (-want +got), %v:\n%s", mounted, diff)
+	}
+	for _, v := range pod.Volumes {
+		if v.Name == "cni-bin" && v.HostPath.Path != "/var/lib/cni/bin" {
+			t.Errorf("CNI plugins go to %s", v.HostPath.Path)
+		}
+	}
+}
