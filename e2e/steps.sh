@@ -121,7 +121,7 @@ test_all() {
   without_multus
   say "again with a northbound database on each node"
   lab down
-  in_zones
+  in_zones -skip TestZoneDaemonsKilled # minutes of kills: make test-zones has them
   say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
   lab down
   OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
@@ -142,10 +142,10 @@ without_multus() {
   suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick-nri.txt)"
 }
 
-# in_zones is a fresh cluster with OVN's databases on each node, and the scenarios of quick-zones.txt.
+# in_zones ARGS... is a fresh cluster with OVN's databases on each node, and the scenarios of quick-zones.txt.
 in_zones() {
   local overlay=manifests/overlays/zones tags=e2e,zones
-  suite trixie ./e2e -run "$(scenarios e2e/quick-zones.txt)" # it needs OVN 23.09, and Debian 12 has 23.03
+  suite trixie ./e2e -run "$(scenarios e2e/quick-zones.txt)" "$@" # it needs OVN 23.09, and Debian 12 has 23.03
   say "uninstalling"
   uninstall
 }
@@ -224,7 +224,7 @@ suite() {
   up
   install_l2sm
   say "running the scenarios"
-  L2SM_LAB=$name go test -count=1 -tags "$tags" -timeout 40m -parallel 4 -v "$@"
+  L2SM_LAB=$name go test -count=1 -tags "$tags" -timeout 60m -parallel 4 -v "$@"
 }
 
 case $command in
