@@ -16,6 +16,11 @@ func TestWayOutWithoutController(t *testing.T) {
 	s := newLoneScenario(t)
 	s.apply(network("net", "10.125.0.0/24"))
 	s.says("True", "get", "l2net", "net", "-o", `jsonpath={.status.conditions[?(@.type=="Programmed")].status}`)
+	t.Cleanup(func() { // the page has Prometheus' account bound, too
+		if out, err := kubectl("delete", "clusterrolebinding", "prometheus-l2sm", "--ignore-not-found"); err != nil {
+			t.Errorf("delete what the page has made: %v\n%s", err, out)
+		}
+	})
 	withoutController(t, func() {
 		if out, err := s.try("delete", "l2net", "net", "--timeout=3s"); err == nil {
 			s.Errorf("a network went without a controller: %s", out)
