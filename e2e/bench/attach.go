@@ -48,7 +48,7 @@ func (o options) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := r.save(o.json); err != nil {
+	if err := writeJSON(o.json, r); err != nil {
 		return err
 	}
 	if err := r.print(out); err != nil {

@@ -67,7 +67,7 @@ func (o scene) hot(ctx context.Context, out io.Writer) error {
 	}
 	f := summarize(took)
 	fmt.Fprintf(out, "\nhot attach, API object created -> first ping answered, ms: n %d, p50 %.1f, p95 %.1f, p99 %.1f\n", f.N, f.P50, f.P95, f.P99)
-	return saveFigure(o.json, f)
+	return writeJSON(o.json, f)
 }
 
 // hotOnce attaches, pings, and detaches.

@@ -124,7 +124,7 @@ func (o scene) printMoves(out io.Writer, s *stream, quiet, moved []time.Time) er
 	fmt.Fprintf(out, "\nwithout moves: %d of %d pings lost; longest time between two answers in each %s, ms: p50 %.1f, p99 %.1f\n", base, sent, moveSpan/2, b.P50, b.P99)
 	fmt.Fprintf(out, "%d moves: %d pings of a %s stream lost; longest time between two answers at each move, ms: p50 %.1f, p95 %.1f, p99 %.1f\n",
 		len(moved), total, moveInterval, f.P50, f.P95, f.P99)
-	return saveFigure(o.json, f)
+	return writeJSON(o.json, f)
 }
 
 func evaluateStream(s *stream, at []time.Time, span time.Duration) (lost int, gaps []float64, sent int) {

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -86,11 +84,7 @@ func (o options) nri(ctx context.Context, out io.Writer) error {
 	if err := printRows(out, rows); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(rows, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(o.json, append(text, '\n'), 0o644)
+	return writeJSON(o.json, rows)
 }
 
 // compareWays makes the table; a pod that was not attached in time has no times in

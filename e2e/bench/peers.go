@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -95,11 +93,7 @@ func (o options) peers(ctx context.Context, out io.Writer) error {
 	if err := printRows(out, rows); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(rows, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(o.json, append(text, '\n'), 0o644)
+	return writeJSON(o.json, rows)
 }
 
 // makePeers has the kinds take turns, so that what disturbs the machine disturbs all.

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,12 +88,4 @@ func (o *scene) pod(ctx context.Context, p scenePod) error {
 	}
 	_, err := o.lab.Kubectl(ctx, "-n", o.namespace, "wait", "--for=condition=Ready", "--timeout="+(time.Minute).String(), "pod/"+p.name)
 	return err
-}
-
-func saveFigure(file string, f figure) error {
-	text, err := json.MarshalIndent(f, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, append(text, '\n'), 0o644)
 }

@@ -65,8 +65,9 @@ func (r report) print(out io.Writer) error {
 	return w.Flush()
 }
 
-func (r report) save(file string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
+// writeJSON keeps figures in a file.
+func writeJSON(file string, figures any) error {
+	text, err := json.MarshalIndent(figures, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func (o scene) printStorms(out io.Writer, s *stream, calm, stormy []time.Time, r
 	fmt.Fprintf(out, "pings without the storm: %d of %d lost, ms: p50 %.2f, p99 %.2f\n", before.lost, before.sent, b.P50, b.P99)
 	fmt.Fprintf(out, "pings during it:         %d of %d lost, ms: p50 %.2f, p99 %.2f (%.1f and %.1f times as long)\n",
 		during.lost, during.sent, d.P50, d.P99, d.P50/b.P50, d.P99/b.P99)
-	return saveFigure(o.json, d)
+	return writeJSON(o.json, d)
 }
 
 // broadcaster is an ordinary UDP socket of a pod.
