@@ -121,7 +121,7 @@ test-scale: build ## A small scale run: fails where something is left behind or 
 	bin/scale --sizes 100 --idle 2s --attaches 20
 
 .PHONY: test-e2e
-test-e2e: build ## The scenarios, in a local cluster of their own; ping-pong also on the oldest OVN.
+test-e2e: build ## The scenarios, in local clusters of their own; the quick ones also without Multus on the oldest OVN, and on zones.
 	@e2e/steps.sh test $(TEST_NAME) $(NODES)
 
 .PHONY: test-conformance

@@ -146,22 +146,29 @@ func (s *scenario) exec(pod, line string) string {
 	return s.kubectl("exec", pod, "--", "sh", "-c", line)
 }
 
-// pings expects every ping of three to be answered, in one of three tries:
-// the userspace datapath on two cores that other tests use too may drop a
-// frame, a broken network drops them all.
+// pings expects every ping of three to be answered.
 func (s *scenario) pings(from, to string, flags ...string) {
 	s.Helper()
+	s.pingsAll(from, []string{to}, flags...)
+}
+
+// pingsAll pings several addresses at once, in one of three tries: the userspace
+// datapath on two cores that other tests use too may drop a frame, a broken network
+// drops them all.
+func (s *scenario) pingsAll(from string, addresses []string, flags ...string) {
+	s.Helper()
+	line := fmt.Sprintf("for to in %s; do ping -c 3 -i 0.2 -W 3 %s $to & done; wait", strings.Join(addresses, " "), strings.Join(flags, " "))
 	const tries = 3
 	for try := 1; ; try++ {
-		out, err := s.try("exec", from, "--", "sh", "-c", "ping -c 3 -i 0.2 -W 3 "+strings.Join(flags, " ")+" "+to)
-		if err == nil && strings.Contains(out, " 0% packet loss") {
+		out, err := s.try("exec", from, "--", "sh", "-c", line)
+		if err == nil && strings.Count(out, " 0% packet loss") == len(addresses) {
 			return
 		}
 		if try == tries {
-			s.Errorf("ping %s -> %s lost packets: %v\n%s", from, to, err, out)
+			s.Errorf("ping %s -> %s lost packets: %v\n%s", from, addresses, err, out)
 			return
 		}
-		s.Logf("ping %s -> %s, try %d: %v\n%s", from, to, try, err, out)
+		s.Logf("ping %s -> %s, try %d: %v\n%s", from, addresses, try, err, out)
 	}
 }
 

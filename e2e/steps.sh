@@ -116,15 +116,12 @@ test_all() {
   by_chart
   say "installing from a registry, as a new user does"
   bin/release trial --lab "$name" --version trial
-  say "again without Multus"
+  say "again without Multus, and with the oldest OVN that is supported: Debian 12's"
   lab down
-  without_multus
+  OVN_SUITE=bookworm without_multus
   say "again with a northbound database on each node"
   lab down
   in_zones -skip TestZoneDaemonsKilled # minutes of kills: make test-zones has them
-  say "again with the oldest OVN that is supported: ping-pong on Debian 12's"
-  lab down
-  OVN_SUITE=bookworm suite bookworm ./e2e -run 'TestPingPong'
 }
 
 # scenarios FILE: the tests that it names, as go test takes them.

@@ -182,8 +182,7 @@ func (s *scenario) stillServes() {
 	s.apply(pods...)
 	s.ready(names...)
 	for _, name := range names {
-		s.pings(name, "10.70.255.1")
-		s.pings(name, "fd70::ff:2")
+		s.pingsAll(name, []string{"10.70.255.1", "fd70::ff:2"})
 	}
 	s.kubectl(append([]string{"delete", "pod"}, names...)...)
 }

@@ -25,7 +25,7 @@ func startsWithoutAPIServer(t *testing.T, fabric v1alpha1.Fabric) {
 		agent: agent.Config{
 			Node: "a", Fabric: fabric, UnderlayMTU: 1500, SysctlRoot: "/proc/sys",
 			CNISocket: filepath.Join(dir, "cni.sock"), OVSDB: "unix:" + filepath.Join(dir, "db.sock"), CRI: "unix://" + filepath.Join(dir, "cri.sock"),
-			MetricsAddress: "0", ProbeAddress: "127.0.0.1:39472",
+			MetricsAddress: "0", ProbeAddress: managetest.Address(3),
 		},
 	}
 	managetest.RunsWithout(t, o.agent.ProbeAddress, func(ctx context.Context) error { return run(ctx, o) })

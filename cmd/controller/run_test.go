@@ -20,7 +20,7 @@ func TestStartsWithoutAPIServer(t *testing.T) {
 	o := options{
 		fabric:     v1alpha1.FabricCentral,
 		northbound: []string{"unix:/nowhere/nb"}, southbound: []string{"unix:/nowhere/sb"}, underlayMTU: 1500, underlayFamily: "IPv4",
-		namespace: "l2sm-system", leaderElect: true, metricsAddress: "0", probeAddress: "127.0.0.1:39081",
+		namespace: "l2sm-system", leaderElect: true, metricsAddress: "0", probeAddress: managetest.Address(1),
 	}
 	managetest.RunsWithout(t, o.probeAddress, func(ctx context.Context) error { return run(ctx, o) })
 }
@@ -32,7 +32,7 @@ func TestStartsWithoutDatabases(t *testing.T) {
 	o := options{
 		fabric: v1alpha1.FabricZones, tunnelKeys: tunnelkey.DefaultNetworks, northbound: []string{"ssl:nowhere:6641"}, tlsDir: "/nowhere",
 		underlayMTU: 1500, underlayFamily: "IPv4",
-		namespace: "l2sm-system", leaderElect: true, metricsAddress: "0", probeAddress: "127.0.0.1:39082",
+		namespace: "l2sm-system", leaderElect: true, metricsAddress: "0", probeAddress: managetest.Address(2),
 	}
 	const child = "L2SM_TEST_CHILD"
 	if os.Getenv(child) != "" {

@@ -325,3 +325,8 @@ func (w *world) reaches(from, to *endpoint) {
 func (n *node) switches() []string {
 	return strings.Fields(n.NB("--bare", "--columns=name", "find", "Logical_Switch", `external_ids:"l2sm.io/network"!=""`))
 }
+
+// portNames are the ports of the zone's northbound database.
+func (n *node) portNames() string {
+	return n.NB("--bare", "--columns=name", "list", "Logical_Switch_Port")
+}

@@ -78,7 +78,7 @@ func TestWipedDatabase(t *testing.T) {
 		pings := a.stream(b.v4)
 		w.zones["node-a"].WipeDatabase(name)
 		gomega.NewWithT(t).Eventually(w.zones["node-a"].chassis, patience, "20ms").Should(gomega.ConsistOf("node-a", "node-b"))
-		gomega.NewWithT(t).Eventually(func() string { return w.zones["node-a"].NB("lsp-list", w.zones["node-a"].switches()[0]) }, patience, "20ms").
+		gomega.NewWithT(t).Eventually(w.zones["node-a"].portNames, patience, "20ms").
 			Should(gomega.And(gomega.ContainSubstring(a.PortName()), gomega.ContainSubstring(b.PortName())))
 		w.reaches(a, b)
 		if _, outage := pings.end("database " + name + " wiped"); outage > bearable {

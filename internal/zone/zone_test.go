@@ -106,7 +106,7 @@ func TestPortsFollow(t *testing.T) {
 	if err := w.Delete(t.Context(), moved.L2Attachment); err != nil {
 		t.Fatal(err)
 	}
-	g.Eventually(func() string { return w.zones["node-a"].NB("lsp-list", w.zones["node-a"].switches()[0]) }, patience, "10ms").
+	g.Eventually(w.zones["node-a"].portNames, patience, "10ms").
 		ShouldNot(gomega.ContainSubstring(moved.Name))
 	g.Eventually(w.zones["node-a"].chassis, patience, "10ms").Should(gomega.ConsistOf("node-a"))
 	if err := w.Delete(t.Context(), a.L2Attachment); err != nil {
@@ -114,7 +114,7 @@ func TestPortsFollow(t *testing.T) {
 	}
 	for _, n := range w.zones {
 		g.Eventually(n.switches, patience, "10ms").Should(gomega.BeEmpty(), n.Name)
-		g.Eventually(func() string { return n.NB("--bare", "--columns=name", "list", "Logical_Switch_Port") }, patience, "10ms").Should(gomega.BeEmpty(), n.Name)
+		g.Eventually(n.portNames, patience, "10ms").Should(gomega.BeEmpty(), n.Name)
 	}
 }
 

@@ -4,6 +4,7 @@ package managetest
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +16,12 @@ const kubeconfig = `{apiVersion: v1, kind: Config, current-context: away,
 contexts: [{name: away, context: {cluster: away, user: away}}],
 clusters: [{name: away, cluster: {server: "http://127.0.0.1:1"}}],
 users: [{name: away, user: {}}]}`
+
+// Address is one to listen at that no other program has: a port beneath those that
+// Linux gives to connections (net.ipv4.ip_local_port_range), on an address of the
+// loopback interface that nothing else listens at. Tests that run at once, of any
+// package, use different numbers.
+func Address(number byte) string { return fmt.Sprintf("127.8.1.%d:8081", number) }
 
 // RunsWithout runs a program that finds no API server: it must be healthy, and
 // end without an error when it is told to.
