@@ -14,17 +14,19 @@ func TestChartIsTheManifests(t *testing.T) {
 	for name, tc := range map[string]struct {
 		values, kustomization string
 	}{
-		"Default":    {"--kube-version=1.36", "../manifests/default"},
-		"Before1.36": {"--kube-version=1.35", "../manifests/before-1.36"},
-		"Lab":        {"--values=testdata/lab.yaml", "../manifests/overlays/lab"},
-		"NRI":        {"--set=settings.attachBy=nri", "testdata/nri"},
-		"Zones":      {"--set=settings.fabric=Zones", "testdata/zones"},
-		"ZonesLab":   {"--values=testdata/lab.yaml,testdata/zones.yaml", "../manifests/overlays/zones"},
-		"OpenShift":  {"--api-versions=security.openshift.io/v1", "testdata/openshift"},
-		"K3s":        {"--set=nodeFolders.cniBin=/var/lib/rancher/k3s/data/cni,nodeFolders.containerd=/run/k3s/containerd", "testdata/k3s"},
-		"RKE2":       {"--set=nodeFolders.containerd=/run/k3s/containerd", "testdata/rke2"},
-		"Talos":      {"--set=nodeFolders.netns=/var/run/netns", "testdata/talos"},
-		"GKE":        {"--set=nodeFolders.cniBin=/home/kubernetes/bin", "testdata/gke"},
+		"Default":                  {"--kube-version=1.36", "../manifests/default"},
+		"Before1.36":               {"--kube-version=1.35", "../manifests/before-1.36"},
+		"Lab":                      {"--values=testdata/lab.yaml", "../manifests/overlays/lab"},
+		"NRI":                      {"--set=settings.attachBy=nri", "testdata/nri"},
+		"Zones":                    {"--set=settings.fabric=Zones", "testdata/zones"},
+		"ZonesLab":                 {"--values=testdata/lab.yaml,testdata/zones.yaml", "../manifests/overlays/zones"},
+		"OVNKubernetes":            {"--set=settings.fabric=OVNKubernetes", "../manifests/overlays/ovn-kubernetes"},
+		"OVNKubernetesInUserSpace": {"--set=settings.fabric=OVNKubernetes,settings.datapath=netdev", "testdata/ovn-kubernetes-netdev"},
+		"OpenShift":                {"--api-versions=security.openshift.io/v1", "testdata/openshift"},
+		"K3s":                      {"--set=nodeFolders.cniBin=/var/lib/rancher/k3s/data/cni,nodeFolders.containerd=/run/k3s/containerd", "testdata/k3s"},
+		"RKE2":                     {"--set=nodeFolders.containerd=/run/k3s/containerd", "testdata/rke2"},
+		"Talos":                    {"--set=nodeFolders.netns=/var/run/netns", "testdata/talos"},
+		"GKE":                      {"--set=nodeFolders.cniBin=/home/kubernetes/bin", "testdata/gke"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

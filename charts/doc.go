@@ -6,3 +6,4 @@ package charts
 //go:generate go tool -modfile=../go.tools.mod kustomize build parts/openshift --output l2sm/files/openshift.yaml
 //go:generate go tool -modfile=../go.tools.mod kustomize build parts/zones --output l2sm/files/zones.yaml
 //go:generate go tool -modfile=../go.tools.mod kustomize build parts/zones-netdev --output l2sm/files/zones-netdev.yaml
+//go:generate go tool -modfile=../go.tools.mod kustomize build parts/ovn-kubernetes --output l2sm/files/ovn-kubernetes.yaml

@@ -23,7 +23,7 @@ var (
 // on an API server of their own: what the API refuses, or kubectl or helm do not
 // understand, fails. There are no nodes; e2e/steps.sh lets the chart's pods ping.
 func TestInstallPages(t *testing.T) {
-	for page, least := range map[string]int{"install.md": 5, "fabrics.md": 2} {
+	for page, least := range map[string]int{"install.md": 5, "fabrics.md": 2, "ovn-kubernetes.md": 2} {
 		t.Run(page, func(t *testing.T) {
 			if ran := runPage(t, page); ran < least {
 				t.Errorf("ran %d blocks, want at least %d: were they found?", ran, least)
