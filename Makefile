@@ -79,6 +79,7 @@ generate: ## Generate CRDs, RBAC, deep copies, OVSDB models, the chart's files a
 	$(TOOL) controller-gen rbac:roleName=l2sm-controller paths=./controllers/... output:rbac:dir=manifests/controller
 	$(TOOL) controller-gen rbac:roleName=l2sm-agent paths=./internal/agent/... paths=./internal/identity/... output:rbac:dir=manifests/agent
 	$(TOOL) controller-gen rbac:roleName=l2sm-agent-zone paths=./internal/zone/... output:rbac:dir=manifests/agent/zone
+	$(TOOL) controller-gen rbac:roleName=l2sm-controller-peers paths=./internal/peers/... output:rbac:dir=manifests/ovn-kubernetes
 	go generate ./... # the chart's are of what stands above
 	$(TOOL) crd-ref-docs --source-path=apis --config=docs/api.yaml --renderer=markdown --output-path=docs/api.md --log-level=ERROR
 

@@ -4,12 +4,15 @@ import (
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/identity"
+	"l2sm.io/l2sm/internal/peers"
 )
 
 // CacheOptions keep of the cluster's objects what the controllers read, and not
@@ -43,8 +46,17 @@ func only(name string) cache.ByObject {
 // keepOther is the transform of all other kinds. One that stands above must be
 // there when a manager is made, and definitions may come later.
 func keepOther(object any) (any, error) {
-	if d, is := object.(*nadv1.NetworkAttachmentDefinition); is {
-		return keepDefinition(d)
+	switch o := object.(type) {
+	case *nadv1.NetworkAttachmentDefinition:
+		return keepDefinition(o)
+	case *metav1.PartialObjectMetadata:
+		if o.GroupVersionKind() == peers.Namespaced {
+			return keepUserDefined(o), nil
+		}
+	case *unstructured.Unstructured:
+		if o.GroupVersionKind() == peers.ClusterWide {
+			return keepClusterUserDefined(o), nil
+		}
 	}
 	return cache.TransformStripManagedFields()(object)
 }

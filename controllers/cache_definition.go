@@ -9,10 +9,11 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/compact"
 	"l2sm.io/l2sm/internal/multus"
+	"l2sm.io/l2sm/internal/peers"
 )
 
 // keptDefinition is what the cache keeps of a NetworkAttachmentDefinition: by
-// what it is one of ours, and the config of those.
+// what it is one of ours, and the config of those; of OVN-Kubernetes', its subnets.
 type keptDefinition struct {
 	keptMeta
 	labels map[string]string
@@ -30,7 +31,10 @@ func keepDefinition(object any) (any, error) {
 	}
 	kept := &keptDefinition{keptMeta: metaOf(&d.ObjectMeta), labels: labelsOf(&d.ObjectMeta), owners: ownersOf(&d.ObjectMeta, d.Name, "")}
 	switch {
-	case !multus.Keeps(d): // another plugin's: its config is not ours to read
+	case !multus.Keeps(d): // another plugin's: its config is not ours to read, but for what OVN-Kubernetes' says of subnets
+		if subnets, theirs := peers.Subnets(d.Spec.Config); theirs {
+			kept.config = peers.Brief(subnets)
+		}
 	case d.Spec.Config == wantedConfig(d.Namespace, d.Name):
 		kept.asWanted = true
 	default:

@@ -77,7 +77,7 @@ func runAll(m *testing.M) int {
 	}
 	ctrl.SetLogger(logger)
 	var err error
-	if shared, err = startAPI(multusCRD); err != nil {
+	if shared, err = startAPI(multusCRD, userDefinedCRDs); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -128,6 +128,7 @@ func grant(env *envtest.Environment) (*rest.Config, error) {
 	all := []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}}}
 	for _, path := range []string{
 		"controller/role.yaml", "controller/rbac.yaml", "agent/role.yaml", "agent/rbac.yaml",
+		"ovn-kubernetes/role.yaml", "ovn-kubernetes/rbac.yaml",
 		"policies/validating/controller-definitions.yaml", "policies/validating/controller-pods.yaml", "policies/validating/controller-secrets.yaml",
 	} {
 		more, err := readManifest(path)

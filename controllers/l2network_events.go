@@ -23,6 +23,8 @@ func newEvents(before, now []metav1.Condition, users []string) []v1alpha1.Event 
 			all = append(all, v1alpha1.NetworkRefusedEvent(c.Reason, c.Message))
 		case c.Type == v1alpha1.ConditionProgrammed && (c.Reason == v1alpha1.ReasonNoTunnelKey || c.Reason == v1alpha1.ReasonTunnelKeyTaken):
 			all = append(all, v1alpha1.NetworkWithoutKeyEvent(c.Reason, c.Message))
+		case c.Type == v1alpha1.ConditionSameName && stood == nil:
+			all = append(all, v1alpha1.NetworkSameNameEvent(c.Message))
 		case c.Type == v1alpha1.ConditionOverlaps && (stood == nil || stood.Reason != c.Reason) && !isRefused(now, c.Reason):
 			// Which range is named changes with nodes, and is no news.
 			all = append(all, v1alpha1.NetworkOverlapsEvent(c.Reason, c.Message))

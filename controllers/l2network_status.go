@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -37,10 +38,14 @@ type L2NetworkStatusReconciler struct {
 // turned bad.
 func (r *L2NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	network, err := r.placement.network(ctx, req.NamespacedName)
-	if err != nil || network == nil {
+	if err != nil {
 		return ctrl.Result{}, err
 	}
-	f, known := r.gather(network)
+	if network == nil {
+		r.placement.peers.forget(req.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	f, known := r.gather(ctx, network)
 	if !known {
 		return ctrl.Result{}, nil // its first write wakes this again
 	}
@@ -66,6 +71,8 @@ type reportFacts struct {
 	ports int
 	// overlaps are what of the cluster has the network's addresses too.
 	overlaps []overlap.Overlap
+	// peers are what OVN-Kubernetes' own networks have of it too.
+	peers peerFacts
 	// policy is what is known of the policy that has pods attached as they start.
 	policy policyState
 	// key is the network's tunnel key where nodes have databases of their own, 0
@@ -78,7 +85,7 @@ type reportFacts struct {
 
 // gather finds what there is to say of the network as it is now, if it has been
 // judged and written.
-func (r *L2NetworkStatusReconciler) gather(network *v1alpha1.L2Network) (reportFacts, bool) {
+func (r *L2NetworkStatusReconciler) gather(ctx context.Context, network *v1alpha1.L2Network) (reportFacts, bool) {
 	key := client.ObjectKeyFromObject(network)
 	written, has := r.ports.program(key)
 	if !has || written.generation != network.Generation {
@@ -86,6 +93,7 @@ func (r *L2NetworkStatusReconciler) gather(network *v1alpha1.L2Network) (reportF
 	}
 	f := reportFacts{Report: r.placement.ledger.Judge(network), program: written, ports: r.ports.count(key)}
 	f.overlaps = r.placement.ranges.now().Find(network)
+	f.peers = r.placement.peers.compare(ctx, network)
 	f.policy = r.policy.now()
 	if keys := r.placement.keys; keys != nil {
 		f.key, f.keyless = keys.status(network)
@@ -120,10 +128,15 @@ func networkStatus(network *v1alpha1.L2Network, f reportFacts, maxMTU int32) v1a
 	} else {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionDeleting)
 	}
-	if len(f.overlaps) > 0 {
-		conditions = append(conditions, v1alpha1.NetworkOverlaps(f.overlaps[0].Reason(), overlap.Describe(f.overlaps)))
-	} else {
+	if overlaps := slices.Concat(f.overlaps, f.peers.Overlaps); len(overlaps) > 0 {
+		conditions = append(conditions, v1alpha1.NetworkOverlaps(overlaps[0].Reason(), overlap.Describe(overlaps)))
+	} else if !f.peers.unknown || !saysPeersOverlap(status.Conditions) {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionOverlaps)
+	}
+	if f.peers.SameName != "" {
+		conditions = append(conditions, v1alpha1.NetworkSameName(network.Key(), f.peers.SameName))
+	} else if !f.peers.unknown {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionSameName)
 	}
 	if late := f.policy.condition(); late != nil {
 		conditions = append(conditions, *late)

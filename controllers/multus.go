@@ -18,7 +18,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 var errNoMultus = errors.New("the cluster has no NetworkAttachmentDefinition: install Multus first, l2sm goes on by itself then, or have container runtimes offer NRI, with ATTACH_BY=nri")
@@ -26,13 +25,19 @@ var errNoMultus = errors.New("the cluster has no NetworkAttachmentDefinition: in
 // hasMultus says whether the API serves Multus' kind. A RESTMapper asks the API
 // only as long as it does not.
 func hasMultus(mapper meta.RESTMapper) error {
-	kind := nadv1.SchemeGroupVersion.WithKind("NetworkAttachmentDefinition")
-	_, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	err := hasKind(mapper, multusKind)
 	if meta.IsNoMatchError(err) {
 		return errNoMultus
 	}
 	return err
 }
+
+func hasKind(mapper meta.RESTMapper, kind schema.GroupVersionKind) error {
+	_, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	return err
+}
+
+var multusKind = nadv1.SchemeGroupVersion.WithKind("NetworkAttachmentDefinition")
 
 // MultusReady is a readiness check where Multus is the one way to attach pods before
 // they start: without it nothing calls our plugin.
@@ -45,15 +50,15 @@ const multusCRD = "network-attachment-definitions.k8s.cni.cncf.io"
 
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=network-attachment-definitions.k8s.cni.cncf.io,verbs=get;list;watch
 
-// watchMultus lists and watches that one CustomResourceDefinition, which is all
-// that the controller may read of them.
-func watchMultus(config *rest.Config) (*cache.ListWatch, error) {
+// watchCRD lists and watches one CustomResourceDefinition, such as that one: the
+// controller may read no more of them.
+func watchCRD(config *rest.Config, name string) (*cache.ListWatch, error) {
 	c, err := metadata.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("make a metadata client: %w", err)
 	}
 	crds := c.Resource(apiextensions.WithResource("customresourcedefinitions"))
-	only := fields.OneTermEqualSelector(metav1.ObjectNameField, multusCRD).String()
+	only := fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.FieldSelector = only
@@ -68,36 +73,39 @@ func watchMultus(config *rest.Config) (*cache.ListWatch, error) {
 
 var apiextensions = schema.GroupVersion{Group: "apiextensions.k8s.io", Version: "v1"}
 
-// awaitMultus starts what watches NetworkAttachmentDefinitions when there are
-// any: a watch of a kind that the API does not serve ends the manager. It is a
+// awaitKind starts what watches a kind that another program brings, when it is there: a
+// watch of a kind that the API does not serve ends the manager. It is a
 // manager.Runnable.
-type awaitMultus struct {
+type awaitKind struct {
 	mapper meta.RESTMapper
+	kind   schema.GroupVersionKind
 	crd    cache.ListerWatcher
-	start  func() error
+	// absent is called first where the API does not serve the kind yet.
+	absent func(ctx context.Context)
+	start  func(ctx context.Context) error
 }
 
 // Start waits and returns when all is started.
-func (m *awaitMultus) Start(ctx context.Context) error {
-	if err := hasMultus(m.mapper); err != nil {
-		log.FromContext(ctx).Info("Keeping no definitions for Multus", "reason", err.Error())
-		if err := m.await(ctx); err != nil {
-			return nil //nolint:nilerr // the controller ends before Multus has come
+func (a *awaitKind) Start(ctx context.Context) error {
+	if err := hasKind(a.mapper, a.kind); err != nil {
+		a.absent(ctx)
+		if err := a.await(ctx); err != nil {
+			return nil //nolint:nilerr // the controller ends before the kind has come
 		}
 	}
-	return m.start()
+	return a.start(ctx)
 }
 
-// await returns when the API serves Multus' kind, or ends. The API serves a kind
+// await returns when the API serves the kind, or ends. The API serves a kind
 // some time after its definition was created, and no event says when: then, and
 // only then, it is asked again and again, ever more seldom.
-func (m *awaitMultus) await(ctx context.Context) error {
+func (a *awaitKind) await(ctx context.Context) error {
 	comes := func(e watch.Event) (bool, error) { return e.Type == watch.Added || e.Type == watch.Modified, nil }
-	if _, err := watchtools.UntilWithSync(ctx, m.crd, &metav1.PartialObjectMetadata{}, nil, comes); err != nil {
+	if _, err := watchtools.UntilWithSync(ctx, a.crd, &metav1.PartialObjectMetadata{}, nil, comes); err != nil {
 		return err
 	}
 	seldom := wait.Backoff{Duration: settleTime, Factor: 2, Steps: 10, Cap: maxBackoff}
 	return seldom.DelayFunc().Until(ctx, true, true, func(context.Context) (bool, error) {
-		return hasMultus(m.mapper) == nil, nil
+		return hasKind(a.mapper, a.kind) == nil, nil
 	})
 }

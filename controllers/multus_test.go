@@ -49,7 +49,8 @@ func TestMultusIsAwaited(t *testing.T) {
 	api := &serves{}
 	api.after.Store(4)
 	started := make(chan error, 1)
-	m := &awaitMultus{mapper: api, crd: crd, start: func() error { started <- nil; return nil }}
+	missed := 0
+	m := &awaitKind{mapper: api, crd: crd, absent: func(context.Context) { missed++ }, start: func(context.Context) error { started <- nil; return nil }}
 	ended := make(chan error, 1)
 	go func() { ended <- m.Start(t.Context()) }()
 
@@ -62,6 +63,9 @@ func TestMultusIsAwaited(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+	if missed != 1 {
+		t.Errorf("it was said %d times that the kind is missing, want once", missed)
+	}
 	if asked := api.asked.Load(); asked != 5 {
 		t.Errorf("the API was asked %d times, want 5: it serves a kind some time after its definition was made", asked)
 	}
@@ -70,7 +74,7 @@ func TestMultusIsAwaited(t *testing.T) {
 	cancel()
 	never := &serves{}
 	never.after.Store(1 << 30)
-	m = &awaitMultus{mapper: never, crd: crd, start: func() error { t.Error("started without Multus"); return nil }}
+	m = &awaitKind{mapper: never, crd: crd, absent: func(context.Context) {}, start: func(context.Context) error { t.Error("started without Multus"); return nil }}
 	if err := m.Start(ctx); err != nil {
 		t.Errorf("a controller that ends before Multus comes has failed: %v", err)
 	}

@@ -23,6 +23,7 @@ type placement struct {
 	keys   *tunnelKeys // nil on FabricCentral
 	loaded *loading
 	ranges *clusterRanges
+	peers  *peerNetworks // nil but on FabricOVNKubernetes
 	// turns has the state of one attachment be read and acted upon by one at a
 	// time: the last one to act has read the newest state.
 	turns *turn.Turns

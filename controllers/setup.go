@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -57,7 +58,7 @@ type Config struct {
 // Setup adds all controllers to the manager.
 func Setup(mgr ctrl.Manager, c Config) error {
 	s := newSetup(mgr, c)
-	adds := []func() error{s.network, s.status, s.attachment, s.networkStatus, s.overlaps, s.podPolicy}
+	adds := []func() error{s.network, s.status, s.attachment, s.networkStatus, s.overlaps, s.peers, s.podPolicy}
 	if !c.Fabric.Zoned() {
 		adds = append(adds, s.node, s.identities)
 	}
@@ -78,11 +79,17 @@ func Setup(mgr ctrl.Manager, c Config) error {
 			return fmt.Errorf("serve %s: %w", path, err)
 		}
 	}
-	crd, err := watchMultus(mgr.GetConfig())
+	crd, err := watchCRD(mgr.GetConfig(), multusCRD)
 	if err != nil {
 		return err
 	}
-	return mgr.Add(&awaitMultus{mapper: mgr.GetRESTMapper(), crd: crd, start: func() error { return s.definitions(pods) }})
+	return mgr.Add(&awaitKind{
+		mapper: mgr.GetRESTMapper(), kind: multusKind, crd: crd,
+		absent: func(ctx context.Context) {
+			log.FromContext(ctx).Info("Keeping no definitions for Multus", "reason", errNoMultus.Error())
+		},
+		start: func(context.Context) error { return s.definitions(pods) },
+	})
 }
 
 // setup is what the controllers share.
@@ -127,6 +134,9 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 	s.placement = &placement{
 		reads:  reads{cached: mgr.GetClient(), live: mgr.GetAPIReader()},
 		ledger: ledger, keys: keys, loaded: &loading{}, ranges: ranges, turns: turn.New(), maxMTU: c.MaxMTU,
+	}
+	if c.Fabric == v1alpha1.FabricOVNKubernetes {
+		s.placement.peers = newPeerNetworks(s.placement.reads)
 	}
 	return s
 }
@@ -203,11 +213,13 @@ func (s *setup) status() error {
 		Client: s.mgr.GetClient(), Recorder: s.mgr.GetEventRecorder(fieldOwner),
 		placement: s.placement, ports: s.ports, policy: s.policy,
 	}
-	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2networkstatus").
+	b := ctrl.NewControllerManagedBy(s.mgr).Named("l2networkstatus").
 		For(&v1alpha1.L2Network{}, builder.WithPredicates(networkChanges)).
-		WatchesRawSource(s.statuses).
-		WithOptions(s.options("l2networkstatus", 8)).
-		Complete(s.memory.watch(r))
+		WatchesRawSource(s.statuses)
+	if s.placement.peers != nil {
+		b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(s.placement.peers.ofNamespace), builder.WithPredicates(relabelled))
+	}
+	err := b.WithOptions(s.options("l2networkstatus", 8)).Complete(s.memory.watch(r))
 	if err != nil {
 		return fmt.Errorf("set up the network status controller: %w", err)
 	}

@@ -80,7 +80,7 @@ func (s *setup) watchPodPolicy(ctx context.Context, c controller.Controller) (cl
 // watches of the one that ends begin again at the other. One of an object that every
 // API server has is enough for that.
 func (s *setup) awaitServer() (cancel func(), err error) {
-	crd, err := watchMultus(s.mgr.GetConfig())
+	crd, err := watchCRD(s.mgr.GetConfig(), multusCRD)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,9 @@ const (
 	// ConditionOverlaps: a subnet of an L2Network is the cluster's too. It is there
 	// only as long as it is so.
 	ConditionOverlaps = "Overlaps"
+	// ConditionSameName: a network of OVN-Kubernetes has an L2Network's name. It is
+	// there only as long as it is so.
+	ConditionSameName = "SameName"
 	// ConditionAttachedLate: pods that ask for an L2Network by l2sm's annotation get
 	// their interface once they run, and not as they start. It is there only as
 	// long as it is so.
@@ -66,6 +69,7 @@ const (
 	ReasonFailed          = "Failed"
 	ReasonNoTunnelKey     = "NoTunnelKey"
 	ReasonTunnelKeyTaken  = "TunnelKeyTaken"
+	ReasonSameName        = "SameName"
 )
 
 // Reasons of condition Overlaps, and of a spec that is refused for it.
@@ -73,6 +77,7 @@ const (
 	ReasonOverlapsServices = "OverlapsServices"
 	ReasonOverlapsPods     = "OverlapsPods"
 	ReasonOverlapsNodes    = "OverlapsNodes"
+	ReasonOverlapsPeers    = "OverlapsOVNKubernetes" // never refused
 )
 
 // Reasons of condition AttachedLate.
@@ -144,7 +149,17 @@ func MTUTooLarge(want, most int32) metav1.Condition {
 
 // NetworkOverlaps says which addresses of the cluster an L2Network has too.
 func NetworkOverlaps(reason, overlaps string) metav1.Condition {
+	if reason == ReasonOverlapsPeers {
+		return condition(ConditionOverlaps, metav1.ConditionTrue, reason, overlaps+"; a pod on both reaches only one of them there: create one with another subnet")
+	}
 	return condition(ConditionOverlaps, metav1.ConditionTrue, reason, overlaps+"; pods on this network can't reach the cluster's own there: create the network with another subnet")
+}
+
+// NetworkSameName says which network of OVN-Kubernetes has an L2Network's name.
+func NetworkSameName(network types.NamespacedName, theirs string) metav1.Condition {
+	return condition(ConditionSameName, metav1.ConditionTrue, ReasonSameName,
+		fmt.Sprintf("%s of OVN-Kubernetes has this name too, and is another network: both need NetworkAttachmentDefinition %q, which the first one has, "+
+			"so pods that name it in Multus' annotation are on that one; create one of the two with another name", theirs, network))
 }
 
 // NetworkOverlapRefused says that the cluster's setting refuses what

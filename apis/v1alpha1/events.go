@@ -111,6 +111,12 @@ func NetworkOverlapsEvent(reason, message string) Event {
 	return warning(reason, "Check", message)
 }
 
+// NetworkSameNameEvent is for an L2Network whose name a network of OVN-Kubernetes has
+// too.
+func NetworkSameNameEvent(message string) Event {
+	return warning(ReasonSameName, "Check", message)
+}
+
 // DefinitionTakenEvent tells on an L2Network that a
 // NetworkAttachmentDefinition of its name exists that is not ours.
 func DefinitionTakenEvent(network types.NamespacedName) Event {

@@ -49,7 +49,7 @@ func May(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, s Surroundings, 
 	case deleting && (guest || !member):
 		// The owner's network empties when he deletes it, whatever guests do.
 		return Refuse(v1alpha1.NetworkGoing(key))
-	case guest && !lets(network, s.Labels):
+	case guest && !Lets(network, s.Labels):
 		return Refuse(v1alpha1.NotAllowed(key, a.Namespace))
 	case overrides(network, a):
 		return &Refusal{Condition: v1alpha1.OverrideNotAllowed(key, a.Spec.PortSecurity), Keeps: member}
@@ -66,9 +66,9 @@ func May(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment, s Surroundings, 
 	}
 }
 
-// lets says whether the network lets the pods of a namespace in that is not its
+// Lets says whether the network lets the pods of a namespace in that is not its
 // own. Its own is always let in: who may write the network may attach to it.
-func lets(network *v1alpha1.L2Network, namespace labels.Set) bool {
+func Lets(network *v1alpha1.L2Network, namespace labels.Set) bool {
 	switch allowed := network.Spec.AllowedNamespaces; allowed.From {
 	case v1alpha1.NamespacesFromAll:
 		return true

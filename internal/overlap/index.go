@@ -62,6 +62,12 @@ func (i *Index) Find(network *v1alpha1.L2Network) []Overlap {
 	return all
 }
 
+// Subnets are those of a network that can be read.
+func Subnets(network *v1alpha1.L2Network) []netip.Prefix {
+	subnets, count := parse(network)
+	return subnets[:count]
+}
+
 // parse reads a network's subnets, but for those that can't be read: such a spec
 // is refused.
 func parse(network *v1alpha1.L2Network) (subnets [maxSubnets]netip.Prefix, count int) {

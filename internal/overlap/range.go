@@ -12,11 +12,13 @@ import (
 // costs a pod to lose them.
 type Kind int
 
-// The kinds of ranges.
+// The kinds of ranges. Those of Peers are not the whole cluster's but of networks that
+// OVN-Kubernetes keeps beside ours, so an Index has none of them.
 const (
 	Services Kind = iota
 	Pods
 	Nodes
+	Peers
 	kinds
 )
 
@@ -26,6 +28,7 @@ var kindNames = [kinds]struct{ reason, whose, object string }{
 	Services: {v1alpha1.ReasonOverlapsServices, "Services", "ServiceCIDR"},
 	Pods:     {v1alpha1.ReasonOverlapsPods, "pods", "Node"},
 	Nodes:    {v1alpha1.ReasonOverlapsNodes, "nodes", "Node"},
+	Peers:    {v1alpha1.ReasonOverlapsPeers, "networks of OVN-Kubernetes", "NetworkAttachmentDefinition"},
 }
 
 // Range is a range of the cluster's addresses.
@@ -33,7 +36,7 @@ type Range struct {
 	Kind Kind
 	// Prefix has no bits set behind it. A node's address is one of full length.
 	Prefix netip.Prefix
-	// Object is the name of the ServiceCIDR or the Node that has the range.
+	// Object is the name of the ServiceCIDR, Node or definition that has the range.
 	Object string
 }
 

@@ -103,7 +103,7 @@ fi
 
 say "removing kinds, policies, roles and the namespace"
 k delete -k ../default --ignore-not-found || true # what is gone already, and kinds that older clusters lack
-k delete clusterrolebinding,clusterrole l2sm-agent-zone --ignore-not-found # of fabric Zones
+k delete clusterrolebinding,clusterrole l2sm-agent-zone l2sm-controller-peers --ignore-not-found # of fabrics Zones and OVNKubernetes
 if k get namespace l2sm-system > /dev/null 2>&1; then
   k wait --for=delete namespace/l2sm-system --timeout=120s
 fi
