@@ -8,11 +8,13 @@ import (
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/compact"
 	"l2sm.io/l2sm/internal/multus"
+	"l2sm.io/l2sm/internal/peers"
 )
 
 // What comes out of the cache is what the API has, but for what is said here to
@@ -67,6 +69,12 @@ func TestKeptObjects(t *testing.T) {
 		"Others": {"the config of another plugin is not read", &nadv1.NetworkAttachmentDefinition{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "macvlan"}, Spec: nadv1.NetworkAttachmentDefinitionSpec{Config: `{"type":"macvlan"}`},
 		}, func(o client.Object) { o.(*nadv1.NetworkAttachmentDefinition).Spec.Config = "" }},
+		"OVNKubernetes": {"but for the subnets of OVN-Kubernetes'", &nadv1.NetworkAttachmentDefinition{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "theirs"},
+			Spec:       nadv1.NetworkAttachmentDefinitionSpec{Config: `{"type":"ovn-k8s-cni-overlay","name":"x","subnets":"10.1.2.0/16/24, fd00::/64"}`},
+		}, func(o client.Object) {
+			o.(*nadv1.NetworkAttachmentDefinition).Spec.Config = `{"type":"ovn-k8s-cni-overlay","subnets":"10.1.0.0/16,fd00::/64"}`
+		}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -88,6 +96,34 @@ func TestKeptObjects(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// Of OVN-Kubernetes' own kinds the names are kept, and of the cluster-wide one which
+// namespaces it selects: tenants and others may write anything else into them.
+func TestKeptPeers(t *testing.T) {
+	meta := metav1.ObjectMeta{Namespace: "a", Name: "net", UID: "1", ResourceVersion: "2"}
+	namespaced := &metav1.PartialObjectMetadata{ObjectMeta: meta}
+	namespaced.SetGroupVersionKind(peers.Namespaced)
+	large := namespaced.DeepCopy()
+	large.Annotations, large.Labels = map[string]string{"a": "b"}, map[string]string{"a": "b"}
+	clusterWide := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "k8s.ovn.org/v1", "kind": "ClusterUserDefinedNetwork", "metadata": map[string]any{"name": "net", "uid": "1", "resourceVersion": "2"},
+		"spec": map[string]any{"namespaceSelector": map[string]any{"matchLabels": map[string]any{"a": "b"}}},
+	}}
+	larger := clusterWide.DeepCopy()
+	larger.SetAnnotations(map[string]string{"a": "b"})
+	if err := unstructured.SetNestedField(larger.Object, "Layer2", "spec", "network", "topology"); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ has, want any }{{large, namespaced}, {larger, clusterWide}} {
+		got, err := CacheOptions().DefaultTransform(tc.has)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	}
 }
 

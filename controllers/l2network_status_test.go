@@ -13,6 +13,7 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/overlap"
+	"l2sm.io/l2sm/internal/peers"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -26,6 +27,11 @@ func inServices(object string) []overlap.Overlap {
 	cidr := netip.MustParsePrefix("10.96.0.0/16")
 	return []overlap.Overlap{{Subnet: cidr, Range: overlap.Range{Kind: overlap.Services, Prefix: cidr, Object: object}}}
 }
+
+// besidePeers is what a network of OVN-Kubernetes' name and addresses meets.
+var besidePeers = peers.Found{SameName: `UserDefinedNetwork "lab/net"`, Overlaps: []overlap.Overlap{{
+	Subnet: netip.MustParsePrefix("10.1.0.0/16"), Range: overlap.Range{Kind: overlap.Peers, Prefix: netip.MustParsePrefix("10.0.0.0/8"), Object: "lab/net"},
+}}}
 
 // A warning that names another range than before is not told again: ranges come
 // and go with nodes, and each network on them would tell of each.
@@ -117,6 +123,22 @@ func TestNetworkConditions(t *testing.T) {
 			"addresses that the cluster has too are a warning, and the network works", func(*v1alpha1.L2Network) {}, reportFacts{overlaps: inServices("kubernetes")},
 			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready", "Overlaps": "OverlapsServices"}, []string{"OverlapsServices"},
 		},
+		"Peers": {
+			"so are OVN-Kubernetes' own networks", func(*v1alpha1.L2Network) {}, reportFacts{peers: peerFacts{Found: besidePeers}},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready", "Overlaps": "OverlapsOVNKubernetes", "SameName": "SameName"},
+			[]string{"OverlapsOVNKubernetes", "SameName"},
+		},
+		"PeersAndCluster": {
+			"what is worse is the reason", func(*v1alpha1.L2Network) {}, reportFacts{overlaps: inServices("kubernetes"), peers: peerFacts{Found: besidePeers}},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready", "Overlaps": "OverlapsServices", "SameName": "SameName"},
+			[]string{"OverlapsServices", "SameName"},
+		},
+		"ClusterUnread": {
+			"what the cluster had is known at once", func(n *v1alpha1.L2Network) {
+				n.Status.Conditions = append(n.Status.Conditions, v1alpha1.NetworkOverlaps("OverlapsPods", "x"))
+			}, reportFacts{peers: peerFacts{unknown: true}},
+			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready"}, nil,
+		},
 		"OverlapRefused": {
 			"where they are refused, one event says so", func(*v1alpha1.L2Network) {},
 			reportFacts{Report: refusedFor(v1alpha1.NetworkOverlapRefused("OverlapsServices", "x")).Report, overlaps: inServices("kubernetes")},
@@ -186,6 +208,36 @@ func TestNetworkConditions(t *testing.T) {
 			}
 			if again := newEvents(status.Conditions, status.Conditions, tc.facts.users); len(again) > 0 {
 				t.Errorf("what was told is told again: %v", again)
+			}
+		})
+	}
+}
+
+// After a restart the controller has yet to read what OVN-Kubernetes has: until then
+// what was said of it stays, and is not told again.
+func TestPeersAreUnreadAtFirst(t *testing.T) {
+	for name, tc := range map[string]struct {
+		unknown bool
+		want    []string
+	}{
+		"Unread": {true, []string{"SameName", "Overlaps", "Accepted", "Programmed", "Ready"}},
+		"Gone":   {false, []string{"Accepted", "Programmed", "Ready"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			network := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "lab", Name: "net", Generation: 7}}
+			network.Status.Conditions = []metav1.Condition{
+				v1alpha1.NetworkSameName(network.Key(), besidePeers.SameName), v1alpha1.NetworkOverlaps(v1alpha1.ReasonOverlapsPeers, overlap.Describe(besidePeers.Overlaps)),
+			}
+			status := networkStatus(network, reportFacts{peers: peerFacts{unknown: tc.unknown}}, 1442)
+			var got []string
+			for _, c := range status.Conditions {
+				got = append(got, c.Type)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+			if events := newEvents(network.Status.Conditions, status.Conditions, nil); len(events) > 0 {
+				t.Errorf("what was told is told again: %v", events)
 			}
 		})
 	}

@@ -204,7 +204,8 @@ func TestChangesAreCheap(t *testing.T) {
 		return count
 	}
 	few, many := steps(100), steps(12_800)
-	if most := few + 4*32*(7+7); many > most { // 2^7 times as many, in each of 2 searches of 29 lengths and 2 insertions
+	const searches, larger = 2*(28+1) + 2, 7 // in two scopes for each length of the prefix, and two insertions; among 2^7 times as many
+	if most := few + 2*searches*larger; many > most {
 		t.Errorf("%d comparisons with 100 networks, %d with 12,800: want at most %d", few, many, most)
 	}
 	t.Logf("%d comparisons with 100 networks, %d with 12,800", few, many)
