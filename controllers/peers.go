@@ -85,7 +85,7 @@ func saysPeersOverlap(conditions []metav1.Condition) bool {
 // namespacesAsked answers from the cache. A namespace that can't be read there has no
 // labels: its event brings the networks back.
 type namespacesAsked struct {
-	ctx   context.Context //nolint:containedctx // of the one call that it is made for
+	ctx   context.Context // of the one call that it is made for
 	reads *reads
 }
 
