@@ -34,13 +34,14 @@ func TestInsideOVNKubernetes(t *testing.T) {
 		t.Errorf("FABRIC is %q", got)
 	}
 	for key, o := range inside {
-		reads := strings.HasSuffix(key, "/l2sm-agent-zone") || strings.HasSuffix(key, "/l2sm-controller-peers") // a zone's writer, and who warns of their networks
-		if _, has := central[key]; !has && !reads {
+		_, has := central[key]
+		// What a zone's writer reads, what ovn-central's pki keeps elsewhere, and what is read of OVN-Kubernetes' own networks.
+		if added := []string{"l2sm-agent-zone", "l2sm-certificates", "l2sm-controller-peers"}; !has && !slices.Contains(added, key[strings.Index(key, "/")+1:]) {
 			t.Errorf("%s is there in addition", key)
 		}
 		pod := o.Spec.Template.Spec
 		for _, v := range pod.Volumes {
-			if v.Secret != nil || v.HostPath != nil && v.HostPath.Path == "/run/l2sm/ovn" {
+			if ofCentral(v) {
 				t.Errorf("%s still mounts %s", key, v.Name)
 			}
 		}
