@@ -95,7 +95,7 @@ func (c *Chassis) Flows(ctx context.Context) (int, error) {
 func (c *Chassis) Socket() string { return c.at.Socket("conf") }
 
 // CPU is what ovn-controller has used.
-func (c *Chassis) CPU() time.Duration { return cpu(c.controller.pid()) }
+func (c *Chassis) CPU() time.Duration { return CPU(c.controller.pid()) }
 
 // Memory is ovn-controller's resident set, in MiB.
 func (c *Chassis) Memory() (float64, error) {

@@ -94,9 +94,12 @@ func (o *OVN) Launch(name, program string, args ...string) (*process, error) {
 // Socket is the endpoint of a database.
 func (o *OVN) Socket(name string) string { return "unix:" + filepath.Join(o.dir, name+".sock") }
 
+// File is what a database is kept in.
+func (o *OVN) File(name string) string { return filepath.Join(o.dir, name+".db") }
+
 // StartDatabase starts an ovsdb-server, on an empty database where there is none.
 func (o *OVN) StartDatabase(ctx context.Context, name, schema string) (*process, error) {
-	file := filepath.Join(o.dir, name+".db")
+	file := o.File(name)
 	if _, err := os.Stat(file); err != nil {
 		if _, err := o.Run(ctx, "ovsdb-tool", "create", file, o.root.schema(schema)); err != nil {
 			return nil, fmt.Errorf("create database %q: %w", file, err)
@@ -172,6 +175,7 @@ func (o *OVN) Run(ctx context.Context, program string, args ...string) (string, 
 // Stop ends them.
 func (o *OVN) Stop() error { return errors.Join(o.northd.stop(), o.sb.stop(), o.nb.stop()) }
 
-func (o *OVN) pids() map[string]int {
+// PIDs are its processes, by their names in Usage.
+func (o *OVN) PIDs() map[string]int {
 	return map[string]int{NB: o.nb.pid(), SB: o.sb.pid(), Northd: o.northd.pid()}
 }
