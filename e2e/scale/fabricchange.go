@@ -50,7 +50,11 @@ func (s *fabricScene) fill(ctx context.Context) error {
 	}
 	s.pods = len(all)
 	_, err = each(ctx, s.o.writers, len(all), func(ctx context.Context, i int) error {
-		return s.Client.Create(ctx, s.podOf(i, all[i].network, nodeName(all[i].node)))
+		pod := s.podOf(i, all[i].network, nodeName(all[i].node))
+		if err := s.Client.Create(ctx, pod); err != nil {
+			return err
+		}
+		return s.plug(ctx, pod, all[i].node)
 	})
 	if err != nil {
 		return fmt.Errorf("create pods: %w", err)
@@ -63,7 +67,7 @@ func (s *fabricScene) fill(ctx context.Context) error {
 	part := fmt.Sprintf("%d networks and %d pods, all at once", len(s.members.nodesOf), s.pods)
 	s.note(part, "until every database holds its ports", "s", took.Seconds(), nil)
 	s.idle = perPart{}
-	s.noteCPU(part, "pod", s.pods, used, took)
+	s.noteCPU(part, "pod", s.pods, s.o.members, used, took)
 	return nil
 }
 
@@ -141,11 +145,15 @@ func (s *fabricScene) attaches(ctx context.Context) error {
 		if err := s.Client.Create(ctx, pod); err != nil {
 			return fmt.Errorf("create pod: %w", err)
 		}
+		node := on[i%len(on)]
+		if err := s.plug(ctx, pod, node); err != nil {
+			return err
+		}
 		if err := pause(ctx, 50*time.Millisecond); err != nil { // all caches have seen it
 			return err
 		}
 		start := time.Now()
-		if err := (&scene{Stack: s.Stack}).bind(ctx, pod, nodeName(on[i%len(on)])); err != nil {
+		if err := (&scene{Stack: s.Stack}).bind(ctx, pod, nodeName(node)); err != nil {
 			return err
 		}
 		at, err := s.stands(ctx, portName(pod), network, nil)
@@ -165,7 +173,7 @@ func (s *fabricScene) attaches(ctx context.Context) error {
 	s.notePercentiles(part, "pod bound -> port stands everywhere", bound)
 	s.notePercentiles(part, "attachment written -> port stands everywhere", written)
 	used := s.usage().Since(before)
-	s.noteCPU(part, "pod", s.o.changes, used, time.Since(began))
+	s.noteCPU(part, "pod", s.o.changes, s.o.members, used, time.Since(began))
 	return nil
 }
 
@@ -194,6 +202,9 @@ func (s *fabricScene) moves(ctx context.Context) error {
 		pod := s.newFabricPod(network, nodeName(node))
 		if err := s.Client.Create(ctx, pod); err != nil {
 			return fmt.Errorf("create pod: %w", err)
+		}
+		if err := s.plug(ctx, pod, node); err != nil {
+			return err
 		}
 		pods = append(pods, fabricPod{pod, node, network})
 	}
@@ -232,7 +243,7 @@ func (s *fabricScene) moves(ctx context.Context) error {
 	part := "one move to another network"
 	s.notePercentiles(part, "spec.network written -> port stands everywhere, and nowhere else", took)
 	used := s.usage().Since(before)
-	s.noteCPU(part, "move", s.o.changes, used, time.Since(began))
+	s.noteCPU(part, "move", s.o.changes, s.concernedByMove(), used, time.Since(began))
 	return nil
 }
 
@@ -302,4 +313,14 @@ func (s *fabricScene) loseOne(ctx context.Context, i int) (whole, translated flo
 		return 0, 0, err
 	}
 	return whole, milliseconds(time.Since(began)), nil
+}
+
+// concernedByMove is how many nodes the moves concern: members of either network.
+func (s *fabricScene) concernedByMove() int {
+	n := 0
+	for i := range s.o.changes {
+		own := s.members.networksOf[i%s.o.nodes]
+		n += len(s.members.nodesOf[own[1]]) + len(s.members.others(own[0], own[1]))
+	}
+	return n / s.o.changes
 }

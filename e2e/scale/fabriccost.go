@@ -10,11 +10,14 @@ import (
 	"l2sm.io/l2sm/e2e/scale/stack"
 )
 
-// zoneWriters is the name of their process in usage.
-const zoneWriters = "zone writers"
+// Names in usage, beside those of the stack.
+const (
+	zoneWriters    = "zone writers"
+	ovnControllers = "ovn-controllers"
+)
 
 // fabricParts are what a fabric costs; kube-apiserver and etcd serve others, too.
-var fabricParts = []string{stack.Controlled, zoneWriters, stack.NB, stack.SB, stack.Northd, stack.APIServer, stack.Etcd}
+var fabricParts = []string{stack.Controlled, zoneWriters, stack.NB, stack.SB, stack.Northd, ovnControllers, stack.APIServer, stack.Etcd}
 
 // perPart is a figure of each part, and of all of them.
 type perPart map[string]float64
@@ -39,6 +42,9 @@ func (s *fabricScene) pids() map[string][]int {
 				pids[name] = append(pids[name], pid)
 			}
 		}
+	}
+	for _, c := range s.chassis {
+		pids[ovnControllers] = append(pids[ovnControllers], c.PID())
 	}
 	if s.writers != nil {
 		pids[zoneWriters] = []int{s.writers.pid()}
@@ -94,7 +100,7 @@ func (s *fabricScene) memory(context.Context) error {
 		}
 	}
 	s.note(part, "northbound + southbound + northd, PSS", "MiB", proportional[stack.NB]+proportional[stack.SB]+proportional[stack.Northd], nil)
-	s.note(part, "the same on the machine that has most of it", "MiB",
+	s.note(part, "the same, of one machine that has them", "MiB",
 		(proportional[stack.NB]+proportional[stack.SB]+proportional[stack.Northd])/float64(len(s.zones)), nil)
 	s.note(part, "all parts, PSS", "MiB", proportional.sum(), nil)
 	if s.writers == nil {
@@ -171,7 +177,8 @@ func (s *fabricScene) requests(ctx context.Context) (requests, error) {
 }
 
 // noteCPU notes what each part took for each of n changes, beyond what it takes idle.
-func (s *fabricScene) noteCPU(part, what string, n int, used stack.Usage, took time.Duration) {
+// A change concerns so many nodes, each with its part of it where it has databases.
+func (s *fabricScene) noteCPU(part, what string, n, concerned int, used stack.Usage, took time.Duration) {
 	cost := perPart{}
 	for _, name := range fabricParts {
 		cost[name] = (milliseconds(used.CPU[name]) - s.idle[name]*milliseconds(took)) / float64(n)
@@ -179,5 +186,11 @@ func (s *fabricScene) noteCPU(part, what string, n int, used stack.Usage, took t
 	}
 	s.note(part, "all parts, CPU for each "+what, "ms", cost.sum(), nil)
 	s.note(part, "the same without API server and etcd", "ms", cost.sum()-cost[stack.APIServer]-cost[stack.Etcd], nil)
+	machines := 1.0
+	if s.fabric.Zoned() {
+		machines = float64(concerned)
+	}
+	s.note(part, "databases, northd and writer, on one machine that has them", "ms",
+		(cost[zoneWriters]+cost[stack.NB]+cost[stack.SB]+cost[stack.Northd])/machines, nil)
 	s.note(part, "processors kept busy by others meanwhile", "", others(used).Seconds()/took.Seconds(), nil)
 }

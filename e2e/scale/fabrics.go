@@ -20,14 +20,14 @@ import (
 const fabricsLong = `fabrics measures fabric Central against fabric Zones, one after the other in one run, on nodes that have no
 kernel's part: etcd, kube-apiserver and l2sm-controller are real on both. On Central there are one northbound and one
 southbound database and one ovn-northd; on Zones as many of each as there are nodes, and the zone writer of every node's
-l2sm-agent, all of them in one process, each with a connection of its own to the API server. No zone is simulated. What
-no node has on either fabric is Open vSwitch, ovn-controller and the rest of l2sm-agent.
+l2sm-agent, all of them in one process, each with a connection of its own to the API server. No zone is simulated. On
+both every node has a real ovn-controller on an Open vSwitch whose devices are made up; the rest of l2sm-agent is missing.
 
 Each node has a pod on --networks networks, and each network has --members pods, on as many nodes. It measures
 
   - memory of every part, an idle system, and what it writes;
   - one more pod, and one move of a pod's interface to another network: from there until the southbound database of
-    every node that has to know has the port, bound; and the CPU time of all parts for it, without what they take idle;
+    every node that has to know has the port, bound to its chassis; and the CPU time of all parts for it, without what they take idle;
   - a northbound database that is lost, until it is whole and translated again.
 
 With --node-of N it measures one node instead, with a pod on --networks of N networks, against one in a cluster that has
@@ -43,6 +43,7 @@ type fabricsOptions struct {
 	changes, losses          int
 	idle                     time.Duration
 	image                    string
+	controllers              bool
 	nodeOf                   int
 }
 
@@ -62,6 +63,7 @@ func newFabrics(shared *options) *cobra.Command {
 	f.IntVar(&o.losses, "losses", 3, "northbound databases that are lost, one after the other")
 	f.DurationVar(&o.idle, "idle", 20*time.Second, "how long to look at an idle system")
 	f.StringVar(&o.image, "ovn-image", os.Getenv("L2SM_TEST_OVN_IMAGE"), "file of the product's image of OVN to take its programs from, where --ovn-root does not say: `bin/lab images` makes bin/images/ovn.tar (environment: L2SM_TEST_OVN_IMAGE)")
+	f.BoolVar(&o.controllers, "controllers", true, "run every node's Open vSwitch, whose devices are made up, and ovn-controller: 3 processes a node")
 	f.IntVar(&o.nodeOf, "node-of", 0, "measure one node in a cluster of so many networks")
 	return cmd
 }

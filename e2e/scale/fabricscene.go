@@ -31,7 +31,8 @@ type fabricScene struct {
 	api     *watcher
 	zones   []*stack.OVN  // of each node, or the only one
 	south   []*southbound // the same
-	writers *writing      // nil on Central
+	chassis []*stack.Chassis
+	writers *writing // nil on Central
 	cancel  context.CancelFunc
 	pods    int     // made so far
 	idle    perPart // what each part takes while nothing happens, of a processor
@@ -69,16 +70,19 @@ func (s *fabricScene) open(ctx context.Context) error {
 		return err
 	}
 	for _, z := range s.zones {
-		south, err := watchSouthbound(ctx, z.Socket("sb"))
+		south, err := watchSouthbound(ctx, z.Socket("sb"), s.o.controllers)
 		if err != nil {
 			return err
 		}
 		s.south = append(s.south, south)
 	}
+	if err := s.startChassis(ctx); err != nil {
+		return err
+	}
 	if err := s.Controller.Start(); err != nil {
 		return err
 	}
-	s.say("%d northbound and %d southbound databases and ovn-northd run", len(s.zones), len(s.zones))
+	s.say("%d northbound and %d southbound databases and ovn-northd run, and %d ovn-controllers", len(s.zones), len(s.zones), len(s.chassis))
 	return s.Controller.AwaitReady(ctx, time.Minute)
 }
 
@@ -114,6 +118,34 @@ func (s *fabricScene) startWriters(n int) error {
 	return err
 }
 
+// startChassis starts every node's Open vSwitch and ovn-controller, with the settings of ovn-node's pods.
+func (s *fabricScene) startChassis(ctx context.Context) error {
+	if !s.o.controllers {
+		return nil
+	}
+	settings := []string{"ovn-monitor-all=false", "ovn-ofctrl-wait-before-clear=5000"}
+	if s.fabric.Zoned() {
+		settings = []string{"ovn-monitor-all=true", "ovn-is-interconn=true"}
+	}
+	s.chassis = make([]*stack.Chassis, s.o.nodes)
+	_, err := each(ctx, 2, s.o.nodes, func(ctx context.Context, i int) error {
+		var err error
+		s.chassis[i], err = s.zones[i%len(s.zones)].StartChassis(ctx, "c-"+nodeName(i), nodeName(i), tunnelAddress(i), settings...)
+		return err
+	})
+	return err
+}
+
+func tunnelAddress(i int) string { return fmt.Sprintf("192.0.2.%d", i+1) }
+
+// plug adds the interface of a pod that will have a port, on its node.
+func (s *fabricScene) plug(ctx context.Context, pod *corev1.Pod, node int) error {
+	if !s.o.controllers {
+		return nil
+	}
+	return s.chassis[node].Plug(ctx, "d"+pod.Name, portName(pod), string(pod.UID))
+}
+
 // makeNodes makes nodes, and says where their tunnels start, as their agents would.
 func (s *fabricScene) makeNodes(ctx context.Context) error {
 	if err := s.Client.Create(ctx, newNamespace(space)); err != nil {
@@ -127,7 +159,7 @@ func (s *fabricScene) makeNodes(ctx context.Context) error {
 		if err := s.Client.Create(ctx, n); err != nil {
 			return err
 		}
-		n.Status = v1alpha1.L2NodeStatus{Chassis: nodeName(i), TunnelAddresses: []string{fmt.Sprintf("192.0.2.%d", i+1)}}
+		n.Status = v1alpha1.L2NodeStatus{Chassis: nodeName(i), TunnelAddresses: []string{tunnelAddress(i)}}
 		return s.Client.Status().Update(ctx, n)
 	})
 	if err != nil {
@@ -151,6 +183,13 @@ func (s *fabricScene) close(failure error) error {
 	if s.writers != nil {
 		errs = append(errs, s.writers.Close())
 	}
+	_, err := each(context.Background(), 8, len(s.chassis), func(_ context.Context, i int) error {
+		if s.chassis[i] == nil {
+			return nil
+		}
+		return s.chassis[i].Stop()
+	})
+	errs = append(errs, err)
 	if s.fabric.Zoned() {
 		_, err := each(context.Background(), 8, len(s.zones), func(_ context.Context, i int) error {
 			if s.zones[i] == nil {

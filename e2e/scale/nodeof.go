@@ -118,7 +118,7 @@ func (s *fabricScene) startNode(ctx context.Context) error {
 		return err
 	}
 	defer nb.Close()
-	south, err := watchSouthbound(ctx, s.zones[0].Socket("sb"))
+	south, err := watchSouthbound(ctx, s.zones[0].Socket("sb"), false)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ type (
 // switch.
 type southbound struct {
 	client client.Client
+	// claims has ports of this database's own nodes count when an ovn-controller has bound them; else those that are
+	// remote count only with a chassis, which tells where packets for them go.
+	claims bool
 
 	mu       sync.Mutex
 	switches map[string]string // names, by datapath
@@ -43,17 +46,17 @@ type southbound struct {
 // standing is a port as the database has it, and since when.
 type standing struct {
 	row, datapath string
-	bound         bool // whether packets for it have a way: it is not remote, or has its chassis
+	bound         bool // whether it has what it must: see claims
 	since         time.Time
 }
 
-func watchSouthbound(ctx context.Context, endpoint string) (*southbound, error) {
+func watchSouthbound(ctx context.Context, endpoint string, claims bool) (*southbound, error) {
 	db, err := model.NewClientDBModel("OVN_Southbound", map[string]model.Model{"Port_Binding": &boundRow{}, "Datapath_Binding": &datapathRow{}})
 	if err != nil {
 		return nil, err
 	}
 	logger := logr.Discard()
-	s := &southbound{switches: map[string]string{}, ports: map[string]standing{}, gone: map[string]time.Time{}}
+	s := &southbound{claims: claims, switches: map[string]string{}, ports: map[string]standing{}, gone: map[string]time.Time{}}
 	if s.client, err = client.NewOVSDBClient(db, client.WithEndpoint(endpoint), client.WithLogger(&logger)); err != nil {
 		return nil, err
 	}
@@ -82,7 +85,7 @@ func (s *southbound) note(row model.Model) {
 	case *datapathRow:
 		s.switches[r.UUID] = r.ExternalIDs["name"]
 	case *boundRow:
-		is := standing{row: r.UUID, datapath: r.Datapath, bound: r.Type != "remote" || r.Chassis != nil, since: time.Now()}
+		is := standing{row: r.UUID, datapath: r.Datapath, bound: r.Chassis != nil || !s.claims && r.Type != "remote", since: time.Now()}
 		if had, ok := s.ports[r.LogicalPort]; ok && had.row == is.row && had.datapath == is.datapath && had.bound == is.bound {
 			return // what is new of it is not looked at
 		}

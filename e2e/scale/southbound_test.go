@@ -34,6 +34,21 @@ func TestSouthboundStands(t *testing.T) {
 	}
 }
 
+// Where there is an ovn-controller a port stands when it is bound.
+func TestSouthboundClaims(t *testing.T) {
+	s := newSouthboundForTest()
+	s.claims = true
+	s.note(&boundRow{UUID: "r", LogicalPort: "p", Datapath: "d1"})
+	if _, ok := s.on("p", "one"); ok {
+		t.Error("a port that nobody has bound counts")
+	}
+	chassis := "c"
+	s.note(&boundRow{UUID: "r", LogicalPort: "p", Datapath: "d1", Chassis: &chassis})
+	if _, ok := s.on("p", "one"); !ok {
+		t.Error("a port that is bound does not count")
+	}
+}
+
 // A move may show as a new row and the end of the old one, in any order.
 func TestSouthboundMoves(t *testing.T) {
 	s := newSouthboundForTest()
