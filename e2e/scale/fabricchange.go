@@ -137,6 +137,10 @@ const settled = 2 * time.Second
 // attaches binds pods one by one, to members of networks in turn.
 func (s *fabricScene) attaches(ctx context.Context) error {
 	var bound, written []float64
+	recomputed, err := s.recomputes(ctx)
+	if err != nil {
+		return err
+	}
 	before, began := s.usage(), time.Now()
 	for i := range s.o.changes {
 		network := i % len(s.members.nodesOf)
@@ -174,7 +178,7 @@ func (s *fabricScene) attaches(ctx context.Context) error {
 	s.notePercentiles(part, "attachment written -> port stands everywhere", written)
 	used := s.usage().Since(before)
 	s.noteCPU(part, "pod", s.o.changes, s.o.members, used, time.Since(began))
-	return nil
+	return s.noteRecomputes(ctx, part, "pod", recomputed)
 }
 
 // complete is when the watch has told of the pod's attachment with all that a port needs.
@@ -217,6 +221,10 @@ func (s *fabricScene) moves(ctx context.Context) error {
 		return err
 	}
 	var took []float64
+	recomputed, err := s.recomputes(ctx)
+	if err != nil {
+		return err
+	}
 	before, began := s.usage(), time.Now()
 	for _, pod := range pods {
 		to := s.members.networksOf[pod.node][1]
@@ -244,6 +252,15 @@ func (s *fabricScene) moves(ctx context.Context) error {
 	s.notePercentiles(part, "spec.network written -> port stands everywhere, and nowhere else", took)
 	used := s.usage().Since(before)
 	s.noteCPU(part, "move", s.o.changes, s.concernedByMove(), used, time.Since(began))
+	return s.noteRecomputes(ctx, part, "move", recomputed)
+}
+
+func (s *fabricScene) noteRecomputes(ctx context.Context, part, what string, before int) error {
+	after, err := s.recomputes(ctx)
+	if err != nil {
+		return err
+	}
+	s.note(part, "northd's translations of all that it has, for each "+what, "", float64(after-before)/float64(s.o.changes), nil)
 	return nil
 }
 

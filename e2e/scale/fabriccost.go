@@ -171,6 +171,19 @@ func (s *fabricScene) commits() (int, error) {
 	return n, nil
 }
 
+// recomputes is how often a northd has translated all that it reads, of all of them.
+func (s *fabricScene) recomputes(ctx context.Context) (int, error) {
+	n := 0
+	for _, z := range s.zones {
+		one, err := z.Recomputes(ctx)
+		if err != nil {
+			return 0, err
+		}
+		n += one
+	}
+	return n, nil
+}
+
 // requests are the calls that the API server got, for what l2sm deals with.
 func (s *fabricScene) requests(ctx context.Context) (requests, error) {
 	return (&scene{Stack: s.Stack}).requests(ctx)

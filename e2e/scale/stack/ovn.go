@@ -159,6 +159,19 @@ func (o *OVN) Sync(ctx context.Context) error {
 	return err
 }
 
+// Recomputes is how often ovn-northd has translated all that it reads, and not what had changed.
+func (o *OVN) Recomputes(ctx context.Context) (int, error) {
+	out, err := o.Run(ctx, "ovs-appctl", "-t", filepath.Join(o.dir, "northd.ctl"), "inc-engine/show-stats", "northd", "recompute")
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil {
+		return 0, fmt.Errorf("count recomputes of ovn-northd in %q: %w", out, err)
+	}
+	return n, nil
+}
+
 // Run runs one of OVN's or Open vSwitch's tools and returns what it prints.
 func (o *OVN) Run(ctx context.Context, program string, args ...string) (string, error) {
 	argv, err := o.root.Program(program)
