@@ -111,8 +111,12 @@ func (o *OVN) StartDatabase(ctx context.Context, name, schema string) (*process,
 		return nil, err
 	}
 	socket := filepath.Join(o.dir, name+".sock")
-	err = Until(ctx, 10*time.Second, 2*time.Millisecond, socket+" is there", func() bool {
-		_, err := os.Stat(socket)
+	// The file is there a little before the server listens.
+	err = Until(ctx, 10*time.Second, 2*time.Millisecond, "something listens on "+socket, func() bool {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			_ = conn.Close()
+		}
 		return err == nil
 	})
 	if err != nil {
