@@ -9,7 +9,11 @@ import (
 
 func TestPodWaitsForItsNetwork(t *testing.T) {
 	s := newScenario(t)
-	s.apply(pod{name: "early", networks: "late"}.String())
+	early := pod{name: "early", networks: "late"}
+	if _, err := kubectl("get", "mutatingadmissionpolicybinding", "l2sm-pod-networks"); err != nil {
+		early.multus = "l2sm-system/l2sm" // what the policy would have given it: without, it runs and is attached late
+	}
+	s.apply(early.String())
 	s.says("late", "get", "events", "--field-selector", "involvedObject.name=early,reason=NetworkNotFound")
 	s.says("NetworkNotFound", "get", "l2att", "-o", "wide")
 	if phase := s.kubectl("get", "pod", "early", "-o", "jsonpath={.status.phase}"); phase != "Pending" {

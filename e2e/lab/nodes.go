@@ -35,6 +35,7 @@ type nodeSettings struct {
 	RuntimePrograms  string // folder; empty for those of the machine
 	SignaturePolicy  string // which images CRI-O takes
 	MTU              int
+	Kubernetes       string // minor version, as 1.36
 }
 
 // prepareNode writes all that a node reads when it starts.
@@ -61,6 +62,7 @@ func (l *Lab) prepareNode(n nodePlan) error {
 		RuntimePrograms:  l.state.RuntimePrograms,
 		SignaturePolicy:  f.Config("policy.json"),
 		MTU:              mainMTU,
+		Kubernetes:       minor(l.state.Version),
 	}
 	if err := os.MkdirAll(f.Disk(staticPods), 0o755); err != nil {
 		return fmt.Errorf("make folder of static pods: %w", err)
