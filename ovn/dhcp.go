@@ -22,11 +22,11 @@ type dhcpKind struct{}
 type DHCP struct {
 	// CIDR is the subnet, and tells the family. OVN answers to ports that have
 	// an address in it.
-	CIDR string
+	CIDR string `json:"cidr"`
 
 	// Options as ovn-nb(5) spells them, without quotes. OVN answers nothing
 	// where server_id or, for IPv4, server_mac or lease_time is missing.
-	Options map[string]string
+	Options map[string]string `json:"options,omitempty"`
 }
 
 // family is one of the two that a network may have a set of options for.

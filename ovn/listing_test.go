@@ -3,6 +3,7 @@ package ovn_test
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"testing"
@@ -23,12 +24,16 @@ func readNorthbound(t *testing.T, s *ovntest.Server) ovn.Contents {
 	if err != nil {
 		t.Fatalf("ReadNorthbound: %v", err)
 	}
+	sortContents(c)
+	return c
+}
+
+func sortContents(c ovn.Contents) {
 	slices.SortFunc(c.Switches, func(a, b ovn.ListedSwitch) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.Ports, func(a, b ovn.ListedPort) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Switch, b.Switch))
 	})
 	slices.SortFunc(c.DHCP, func(a, b ovn.ListedDHCP) int { return cmp.Compare(a.CIDR, b.CIDR) })
-	return c
 }
 
 // What is read is what was applied.
@@ -46,6 +51,22 @@ func TestListedIsApplied(t *testing.T) {
 	}
 	if diff := gocmp.Diff(want, readNorthbound(t, server), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("contents (-applied +read):\n%s", diff)
+	}
+	held, err := client.Contents()
+	sortContents(held)
+	if diff := gocmp.Diff(want, held, cmpopts.EquateEmpty()); diff != "" || err != nil {
+		t.Errorf("what the client holds, error %v (-applied +held):\n%s", err, diff)
+	}
+	text, err := json.Marshal(held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back ovn.Contents
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(want, back, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("contents that went through JSON (-applied +got):\n%s", diff)
 	}
 }
 
@@ -77,8 +98,14 @@ func TestReadSouthbound(t *testing.T) {
 	binding := func(port, key string, columns ...string) []string {
 		return append([]string{"--", "create", "Port_Binding", "datapath=@d", "logical_port=" + port, "tunnel_key=" + key}, columns...)
 	}
-	server.Ctl(slices.Concat([]string{"--id=@c", "get", "Chassis", "node-a", "--", "--id=@d", "create", "Datapath_Binding", "tunnel_key=1"},
+	server.Ctl(slices.Concat([]string{"--id=@c", "get", "Chassis", "node-a", "--", "--id=@d", "create", "Datapath_Binding", "tunnel_key=7", "external_ids:name=l2sm/default/net"},
 		binding("l2sm/default/a", "1", "chassis=@c", "up=true"), binding("l2sm/default/b", "2"), binding("l2sm/default/c", "4", "up=false"), binding("theirs", "3"))...)
+	server.Ctl("create", "Datapath_Binding", "tunnel_key=8", "external_ids:name=theirs")
+	zone := dialZone(t, server)
+	remote := ovn.Remote{Name: "node-b", Hostname: "node-b", Address: "192.0.2.3"}
+	if _, err := zone.ApplyRemotes(t.Context(), []ovn.Remote{remote}, false); err != nil {
+		t.Fatal(err)
+	}
 
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -87,8 +114,12 @@ func TestReadSouthbound(t *testing.T) {
 		t.Fatalf("ReadSouthbound: %v", err)
 	}
 	want := ovn.Bindings{
-		Chassis: []string{"node-a"},
-		Ports:   []ovn.Binding{{Port: "l2sm/default/a", Chassis: "node-a", Up: true}, {Port: "l2sm/default/b"}, {Port: "l2sm/default/c"}},
+		Switches: []ovn.BoundSwitch{{Name: "l2sm/default/net", TunnelKey: 7}},
+		Chassis:  []string{"node-a"},
+		Remotes:  []ovn.Remote{remote},
+		Ports: []ovn.Binding{
+			{Port: "l2sm/default/a", Chassis: "node-a", Up: true, TunnelKey: 1}, {Port: "l2sm/default/b", TunnelKey: 2}, {Port: "l2sm/default/c", TunnelKey: 4},
+		},
 	}
 	byPort := cmpopts.SortSlices(func(a, b ovn.Binding) bool { return a.Port < b.Port })
 	if diff := gocmp.Diff(want, got, byPort); diff != "" {

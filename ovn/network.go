@@ -17,8 +17,8 @@ const (
 // Key identifies an l2sm network: the namespace and the name of its
 // L2Network.
 type Key struct {
-	Namespace string
-	Name      string
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
 }
 
 // String returns "<namespace>/<name>".
@@ -80,35 +80,35 @@ type Network struct {
 type Port struct {
 	// Name is the port's name, "l2sm/<namespace>/<attachment>". It is unique in the whole
 	// database: a port found on another switch is moved, not doubled.
-	Name string
+	Name string `json:"name"`
 
 	// Owner is the UID of the L2Attachment that the port is for.
-	Owner string
+	Owner string `json:"owner"`
 
 	// Type is the column of that name in ovn-nb(5): empty for the interface of
 	// a pod or a virtual machine.
-	Type string
+	Type string `json:"type,omitempty"`
 
 	// Addresses is the column of that name in ovn-nb(5): elements
 	// "MAC [IP...]", and "unknown".
-	Addresses []string
+	Addresses []string `json:"addresses,omitempty"`
 
 	// PortSecurity is the column port_security of ovn-nb(5): elements
 	// "MAC [IP[/LEN]...]". Empty lets every frame pass.
-	PortSecurity []string
+	PortSecurity []string `json:"portSecurity,omitempty"`
 
 	// Permit is a match of frames that the port may send though the network's Guard
 	// drops them; "1" is all. Empty is none.
-	Permit string
+	Permit string `json:"permit,omitempty"`
 
 	// Options is the column of that name in ovn-nb(5): requested-chassis,
 	// iface-id-ver and so on. The whole column is written: keys that are not
 	// here are removed.
-	Options map[string]string
+	Options map[string]string `json:"options,omitempty"`
 
 	// TunnelKey is options:requested-tnl-key, 1-32767. Zero leaves the choice to
 	// northd.
-	TunnelKey int
+	TunnelKey int `json:"tunnelKey,omitempty"`
 }
 
 // validate reports input that no database could hold.

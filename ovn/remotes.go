@@ -13,9 +13,10 @@ import (
 // Remote is the chassis of a node that has databases of its own.
 type Remote struct {
 	// Name is the chassis' name, Hostname that of its node.
-	Name, Hostname string
+	Name     string `json:"name"`
+	Hostname string `json:"hostname"`
 	// Address is where its Geneve tunnels start.
-	Address string
+	Address string `json:"address"`
 }
 
 // remoteID, with value true in external_ids of a Chassis, makes it ours.

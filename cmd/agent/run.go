@@ -51,6 +51,7 @@ func ovnPart(a *agent.Agent, o options, log logr.Logger) (func(context.Context) 
 		if err != nil {
 			return nil, err
 		}
+		a.ShowZone(writer.Inventory)
 		return writer.Run, nil
 	}
 	keeper := &identity.Keeper{API: a.API(), Node: o.agent.Node, Dir: o.ovnTLSDir, Log: log.WithName("identity"), Told: a.Certified}

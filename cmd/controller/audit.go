@@ -34,7 +34,9 @@ nothing. An L2Attachment that has a network and a pod has
   - when it is Ready, its entry in the pod's annotation network-status.
 
 Another L2Attachment has none of these, and whatever belongs to no L2Attachment,
-L2Network or node is reported.
+L2Network or node is reported. Where each node has databases of its own, its agent
+says what they hold: of every network with a pod on the node the switch, the ports
+and the other nodes' chassis, with their tunnel keys.
 
 It prints a line for each discrepancy, where it is and what is wrong, and a
 summary. The exit code is 0 when all is as it should be, 1 when something is
@@ -111,9 +113,6 @@ func runAudit(ctx context.Context, o options, wait time.Duration, format string,
 	if err := o.check(); err != nil {
 		return audit.Report{}, err
 	}
-	if o.fabric.Zoned() {
-		return audit.Report{}, fmt.Errorf("--fabric=%s: audit compares one northbound database with the API, and here each node has its own", o.fabric)
-	}
 	sources, err := auditSources(ctx, o)
 	if err != nil {
 		return audit.Report{}, err
@@ -123,9 +122,14 @@ func runAudit(ctx context.Context, o options, wait time.Duration, format string,
 }
 
 func auditSources(ctx context.Context, o options) (audit.Sources, error) {
-	certificates, err := pki.Load(o.tlsDir)
-	if err != nil {
-		return audit.Sources{}, fmt.Errorf("load certificates from --tls-dir: %w", err)
+	sources := audit.Sources{Fabric: o.fabric, Namespace: o.namespace}
+	if !o.fabric.Zoned() { // there is none but the nodes', of which agents tell
+		certificates, err := pki.Load(o.tlsDir)
+		if err != nil {
+			return audit.Sources{}, fmt.Errorf("load certificates from --tls-dir: %w", err)
+		}
+		sources.Northbound = ovn.Config{Endpoints: o.northbound, TLS: certificates}
+		sources.Southbound = ovn.Config{Endpoints: o.southbound, TLS: certificates}
 	}
 	// Of another authority than the databases.
 	serving, err := pki.Roots(o.metricsTLSDir)
@@ -149,14 +153,8 @@ func auditSources(ctx context.Context, o options) (audit.Sources, error) {
 	if err != nil {
 		return audit.Sources{}, err
 	}
-	return audit.Sources{
-		API:        api,
-		Northbound: ovn.Config{Endpoints: o.northbound, TLS: certificates},
-		Southbound: ovn.Config{Endpoints: o.southbound, TLS: certificates},
-		Namespace:  o.namespace,
-		MaxMTU:     maxMTU,
-		Ask:        ask,
-	}, nil
+	sources.API, sources.MaxMTU, sources.Ask = api, maxMTU, ask
+	return sources, nil
 }
 
 func newClient(config *rest.Config) (client.Client, error) {

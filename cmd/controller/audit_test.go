@@ -51,14 +51,14 @@ func TestAuditBadOptions(t *testing.T) {
 	}{
 		"Format":   {"there are two", "neither text nor json", []string{"-o", "yaml"}},
 		"NoNB":     {"without the databases there is nothing to compare", "--nb is missing", []string{"--sb=unix:/sb"}},
-		"Zoned":    {"each node has a database of its own", "--fabric=Zones", []string{"--fabric=Zones"}},
+		"Zoned":    {"each node's agent tells of its databases, and needs none", "--metrics-tls-dir", []string{"--fabric=Zones"}},
 		"NoTLS":    {"the rest will do, and ssl: needs certificates", "--tls-dir", []string{"--nb=ssl:[::1]:6641", "--sb=unix:/sb"}},
 		"Flag":     {"nor any other", "unknown flag", []string{"--fix"}},
 		"Argument": {"there are none", "unknown command", []string{"default"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			for _, key := range []string{"NB_ENDPOINTS", "SB_ENDPOINTS", "UNDERLAY_MTU", "TLS_DIR"} {
+			for _, key := range []string{"NB_ENDPOINTS", "SB_ENDPOINTS", "UNDERLAY_MTU", "TLS_DIR", "METRICS_TLS_DIR"} {
 				t.Setenv(key, "")
 			}
 			root := newRoot()

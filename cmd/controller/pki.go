@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -52,11 +54,15 @@ ovn-central by it, which is in the folder alone, and tells the controller of tha
 authority: nodes that are not upgraded yet trust no other.
 
 Nodes' certificates are not among them: see the flag
---node-certificate-lifetime of the controller.`
+--node-certificate-lifetime of the controller.
+
+With --metrics it makes those of metrics alone and writes the controller's into the
+folder: it is the controller's init container where no database is central.`
 
 // newPKI is the subcommand pki.
 func newPKI() *cobra.Command {
 	var namespace, dir string
+	var metricsOnly bool
 	command := &cobra.Command{
 		Use:   "pki",
 		Short: "Make the certificates of OVN's databases and the controller",
@@ -72,6 +78,13 @@ func newPKI() *cobra.Command {
 				return fmt.Errorf("connect to the API server: %w", err)
 			}
 			k := keeper{api: api, namespace: namespace, now: time.Now()}
+			if metricsOnly {
+				controller, err := k.metricsBesideOthers(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return writeFiles(dir, controller)
+			}
 			hosts := centralHosts(namespace, os.Getenv("OVN_CENTRAL_SERVICE_HOST"))
 			shared, err := k.shared(cmd.Context(), hosts)
 			if err != nil {
@@ -87,7 +100,8 @@ func newPKI() *cobra.Command {
 	flags := command.Flags()
 	flags.StringVar(&namespace, "namespace", cmp.Or(os.Getenv("POD_NAMESPACE"), v1alpha1.SystemNamespace),
 		"namespace of the Secrets (environment: POD_NAMESPACE)")
-	flags.StringVar(&dir, "dir", "/tls", "folder for ovn-central's ca.crt, tls.crt and tls.key")
+	flags.StringVar(&dir, "dir", "/tls", "folder for ovn-central's ca.crt, tls.crt and tls.key, or the controller's")
+	flags.BoolVar(&metricsOnly, "metrics", false, "make certificates of agents' and controllers' metrics alone")
 	return command
 }
 
@@ -114,7 +128,7 @@ type keeper struct {
 // ensure makes the Secrets hold certificates that will do, and returns
 // the content of ovn-central's. What will do is left as it is.
 func (k keeper) ensure(ctx context.Context, hosts []string) (map[string][]byte, error) {
-	if err := k.metrics(ctx); err != nil {
+	if _, err := k.metrics(ctx); err != nil {
 		return nil, err
 	}
 	control, err := k.authority(ctx, controlAuthority, "l2sm control")
@@ -132,21 +146,34 @@ func (k keeper) ensure(ctx context.Context, hosts []string) (map[string][]byte, 
 	})
 }
 
-// metrics ensures what agents and controllers serve with.
-func (k keeper) metrics(ctx context.Context) error {
+// metrics ensures what agents and controllers serve with, and returns the content
+// of the controllers' Secret.
+func (k keeper) metrics(ctx context.Context) (map[string][]byte, error) {
 	authority, err := k.authority(ctx, metricsAuthority, "l2sm metrics")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for name, host := range map[string]string{agentSecret: inventory.AgentName, controllerSecret: inventory.ControllerName} {
-		_, err := k.leaf(ctx, authority, name, []string{host}, func() (pki.Pair, error) {
-			return authority.Endpoint(host, k.now)
+	var last map[string][]byte
+	for _, of := range []struct{ secret, host string }{{agentSecret, inventory.AgentName}, {controllerSecret, inventory.ControllerName}} {
+		last, err = k.leaf(ctx, authority, of.secret, []string{of.host}, func() (pki.Pair, error) {
+			return authority.Endpoint(of.host, k.now)
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return last, nil
+}
+
+// metricsBesideOthers is metrics where other replicas of the controller start at
+// the same time: what one of them wrote is read again.
+func (k keeper) metricsBesideOthers(ctx context.Context) (content map[string][]byte, err error) {
+	late := func(err error) bool { return apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) }
+	err = retry.OnError(retry.DefaultBackoff, late, func() error {
+		content, err = k.metrics(ctx)
+		return err
+	})
+	return content, err
 }
 
 // authority returns the one that is kept in a Secret, or a new one.

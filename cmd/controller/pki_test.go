@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
+	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/internal/pki"
 )
 
@@ -115,6 +117,39 @@ func TestEnsureCertificates(t *testing.T) {
 			}
 			checkFiles(t, central)
 		})
+	}
+}
+
+// Where no database is central, replicas of the controller that start at once make what
+// all of them serve with, and nothing else.
+func TestMetricsCertificates(t *testing.T) {
+	api := startAPI(t)
+	const replicas = 4
+	contents := make([]map[string][]byte, replicas)
+	var all errgroup.Group
+	for i := range replicas {
+		all.Go(func() (err error) {
+			contents[i], err = keeper{api: api, namespace: "default", now: time.Now()}.metricsBesideOthers(t.Context())
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(sorted(agentSecret, controllerSecret, metricsAuthority), changed(nil, secrets(t, api))); diff != "" {
+		t.Errorf("Secrets written, -want +got:\n%s", diff)
+	}
+	k := keeper{api: api, namespace: "default", now: time.Now()}
+	authority, err := k.authority(t.Context(), metricsAuthority, "l2sm metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, content := range contents {
+		pair := pki.Pair{Certificate: content[pki.CertificateFile], Key: content[pki.KeyFile]}
+		if !authority.Covers(pair, []string{inventory.ControllerName}, k.now) {
+			t.Errorf("replica %d serves with another authority's certificate, or another name's", i)
+		}
+		checkFiles(t, content)
 	}
 }
 

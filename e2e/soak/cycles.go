@@ -17,7 +17,7 @@ import (
 // prepare makes what the worker's cycles work on: a pod that stays, and a
 // StatefulSet whose pod keeps its addresses.
 func (w *worker) prepare(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	if err := w.api.Create(ctx, w.pod(w.name("stays"), "")); err != nil {
 		return err

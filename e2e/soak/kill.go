@@ -9,9 +9,21 @@ import (
 	"time"
 )
 
-// victims are the programs that are killed, as the kernel names them. Nodes
-// have an ovsdb-server each, and one has those of OVN's databases beside it.
-var victims = []string{"l2sm-controller", "l2sm-agent", "ovn-controller", "ovsdb-server"}
+// victim is a program that is killed.
+type victim struct{ name, pattern string }
+
+// victims are those of every fabric: what runs nowhere is passed over. On Zones each
+// node has databases and northd of its own, on Central one node has them. Patterns
+// are of pgrep -f.
+var victims = []victim{
+	{"l2sm-controller", "^/usr/bin/l2sm-controller( -|$)"},
+	{"l2sm-agent", "^/usr/bin/l2sm-agent( -|$)"},
+	{"ovn-controller", "^ovn-controller unix:"},
+	{"ovsdb-server of Open vSwitch", "^ovsdb-server --remote=punix:/run/openvswitch/"},
+	{"ovsdb-server, northbound", "^ovsdb-server --remote=punix:/run/ovn/ovnnb_db"},
+	{"ovsdb-server, southbound", "^ovsdb-server --remote=punix:/run/ovn/ovnsb_db"},
+	{"ovn-northd", "^ovn-northd "},
+}
 
 // kill kills a random process from time to time, until ctx ends.
 func (s *soak) kill(ctx context.Context) {
@@ -25,25 +37,36 @@ func (s *soak) kill(ctx context.Context) {
 			return
 		case <-time.After(s.killEvery/2 + rand.N(s.killEvery)):
 		}
-		program := victims[random.IntN(len(victims))]
-		killed, err := s.killOne(ctx, random, program)
+		program, err := s.killAny(ctx, random)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			fmt.Fprintf(s.out, "kill %s: %v\n", program, err)
-		case killed:
+		case program != "":
 			s.tally.killed(program)
 		}
 	}
 }
 
+// killAny kills one process of a random program among those that run, and names the
+// program.
+func (s *soak) killAny(ctx context.Context, random *rand.Rand) (string, error) {
+	for _, i := range random.Perm(len(victims)) {
+		killed, err := s.killOne(ctx, random, victims[i].pattern)
+		if killed || err != nil {
+			return victims[i].name, err
+		}
+	}
+	return "", nil
+}
+
 // killOne kills one process of the program, on a random node that has any.
-func (s *soak) killOne(ctx context.Context, random *rand.Rand, program string) (bool, error) {
+func (s *soak) killOne(ctx context.Context, random *rand.Rand, pattern string) (bool, error) {
 	nodes := slices.Clone(s.lab.Nodes())
 	random.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
 	for _, node := range nodes {
-		out, err := s.lab.Node(ctx, node, "pgrep", "-x", program)
+		out, err := s.lab.Node(ctx, node, "pgrep", "-f", pattern)
 		if err != nil {
 			continue // pgrep found none
 		}

@@ -39,13 +39,14 @@ func run() error {
 		Short: "Attach, detach and move for a long time, under kills, and look for leaks",
 		Long: `Works on a running local cluster with l2sm (make demo). Workers make and remove
 pods under the same names, StatefulSets' pods and Jobs, networks, attachments of
-running pods, and move attachments, while controllers, agents, ovn-controllers
-and ovsdb-servers are killed (-9) at random.
+running pods, and move attachments, while controllers, agents, ovn-controllers,
+northds and ovsdb-servers are killed (-9) at random: on fabric Central those of the
+one node that has them, on Zones any node's.
 
 On every change of an L2Attachment it checks that no address and no MAC address
 is given out twice. At the end, and once more when all is removed, it runs
-l2sm-controller audit, which compares the API, OVN's databases, Open vSwitch,
-the nodes' links and the pods. A discrepancy, or an operation that does not come
+l2sm-controller audit, which compares the API, OVN's databases (the central ones
+or each node's), Open vSwitch, the nodes' links and the pods. A discrepancy, or an operation that does not come
 to its end, fails the run.`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,

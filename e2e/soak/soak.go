@@ -16,15 +16,17 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/e2e/lab"
+	"l2sm.io/l2sm/e2e/lab/patience"
 )
 
-const (
-	namespace = "soak"
-	// patience bounds the wait for one operation: the kubelet may back off
+const namespace = "soak"
+
+var (
+	// longest bounds the wait for one operation: the kubelet may back off
 	// from a container that was killed before.
-	patience = 4 * time.Minute
+	longest = patience.Of(4 * time.Minute)
 	// settle is what the last kill's restart may take until the audit.
-	settle = 2 * time.Minute
+	settle = patience.Of(2 * time.Minute)
 )
 
 // soak is one run.
@@ -83,6 +85,9 @@ func (s *soak) work(ctx context.Context) error {
 	err := s.operate(ctx)
 	stopKilling()
 	<-killed
+	if err != nil {
+		s.show(ctx)
+	}
 	if err == nil {
 		err = s.audit(ctx, "at the end of the work")
 	}
@@ -129,6 +134,18 @@ func (s *soak) operate(ctx context.Context) error {
 	}
 }
 
+// show prints what may tell why an operation did not come to its end: nodes that are not
+// Ready, and containers that the kubelet waits to start again.
+func (s *soak) show(ctx context.Context) {
+	for _, what := range []string{"l2nodes", "pods"} {
+		out, err := s.lab.Kubectl(ctx, "-n", v1alpha1.SystemNamespace, "get", what, "-o", "wide")
+		if err != nil {
+			out = err.Error()
+		}
+		fmt.Fprintln(s.out, out)
+	}
+}
+
 // audit runs the product's own in the controller's pod.
 func (s *soak) audit(ctx context.Context, when string) error {
 	fmt.Fprintf(s.out, "audit %s\n", when)
@@ -151,9 +168,9 @@ func (s *soak) audit(ctx context.Context, when string) error {
 }
 
 func (s *soak) removeAll(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	if _, err := s.lab.Kubectl(ctx, "delete", "namespace", namespace, "--timeout="+patience.String()); err != nil {
+	if _, err := s.lab.Kubectl(ctx, "delete", "namespace", namespace, "--timeout="+longest.String()); err != nil {
 		return err
 	}
 	list := &v1alpha1.L2AttachmentList{}

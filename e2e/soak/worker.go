@@ -36,7 +36,7 @@ func (w *worker) run(ctx context.Context) error {
 	}
 	for w.tally.total() < w.operations {
 		c := cycles[w.rand.IntN(len(cycles))]
-		bounded, cancel := context.WithTimeout(ctx, patience)
+		bounded, cancel := context.WithTimeout(ctx, longest)
 		err := c.cycle(bounded)
 		cancel()
 		if err != nil {
@@ -55,7 +55,7 @@ func (w *worker) until(ctx context.Context, what string, holds func() (bool, str
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: not after %s: %s", what, patience, why)
+			return fmt.Errorf("%s: not after %s: %s", what, longest, why)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"l2sm.io/l2sm/internal/cni"
 	"l2sm.io/l2sm/internal/cri"
 	"l2sm.io/l2sm/internal/firewall"
+	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/internal/kube"
 	"l2sm.io/l2sm/internal/link"
 	"l2sm.io/l2sm/internal/ovs"
@@ -99,6 +100,8 @@ type Agent struct {
 	underWay containers
 	// changed is raised when the caches get anything that an ADD may wait for.
 	changed wake.Signal
+	// zone reads what the node's own databases hold: see ShowZone.
+	zone func(context.Context) (*inventory.Zone, error)
 }
 
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
@@ -145,6 +148,10 @@ func (a *Agent) Cache() *kube.Node { return a.node }
 func (a *Agent) KeysTaken(err error) {
 	a.reporter.tell(func(v *nodeView) { v.misplaced = err })
 }
+
+// ShowZone has the inventory tell of the node's own databases. It is called before
+// Run, or not at all.
+func (a *Agent) ShowZone(read func(context.Context) (*inventory.Zone, error)) { a.zone = read }
 
 // Certified takes why the node has no new certificate for OVN, nil where it has
 // one.

@@ -13,6 +13,17 @@ import (
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
+// gatherInventory is the plugger's inventory and, where the node has databases of
+// its own, what they hold.
+func (a *Agent) gatherInventory(ctx context.Context) (inventory.Node, error) {
+	all, err := a.inventory(ctx, a.config.Node)
+	if err != nil || a.zone == nil {
+		return all, err
+	}
+	all.Zone, err = a.zone(ctx)
+	return all, err
+}
+
 // inventory gathers what there is on the node. It changes nothing and waits
 // for no call that is under way, so that one may be seen half done.
 func (p *plugger) inventory(ctx context.Context, node string) (inventory.Node, error) {

@@ -4,6 +4,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -96,6 +97,25 @@ func TestInventory(t *testing.T) {
 	got.Ports[0].Error = ""
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the interface was deleted: inventory (-want +got):\n%s", diff)
+	}
+}
+
+// Of a node's own databases the inventory tells too, or nothing: part of it would read as
+// if the rest were not there.
+func TestInventoryOfZone(t *testing.T) {
+	a := &Agent{plugger: plugger{links: link.New("/proc/sys"), ovs: connect(t, ovstest.StartOVN(t).Endpoint())}, config: Config{Node: "node-a"}}
+	if all, err := a.gatherInventory(t.Context()); err != nil || all.Zone != nil {
+		t.Errorf("without databases of its own: %v, %v", all.Zone, err)
+	}
+	zone := &inventory.Zone{}
+	a.ShowZone(func(context.Context) (*inventory.Zone, error) { return zone, nil })
+	if all, err := a.gatherInventory(t.Context()); err != nil || all.Zone != zone || all.Node != "node-a" {
+		t.Errorf("with them: %v, %v", all, err)
+	}
+	away := errors.New("no connection")
+	a.ShowZone(func(context.Context) (*inventory.Zone, error) { return nil, away })
+	if _, err := a.gatherInventory(t.Context()); !errors.Is(err, away) {
+		t.Errorf("while they are away: %v, want %v", err, away)
 	}
 }
 

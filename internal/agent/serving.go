@@ -46,10 +46,9 @@ func (a *Agent) serveMetrics(ctx context.Context) error {
 	if a.config.MetricsAddress == noAddress {
 		return nil
 	}
-	gather := func(ctx context.Context) (inventory.Node, error) { return a.inventory(ctx, a.config.Node) }
 	handlers := inventory.Profiles()
 	handlers["/metrics"] = promhttp.Handler()
-	handlers[inventory.Path] = inventory.Handler(gather)
+	handlers[inventory.Path] = inventory.Handler(a.gatherInventory)
 	server := &inventory.Server{Name: inventory.AgentName, TLSDir: a.config.MetricsTLSDir, Handlers: handlers, Allow: a.live.Allow}
 	listener, err := net.Listen("tcp", a.config.MetricsAddress)
 	if err != nil {

@@ -27,7 +27,8 @@ const ServiceAccount = "l2sm-audit"
 // that the API server gives.
 const tokenSeconds = 600
 
-// maxInventory bounds an answer, in bytes: some 100,000 leases.
+// maxInventory bounds an answer, in bytes: some 100,000 leases, or ports of a node's
+// own databases.
 const maxInventory = 64 << 20
 
 // Web asks by HTTPS.

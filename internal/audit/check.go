@@ -13,11 +13,14 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/inventory"
+	"l2sm.io/l2sm/internal/topology"
 	"l2sm.io/l2sm/ovn"
 )
 
 // Facts are what one look has seen.
 type Facts struct {
+	// Fabric says which databases hold the networks.
+	Fabric v1alpha1.Fabric
 	// MaxMTU is the largest that pods may have, in bytes.
 	MaxMTU int32
 
@@ -29,12 +32,16 @@ type Facts struct {
 	// Definitions are the NetworkAttachmentDefinitions that the controller
 	// keeps, as network-status names them.
 	Definitions []string
+	// L2Nodes say which chassis a node is, and where its tunnels start. They are
+	// read where each node has databases of its own.
+	L2Nodes []v1alpha1.L2Node
 
+	// Northbound and Southbound are the central databases', where there are any.
 	Northbound ovn.Contents
 	Southbound ovn.Bindings
 
 	// Agents are what each node's agent says, by node: none where it was not
-	// reached.
+	// reached. It tells of the node's own databases too.
 	Agents map[string]inventory.Node
 	// Leaders are what those replicas of the controller say that lead.
 	Leaders []inventory.Controller
@@ -50,15 +57,19 @@ type Facts struct {
 // belongs to no attachment should not be there.
 func Check(f Facts) []Discrepancy {
 	c := newCheck(f)
-	for _, look := range []func(){
-		c.attachments, c.northbound, c.southbound, c.chassis, c.nodes, c.pods, c.leases, c.twice,
-	} {
+	looks := []func(){c.attachments, c.nodes, c.pods, c.leases, c.twice}
+	if f.Fabric.Zoned() {
+		looks = append(looks, c.keysTwice, c.zones)
+	} else {
+		looks = append(looks, c.central)
+	}
+	for _, look := range looks {
 		look()
 	}
 	slices.SortFunc(c.found, func(a, b Discrepancy) int {
 		return cmp.Or(cmp.Compare(a.Where, b.Where), cmp.Compare(a.What, b.What))
 	})
-	return c.found
+	return slices.Compact(c.found) // nodes may tell of the same
 }
 
 type check struct {
@@ -91,11 +102,20 @@ func newCheck(f Facts) *check {
 	}
 	for i := range f.Attachments {
 		a := &f.Attachments[i]
-		if network, has := a.PortNetwork(); has && a.Bound() {
+		if network, has := c.portOn(a); has {
 			c.ported[network] = append(c.ported[network], a)
 		}
 	}
 	return c
+}
+
+// portOn is the network on which the attachment has a port, and whether it has one.
+func (c *check) portOn(a *v1alpha1.L2Attachment) (types.NamespacedName, bool) {
+	network, has := a.PortNetwork()
+	if c.Fabric.Zoned() {
+		_, has = topology.Placed(a)
+	}
+	return network, has && a.Bound()
 }
 
 // inForce is the network with the spec that is in force, nil where there is no
@@ -135,6 +155,7 @@ func (c *check) contradictions(a *v1alpha1.L2Attachment) []string {
 	say(isAccepted(a) && !a.Complete(), "is Accepted without a MAC address")
 	say(isAccepted(a) && a.Bound() && !has, "is Accepted and bound, but has no network in its status")
 	say(isAccepted(a) && has && network != a.NetworkKey(), "is Accepted on %s, but its port is on %s", a.NetworkKey(), network)
+	say(c.Fabric.Zoned() && has && a.Status.TunnelKey == 0, "has a port on %s, but no tunnel key", network)
 	say(has && !a.Bound(), "has a port on %s, but no pod", network)
 	say(has && c.networks[network] == nil, "has its port on L2Network %s, which does not exist", network)
 	say(ready && !has, "is Ready, but has no port")

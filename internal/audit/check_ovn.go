@@ -11,19 +11,46 @@ import (
 	"l2sm.io/l2sm/ovn"
 )
 
-// northbound compares the rows with what the controllers' own mapping makes of
-// the API.
-func (c *check) northbound() {
+// central compares the databases that all nodes share with the whole API.
+func (c *check) central() {
 	var want ovn.Contents
 	for key, network := range c.networks {
-		rows := rowsOf(network, c.ported[key], c.MaxMTU).Listed()
-		want.Switches = append(want.Switches, rows.Switches...)
-		want.Ports = append(want.Ports, rows.Ports...)
-		want.DHCP = append(want.DHCP, rows.DHCP...)
-		want.ACLs = append(want.ACLs, rows.ACLs...)
+		add(&want, rowsOf(network, c.ported[key], c.MaxMTU).Listed())
 	}
+	c.northbound(place{}, want, c.Northbound)
+
+	var bindings []ovn.Binding
+	c.eachPorted(func(a *v1alpha1.L2Attachment) {
+		bindings = append(bindings, ovn.Binding{Port: a.PortName(), Chassis: a.Spec.NodeName, Up: true})
+	})
+	c.bindings(place{}, bindings, c.Southbound.Ports)
+	c.chassis()
+}
+
+func add(to *ovn.Contents, rows ovn.Contents) {
+	to.Switches = append(to.Switches, rows.Switches...)
+	to.Ports = append(to.Ports, rows.Ports...)
+	to.DHCP = append(to.DHCP, rows.DHCP...)
+	to.ACLs = append(to.ACLs, rows.ACLs...)
+}
+
+// place is whose database is compared: what its rows are called before their kind,
+// and to whom they belong after theirs. It is zero for the central ones.
+type place struct{ at, here string }
+
+// ofNetwork is here as it is said of a port.
+func (p place) ofNetwork() string {
+	if p.here == "" {
+		return ""
+	}
+	return " of a network" + p.here
+}
+
+// northbound compares the rows of a database with what the mapping makes of the
+// API.
+func (c *check) northbound(p place, want, have ovn.Contents) {
 	compare(c, things[ovn.ListedSwitch]{
-		kind: "northbound switch", owner: "L2Network",
+		kind: p.at + "northbound switch", owner: "L2Network" + p.here,
 		name: func(s ovn.ListedSwitch) string { return s.Name },
 		differs: func(want, have ovn.ListedSwitch) []string {
 			return slices.Concat(
@@ -32,20 +59,20 @@ func (c *check) northbound() {
 				unequal("its tunnel key", want.TunnelKey, have.TunnelKey),
 			)
 		},
-	}, want.Switches, c.Northbound.Switches)
+	}, want.Switches, have.Switches)
 	compare(c, things[ovn.ListedPort]{
-		kind: "northbound port", owner: "L2Attachment",
+		kind: p.at + "northbound port", owner: "L2Attachment" + p.ofNetwork(),
 		name: func(p ovn.ListedPort) string { return p.Name }, differs: comparePorts,
-	}, want.Ports, c.Northbound.Ports)
+	}, want.Ports, have.Ports)
 	compare(c, things[ovn.ListedDHCP]{
-		kind: "northbound DHCP options", owner: "L2Network",
+		kind: p.at + "northbound DHCP options", owner: "L2Network" + p.here,
 		name: func(d ovn.ListedDHCP) string { return fmt.Sprintf("of %s for %s", d.Network, d.CIDR) },
 		differs: func(want, have ovn.ListedDHCP) []string {
 			return slices.Concat(unequalMaps("options", want.Options, have.Options), unequal("its network's UID", want.UID, have.UID))
 		},
-	}, want.DHCP, c.Northbound.DHCP)
+	}, want.DHCP, have.DHCP)
 	compare(c, things[ovn.ListedACL]{
-		kind: "northbound ACL", owner: "L2Network",
+		kind: p.at + "northbound ACL", owner: "L2Network" + p.here,
 		name: func(a ovn.ListedACL) string { return strings.TrimSpace(fmt.Sprintf("of %s %s", a.Network, a.Port)) },
 		differs: func(want, have ovn.ListedACL) []string {
 			return slices.Concat(
@@ -56,7 +83,7 @@ func (c *check) northbound() {
 				unequal("action", want.Action, have.Action),
 			)
 		},
-	}, want.ACLs, c.Northbound.ACLs)
+	}, want.ACLs, have.ACLs)
 }
 
 // rowsOf is what the database holds of the network by the spec in force,
@@ -104,19 +131,23 @@ func unequalMaps(what string, want, have map[string]string) []string {
 
 func set(values []string) []string { return slices.Compact(slices.Sorted(slices.Values(values))) }
 
-// southbound compares who has claimed the ports with where the pods are.
-func (c *check) southbound() {
-	var want []ovn.Binding
-	c.eachPorted(func(a *v1alpha1.L2Attachment) {
-		want = append(want, ovn.Binding{Port: a.PortName(), Chassis: a.Spec.NodeName, Up: true})
-	})
+// bindings compares who has claimed the ports with where the pods are. A port that need
+// not be up may be, and a tunnel key of zero is northd's choice.
+func (c *check) bindings(p place, want, have []ovn.Binding) {
 	compare(c, things[ovn.Binding]{
-		kind: "southbound port binding", owner: "L2Attachment",
+		kind: p.at + "southbound port binding", owner: "L2Attachment" + p.ofNetwork(),
 		name: func(b ovn.Binding) string { return b.Port },
 		differs: func(want, have ovn.Binding) []string {
-			return slices.Concat(unequal("its chassis", want.Chassis, have.Chassis), unequal("up", want.Up, have.Up))
+			all := unequal("its chassis", want.Chassis, have.Chassis)
+			if want.Up {
+				all = append(all, unequal("up", want.Up, have.Up)...)
+			}
+			if want.TunnelKey != 0 {
+				all = append(all, unequal("its tunnel key", want.TunnelKey, have.TunnelKey)...)
+			}
+			return all
 		},
-	}, want, c.Southbound.Ports)
+	}, want, have)
 }
 
 func (c *check) eachPorted(f func(*v1alpha1.L2Attachment)) {

@@ -35,6 +35,7 @@ func tidy() Facts {
 	c.Spec.PodUID, c.Status = "", v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{v1alpha1.AttachmentAccepted(), v1alpha1.AttachmentNoPod("c")}}
 
 	f := Facts{
+		Fabric:      v1alpha1.FabricCentral,
 		MaxMTU:      maxMTU,
 		Networks:    []v1alpha1.L2Network{network, other},
 		Attachments: []v1alpha1.L2Attachment{a, b, c},
@@ -119,15 +120,8 @@ func secure(f *Facts, security v1alpha1.PortSecurity, override bool) {
 // rewrite makes the northbound database hold what is in force.
 func rewrite(f *Facts) {
 	f.Northbound = ovn.Contents{}
-	for _, rows := range []ovn.Contents{
-		topology.For(f.Networks[0].InForce(), []*v1alpha1.L2Attachment{&f.Attachments[0], &f.Attachments[1]}, nil, maxMTU).Listed(),
-		topology.For(f.Networks[1].InForce(), nil, nil, maxMTU).Listed(),
-	} {
-		f.Northbound.Switches = append(f.Northbound.Switches, rows.Switches...)
-		f.Northbound.Ports = append(f.Northbound.Ports, rows.Ports...)
-		f.Northbound.DHCP = append(f.Northbound.DHCP, rows.DHCP...)
-		f.Northbound.ACLs = append(f.Northbound.ACLs, rows.ACLs...)
-	}
+	add(&f.Northbound, topology.For(f.Networks[0].InForce(), []*v1alpha1.L2Attachment{&f.Attachments[0], &f.Attachments[1]}, nil, maxMTU).Listed())
+	add(&f.Northbound, topology.For(f.Networks[1].InForce(), nil, nil, maxMTU).Listed())
 }
 
 // inner changes the interface in the pod on node-a.

@@ -27,7 +27,10 @@ import (
 type Sources struct {
 	// API reads from the API server, not from a cache.
 	API client.Client
-	// Northbound and Southbound say where the databases are.
+	// Fabric says which databases hold the networks.
+	Fabric v1alpha1.Fabric
+	// Northbound and Southbound say where the databases of fabric Central are. On the
+	// others agents tell of their nodes'.
 	Northbound, Southbound ovn.Config
 	// Namespace is l2sm's own.
 	Namespace string
@@ -69,8 +72,12 @@ func (s Sources) Look(ctx context.Context) (Report, error) {
 // what could not be looked at; single agents that can't be reached are among
 // the facts.
 func (s Sources) Gather(ctx context.Context) (Facts, error) {
-	f := Facts{MaxMTU: s.MaxMTU, Agents: map[string]inventory.Node{}}
-	for _, gather := range []func(context.Context, *Facts) error{s.api, s.databases, s.inventories} {
+	f := Facts{Fabric: s.Fabric, MaxMTU: s.MaxMTU, Agents: map[string]inventory.Node{}}
+	gathers := []func(context.Context, *Facts) error{s.api, s.databases, s.inventories}
+	if s.Fabric.Zoned() {
+		gathers[1] = s.l2nodes
+	}
+	for _, gather := range gathers {
 		if err := gather(ctx, &f); err != nil {
 			return Facts{}, err
 		}
@@ -99,6 +106,16 @@ func (s Sources) api(ctx context.Context, f *Facts) error {
 			f.Definitions = append(f.Definitions, client.ObjectKeyFromObject(d).String())
 		}
 	}
+	return nil
+}
+
+// l2nodes is asked for where nodes have databases of their own.
+func (s Sources) l2nodes(ctx context.Context, f *Facts) error {
+	list := &v1alpha1.L2NodeList{}
+	if err := s.API.List(ctx, list); err != nil {
+		return fmt.Errorf("list %T: %w", list, err)
+	}
+	f.L2Nodes = list.Items
 	return nil
 }
 
@@ -134,6 +151,9 @@ func (s Sources) inventories(ctx context.Context, f *Facts) error {
 			defer cancel()
 			if pod.program == inventory.AgentName {
 				node, err := s.Ask.Node(ctx, pod.address)
+				if err == nil && s.Fabric.Zoned() && node.Zone == nil {
+					err = fmt.Errorf("its agent tells of no databases of its own: is its setting FABRIC another than %s?", s.Fabric)
+				}
 				note("node "+pod.node, err, func() { f.Agents[pod.node] = node })
 				return nil
 			}

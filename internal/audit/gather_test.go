@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -154,7 +155,7 @@ func TestGather(t *testing.T) {
 		t.Fatal(err)
 	}
 	sources := Sources{
-		API: api, Namespace: "l2sm-system", MaxMTU: maxMTU, Ask: web,
+		API: api, Fabric: v1alpha1.FabricCentral, Namespace: "l2sm-system", MaxMTU: maxMTU, Ask: web,
 		Northbound: ovn.Config{Endpoints: []string{northbound.Endpoint()}},
 		Southbound: ovn.Config{Endpoints: []string{southbound.Endpoint()}},
 	}
@@ -195,6 +196,23 @@ func TestGather(t *testing.T) {
 	sources.Northbound.Endpoints = sources.Southbound.Endpoints
 	if _, err := sources.Look(ctx); !errors.Is(err, ovn.ErrNotConnected) {
 		t.Errorf("without a database nothing can be said: got %v", err)
+	}
+
+	// Where nodes have databases of their own no central one is asked, and an agent that
+	// tells of none has not said all.
+	if err := api.Create(t.Context(), &v1alpha1.L2Node{ObjectMeta: metav1.ObjectMeta{Name: "node-a"}}); err != nil {
+		t.Fatal(err)
+	}
+	sources.Fabric, sources.Northbound, sources.Southbound = v1alpha1.FabricZones, ovn.Config{}, ovn.Config{}
+	if f, err = sources.Gather(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.L2Nodes) != 1 || len(f.Agents) != 0 {
+		t.Errorf("want an L2Node and no agent, got %v and %v", f.L2Nodes, f.Agents)
+	}
+	const why = "its agent tells of no databases of its own: is its setting FABRIC another than Zones?"
+	if !slices.Contains(f.Unseen, Discrepancy{Where: "node node-a", What: why}) {
+		t.Errorf("want node-a among what was not looked at, got %v", f.Unseen)
 	}
 }
 

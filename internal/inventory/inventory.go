@@ -3,6 +3,8 @@
 // beside their metrics, for l2sm-controller audit to compare.
 package inventory
 
+import "l2sm.io/l2sm/ovn"
+
 // Path is where it is served.
 const Path = "/inventory"
 
@@ -21,6 +23,14 @@ type Node struct {
 	Ports []Port `json:"ports"`
 	// HostEnds are the node's ends of pods' interfaces.
 	HostEnds []HostEnd `json:"hostEnds"`
+	// Zone is what the node's own databases hold, nil on fabric Central.
+	Zone *Zone `json:"zone,omitempty"`
+}
+
+// Zone is what a node's own two databases hold of l2sm's: other rows are left out.
+type Zone struct {
+	Northbound ovn.Contents `json:"northbound"`
+	Southbound ovn.Bindings `json:"southbound"`
 }
 
 // Port is one attachment's interface in Open vSwitch.

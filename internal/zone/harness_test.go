@@ -74,6 +74,7 @@ type node struct {
 	*ovstest.Zone
 	world  *world
 	fabric v1alpha1.Fabric
+	writer *zone.Writer
 	stop   func()
 	// taken is what the writer said last of tunnel keys.
 	taken atomic.Pointer[error]
@@ -202,6 +203,7 @@ func (n *node) write(lag time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	n.writer = w
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() {

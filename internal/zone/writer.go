@@ -53,13 +53,14 @@ type Writer struct {
 	zone       topology.Zone
 	table      *table
 	nodes      *kube.L2Nodes
-	northbound *ovn.Client
 	southbound *southbound
 	filling    filling
 	queue      workqueue.TypedRateLimitingInterface[types.NamespacedName]
 
 	mu      sync.Mutex
 	watches map[types.NamespacedName]*watch
+	// northbound is nil until Run has made it.
+	northbound *ovn.Client
 }
 
 // Beside what every agent may read: a role of its own, for zoned fabrics.
@@ -88,10 +89,13 @@ func New(c Config) (*Writer, error) {
 // Run writes until ctx ends.
 func (w *Writer) Run(ctx context.Context) error {
 	all, ctx := errgroup.WithContext(ctx)
-	var err error
-	if w.northbound, err = ovn.Dial(ctx, ovn.Config{Endpoints: w.config.Northbound, Logger: w.log.WithName("ovn")}); err != nil {
+	northbound, err := ovn.Dial(ctx, ovn.Config{Endpoints: w.config.Northbound, Logger: w.log.WithName("ovn")})
+	if err != nil {
 		return err
 	}
+	w.mu.Lock()
+	w.northbound = northbound
+	w.mu.Unlock()
 	filled := make(chan struct{})
 	all.Go(func() error {
 		w.nodes.Run(ctx, func() { close(filled) })

@@ -28,6 +28,7 @@ func TestControllerCreatesItsAuthorityOnly(t *testing.T) {
 		allowed bool
 	}{
 		"Authority":   {"It keeps the key there.", &corev1.Secret{ObjectMeta: meta("ovn-node-ca"), Type: corev1.SecretTypeTLS, Data: tls}, true},
+		"Metrics":     {"Without ovn-central it makes what metrics are served with.", &corev1.Secret{ObjectMeta: meta("l2sm-agent-tls"), Type: corev1.SecretTypeTLS, Data: tls}, true},
 		"Trust":       {"Agents read it.", &corev1.ConfigMap{ObjectMeta: meta("ovn-trust")}, true},
 		"Token":       {"The API server would fill it with any account's token.", &corev1.Secret{ObjectMeta: account, Type: corev1.SecretTypeServiceAccountToken}, false},
 		"Opaque":      {"Its type would be another.", &corev1.Secret{ObjectMeta: meta("ovn-node-ca"), Data: tls}, false},

@@ -89,7 +89,9 @@ func TestObjects(t *testing.T) {
 	if diff := gocmp.Diff(want, gone); diff != "" {
 		t.Errorf("objects that only Central has (-want +got):\n%s", diff)
 	}
-	if diff := gocmp.Diff([]string{"ClusterRole/l2sm-agent-zone", "ClusterRoleBinding/l2sm-agent-zone", "ConfigMap/ovn-zone-scripts"}, added); diff != "" {
+	if diff := gocmp.Diff([]string{
+		"ClusterRole/l2sm-agent-zone", "ClusterRoleBinding/l2sm-agent-zone", "ConfigMap/ovn-zone-scripts", "Role/l2sm-certificates", "RoleBinding/l2sm-certificates",
+	}, added); diff != "" {
 		t.Errorf("objects that only Zones has (-want +got):\n%s", diff)
 	}
 	settings := zones["ConfigMap/l2sm-settings"].Data
@@ -98,13 +100,19 @@ func TestObjects(t *testing.T) {
 	}
 }
 
+// ofCentral says whether a volume has a certificate of the central databases': all but
+// what metrics are served with.
+func ofCentral(v corev1.Volume) bool {
+	return v.Secret != nil && v.Secret.SecretName != "l2sm-agent-tls" || v.HostPath != nil && v.HostPath.Path == "/run/l2sm/ovn"
+}
+
 // No program has a certificate or a port of a database, and none got a right more.
 func TestPods(t *testing.T) {
 	central, zones := built(t, "../overlays/lab"), built(t, "../overlays/zones")
 	for key, o := range zones {
 		pod := o.Spec.Template.Spec
 		for _, v := range pod.Volumes {
-			if v.Secret != nil || v.HostPath != nil && v.HostPath.Path == "/run/l2sm/ovn" {
+			if ofCentral(v) {
 				t.Errorf("%s still mounts %s", key, v.Name)
 			}
 		}
