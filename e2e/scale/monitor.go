@@ -104,7 +104,7 @@ func (m *monitoring) open(ctx context.Context, dir string) error {
 		return err
 	}
 	for _, i := range columns {
-		c, err := m.ovn.StartChassis(ctx, fmt.Sprintf("chassis-%d", i), fmt.Sprintf("127.0.0.%d", i), settings[i]...)
+		c, err := m.ovn.StartChassis(ctx, fmt.Sprintf("chassis-%d", i), fmt.Sprintf("chassis-%d", i), fmt.Sprintf("127.0.0.%d", i), settings[i]...)
 		if err != nil {
 			return err
 		}

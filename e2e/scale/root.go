@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/e2e/lab"
 	"l2sm.io/l2sm/e2e/scale/stack"
 )
@@ -34,7 +35,8 @@ const example = `  make scale                                  sizes 100, 1,000 
   bin/scale --sizes 100 --idle 2s             a minute's look, as CI does
   bin/scale --sizes 100,1000 --parts many     not the network of N ports
   bin/scale tenant                            what one tenant's worst input costs another one
-  bin/scale monitor                           what ovn-monitor-all=false costs an attach`
+  bin/scale monitor                           what ovn-monitor-all=false costs an attach
+  bin/scale fabrics                           one northbound database against one on each node`
 
 // options are what the flags say.
 type options struct {
@@ -76,12 +78,12 @@ func newRoot() *cobra.Command {
 	p.StringVar(&o.ovnRoot, "ovn-root", "", "root file system to take OVN's programs from, such as the unpacked image ovn; default: this machine's")
 	p.BoolVar(&o.leaderElect, "leader-elect", false, "have the controller elected, as an installed one is")
 	p.StringVar(&o.logs, "logs", "bin/scale-logs", "folder for the logs of a run that failed")
-	root.AddCommand(newTenant(&o), newMonitor(&o))
+	root.AddCommand(newTenant(&o), newMonitor(&o), newFabrics(&o), newWriters())
 	return root
 }
 
 // newStack starts everything but the controller.
-func (o *options) newStack(ctx context.Context, progress io.Writer) (*stack.Stack, error) {
+func (o *options) newStack(ctx context.Context, fabric v1alpha1.Fabric, progress io.Writer) (*stack.Stack, error) {
 	repository, err := lab.Repository()
 	if err != nil {
 		return nil, err
@@ -99,6 +101,7 @@ func (o *options) newStack(ctx context.Context, progress io.Writer) (*stack.Stac
 	}
 	return stack.New(ctx, stack.Options{
 		Repository: repository, Kubernetes: kubernetes, Controller: controller, OVN: stack.OVNRoot(o.ovnRoot), LeaderElect: o.leaderElect,
+		Fabric: fabric,
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/e2e/scale/stack"
 )
 
@@ -37,7 +38,7 @@ type scene struct {
 func (o *options) open(ctx context.Context, size int, r *report, progress io.Writer) (*scene, error) {
 	s := &scene{o: o, size: size, report: r, progress: progress, began: time.Now(), cancel: func() {}}
 	var err error
-	if s.Stack, err = o.newStack(ctx, progress); err != nil {
+	if s.Stack, err = o.newStack(ctx, v1alpha1.FabricCentral, progress); err != nil {
 		return nil, err
 	}
 	if err := s.prepare(ctx); err != nil {

@@ -25,10 +25,16 @@ import (
 	"l2sm.io/l2sm/internal/kube"
 )
 
-// What the API server pays for the watches of 100 nodes with 10 networks each, and
-// for a change of an attachment then.
+// What the API server pays for the watches of nodes with 10 networks each, and for a
+// change of an attachment then; at two numbers of nodes, which tells how that grows.
 func BenchmarkAPIServer(b *testing.B) {
-	const nodes, each, members = 100, 10, 10
+	for _, nodes := range []int{100, 300} {
+		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) { benchmarkAPIServer(b, nodes) })
+	}
+}
+
+func benchmarkAPIServer(b *testing.B, nodes int) {
+	const each, members = 10, 10
 	for range b.N {
 		w := &world{t: b, Client: newClient(b)}
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "cost-"}}
@@ -54,7 +60,7 @@ func BenchmarkAPIServer(b *testing.B) {
 				b.Fatal(err)
 			}
 			for i := range each {
-				cache, err := api.Network(types.NamespacedName{Namespace: w.namespace, Name: fmt.Sprintf("net-%d", (n/members)+i*members)})
+				cache, err := api.Network(types.NamespacedName{Namespace: w.namespace, Name: fmt.Sprintf("net-%d", n/members+i*nodes/members)})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -71,11 +77,12 @@ func BenchmarkAPIServer(b *testing.B) {
 		gomega.NewWithT(b).Eventually(filled.Load, "2m", "10ms").Should(gomega.BeEquivalentTo(nodes * each))
 		time.Sleep(2 * time.Second) // what filling took is collected
 		fmt.Printf("%d nodes x %d networks of %d members: the API server takes %.1f MiB more, %.0f KiB a network of a node\n", nodes, each, members,
-			float64(server.memory()-idle)/1024, float64(server.memory()-idle)/nodes/each)
+			float64(server.memory()-idle)/1024, float64(server.memory()-idle)/float64(nodes*each))
 		began := told.Load()
 		pay(b, server, last, "with them")
 		fmt.Printf("%.1f nodes were told of each change\n", float64(told.Load()-began)/changes)
 		stop()
+		w.clear()
 		if err := w.Delete(context.Background(), ns); err != nil {
 			b.Error(err)
 		}

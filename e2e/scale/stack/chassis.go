@@ -21,9 +21,10 @@ type Chassis struct {
 }
 
 // StartChassis starts a chassis and returns when ovn-controller has made the bridge br-int. Settings are external_ids of
-// its Open_vSwitch table, beyond those that every chassis has: see ovn-controller(8).
-func (o *OVN) StartChassis(ctx context.Context, name, encapIP string, settings ...string) (*Chassis, error) {
-	dir := filepath.Join(o.dir, name)
+// its Open_vSwitch table, beyond those that every chassis has: see ovn-controller(8). The folder is one below the
+// databases'.
+func (o *OVN) StartChassis(ctx context.Context, folder, name, encapIP string, settings ...string) (*Chassis, error) {
+	dir := filepath.Join(o.dir, folder)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -95,7 +96,18 @@ func (c *Chassis) Flows(ctx context.Context) (int, error) {
 func (c *Chassis) Socket() string { return c.at.Socket("conf") }
 
 // CPU is what ovn-controller has used.
-func (c *Chassis) CPU() time.Duration { return cpu(c.controller.pid()) }
+func (c *Chassis) CPU() time.Duration { return CPU(c.controller.pid()) }
+
+// PID is ovn-controller's.
+func (c *Chassis) PID() int { return c.controller.pid() }
+
+// Plug adds an interface for a port of OVN, as the agent does, and does not wait for what follows. Its name is of the
+// caller's choice; version is what the port has as iface-id-ver.
+func (c *Chassis) Plug(ctx context.Context, device, port, version string) error {
+	_, err := c.at.Run(ctx, "ovs-vsctl", "--db="+c.Socket(), "--no-wait", "add-port", "br-int", device, "--",
+		"set", "Interface", device, "type=internal", "external_ids:iface-id="+port, "external_ids:iface-id-ver="+version)
+	return err
+}
 
 // Memory is ovn-controller's resident set, in MiB.
 func (c *Chassis) Memory() (float64, error) {

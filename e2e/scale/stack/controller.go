@@ -39,13 +39,17 @@ func (s *Stack) newController(ctx context.Context, o Options) (*Controller, erro
 	if err != nil {
 		return nil, err
 	}
+	argv := []string{
+		o.Controller, "--fabric=" + string(o.Fabric), fmt.Sprintf("--leader-elect=%t", o.LeaderElect),
+		"--metrics-bind-address=" + metrics, "--health-probe-bind-address=" + probes,
+	}
+	if s.OVN != nil {
+		argv = append(argv, "--nb="+s.OVN.Socket("nb"), "--sb="+s.OVN.Socket("sb"))
+	}
 	return &Controller{
-		argv: []string{
-			o.Controller, "--nb=" + s.OVN.Socket("nb"), "--sb=" + s.OVN.Socket("sb"), fmt.Sprintf("--leader-elect=%t", o.LeaderElect),
-			"--metrics-bind-address=" + metrics, "--health-probe-bind-address=" + probes,
-		},
-		env: []string{"KUBECONFIG=" + kubeconfig},
-		dir: s.dir, metrics: "https://" + metrics + "/metrics", ready: "http://" + probes + "/readyz", token: token,
+		argv: argv,
+		env:  []string{"KUBECONFIG=" + kubeconfig},
+		dir:  s.dir, metrics: "https://" + metrics + "/metrics", ready: "http://" + probes + "/readyz", token: token,
 		web: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
 			TLSClientConfig:    &tls.Config{InsecureSkipVerify: true}, // it signs its own certificate, on this machine
 			DisableCompression: true,                                  // which the controller would pay for

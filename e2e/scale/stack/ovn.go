@@ -94,9 +94,12 @@ func (o *OVN) Launch(name, program string, args ...string) (*process, error) {
 // Socket is the endpoint of a database.
 func (o *OVN) Socket(name string) string { return "unix:" + filepath.Join(o.dir, name+".sock") }
 
+// File is what a database is kept in.
+func (o *OVN) File(name string) string { return filepath.Join(o.dir, name+".db") }
+
 // StartDatabase starts an ovsdb-server, on an empty database where there is none.
 func (o *OVN) StartDatabase(ctx context.Context, name, schema string) (*process, error) {
-	file := filepath.Join(o.dir, name+".db")
+	file := o.File(name)
 	if _, err := os.Stat(file); err != nil {
 		if _, err := o.Run(ctx, "ovsdb-tool", "create", file, o.root.schema(schema)); err != nil {
 			return nil, fmt.Errorf("create database %q: %w", file, err)
@@ -108,8 +111,12 @@ func (o *OVN) StartDatabase(ctx context.Context, name, schema string) (*process,
 		return nil, err
 	}
 	socket := filepath.Join(o.dir, name+".sock")
-	err = Until(ctx, 10*time.Second, 2*time.Millisecond, socket+" is there", func() bool {
-		_, err := os.Stat(socket)
+	// The file is there a little before the server listens.
+	err = Until(ctx, 10*time.Second, 2*time.Millisecond, "something listens on "+socket, func() bool {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			_ = conn.Close()
+		}
 		return err == nil
 	})
 	if err != nil {
@@ -156,6 +163,19 @@ func (o *OVN) Sync(ctx context.Context) error {
 	return err
 }
 
+// Recomputes is how often ovn-northd has translated all that it reads, and not what had changed.
+func (o *OVN) Recomputes(ctx context.Context) (int, error) {
+	out, err := o.Run(ctx, "ovs-appctl", "-t", filepath.Join(o.dir, "northd.ctl"), "inc-engine/show-stats", "northd", "recompute")
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil {
+		return 0, fmt.Errorf("count recomputes of ovn-northd in %q: %w", out, err)
+	}
+	return n, nil
+}
+
 // Run runs one of OVN's or Open vSwitch's tools and returns what it prints.
 func (o *OVN) Run(ctx context.Context, program string, args ...string) (string, error) {
 	argv, err := o.root.Program(program)
@@ -172,6 +192,7 @@ func (o *OVN) Run(ctx context.Context, program string, args ...string) (string, 
 // Stop ends them.
 func (o *OVN) Stop() error { return errors.Join(o.northd.stop(), o.sb.stop(), o.nb.stop()) }
 
-func (o *OVN) pids() map[string]int {
+// PIDs are its processes, by their names in Usage.
+func (o *OVN) PIDs() map[string]int {
 	return map[string]int{NB: o.nb.pid(), SB: o.sb.pid(), Northd: o.northd.pid()}
 }

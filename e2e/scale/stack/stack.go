@@ -3,6 +3,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
 )
 
 // Options of New.
@@ -18,6 +21,8 @@ type Options struct {
 	Kubernetes string // folder of etcd, kube-apiserver and kube-controller-manager
 	Controller string // the program l2sm-controller; empty for a stack without Kubernetes
 	OVN        OVNRoot
+	// Fabric is the controller's, empty for Central; on others there is no OVN beside it: see StartZone.
+	Fabric v1alpha1.Fabric
 	// LeaderElect has the controller wait until it is elected, as an installed one does.
 	LeaderElect bool
 }
@@ -25,7 +30,7 @@ type Options struct {
 // Stack is the running programs.
 type Stack struct {
 	*Plane
-	OVN        *OVN
+	OVN        *OVN // nil where nodes have their own
 	Controller *Controller
 
 	dir string
@@ -33,13 +38,16 @@ type Stack struct {
 
 // New starts everything but the controller. Its folder, logs included, is removed by Close.
 func New(ctx context.Context, o Options) (*Stack, error) {
+	o.Fabric = cmp.Or(o.Fabric, v1alpha1.FabricCentral)
 	dir, err := os.MkdirTemp("", "l2sm-scale-")
 	if err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
 	s := &Stack{dir: dir}
-	if s.OVN, err = StartOVN(ctx, dir, o.OVN); err != nil {
-		return nil, errors.Join(err, s.Close())
+	if !o.Fabric.Zoned() {
+		if s.OVN, err = StartOVN(ctx, dir, o.OVN); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	if s.Plane, err = startPlane(ctx, dir, o); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -110,4 +118,13 @@ func Until(ctx context.Context, patience, every time.Duration, what string, hold
 		}
 	}
 	return nil
+}
+
+// StartZone starts OVN's databases and ovn-northd of one node, in a folder of its own. They are the caller's to stop.
+func (s *Stack) StartZone(ctx context.Context, root OVNRoot, node string) (*OVN, error) {
+	dir := filepath.Join(s.dir, node)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return StartOVN(ctx, dir, root)
 }

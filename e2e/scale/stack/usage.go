@@ -27,9 +27,9 @@ func (u Usage) Since(before Usage) Usage {
 
 // Usage looks at every process. Machine is what the whole machine was busy.
 func (s *Stack) Usage() Usage {
-	u := Usage{At: time.Now(), CPU: map[string]time.Duration{Machine: machineCPU(), Self: cpu(os.Getpid())}}
-	for name, pid := range s.pids() {
-		u.CPU[name] = cpu(pid)
+	u := Usage{At: time.Now(), CPU: map[string]time.Duration{Machine: machineCPU(), Self: CPU(os.Getpid())}}
+	for name, pid := range s.PIDs() {
+		u.CPU[name] = CPU(pid)
 	}
 	return u
 }
@@ -47,8 +47,12 @@ const (
 	Controlled = "controller"
 )
 
-func (s *Stack) pids() map[string]int {
-	pids := s.OVN.pids()
+// PIDs are the processes, by their names in Usage.
+func (s *Stack) PIDs() map[string]int {
+	pids := map[string]int{}
+	if s.OVN != nil {
+		pids = s.OVN.PIDs()
+	}
 	if s.Plane != nil {
 		pids[APIServer], pids[Etcd], pids[Collector] = s.apiserver, s.etcd, s.collector.pid()
 	}
@@ -58,9 +62,9 @@ func (s *Stack) pids() map[string]int {
 	return pids
 }
 
-// cpu is the time that all threads of a process used, in nanoseconds: its CPU clock of clock_getcpuclockid(3), finer than
+// CPU is the time that all threads of a process used, in nanoseconds: its CPU clock of clock_getcpuclockid(3), finer than
 // the hundredths of a second of /proc/PID/stat. 0 for one that is gone.
-func cpu(pid int) time.Duration {
+func CPU(pid int) time.Duration {
 	if pid == 0 {
 		return 0
 	}
@@ -110,4 +114,19 @@ func Memory(pid int) (resident, peak float64, err error) {
 		}
 	}
 	return resident, peak, nil
+}
+
+// Proportional is a process' proportional set size, in MiB: pages that it shares with others count in part.
+func Proportional(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "Pss:" {
+			kib, err := strconv.ParseFloat(f[1], 64)
+			return kib / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("find Pss in smaps_rollup of process %d: %w", pid, os.ErrNotExist)
 }

@@ -1,13 +1,13 @@
 package ovstest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 
 	"golang.org/x/sys/unix"
+
+	"l2sm.io/l2sm/internal/ovs/ovnimage"
 )
 
 // imageVariable names the file of the product's image of OVN: zones need a newer
@@ -25,22 +25,11 @@ func Unpack() error {
 	if file == "" {
 		return errors.New(imageVariable + " must name the file of the product's image of OVN: `bin/lab images` makes bin/images/ovn.tar, and `make test-integration` sets it")
 	}
-	text, err := exec.Command("tar", "-xOf", file, "manifest.json").Output()
-	if err != nil {
-		return fmt.Errorf("read manifest of image %q: %w", file, err)
-	}
-	var manifest []struct{ Layers []string }
-	if err := json.Unmarshal(text, &manifest); err != nil || len(manifest) != 1 {
-		return fmt.Errorf("read manifest of image %q: %d images, %w", file, len(manifest), err)
-	}
 	if err := os.Mkdir(zoneRoot, 0o755); err != nil {
 		return err
 	}
-	for _, layer := range manifest[0].Layers {
-		unpack := `tar -xOf "$1" "$2" | tar -xC "$3"`
-		if out, err := exec.Command("bash", "-o", "pipefail", "-c", unpack, "unpack", file, layer, zoneRoot).CombinedOutput(); err != nil {
-			return fmt.Errorf("unpack layer %q of image %q: %w: %s", layer, file, err, out)
-		}
+	if err := ovnimage.Unpack(file, zoneRoot); err != nil {
+		return err
 	}
 	for _, dir := range []string{"/run", "/dev", "/proc"} {
 		if err := os.MkdirAll(zoneRoot+dir, 0o755); err != nil {
