@@ -25,12 +25,14 @@ render() {
   if [ -f "$overlay" ]; then cat "$overlay"; else k kustomize "$overlay"; fi
 }
 
-# Each object goes to the file of its part.
+# Each object goes to the file of its part. What agents may do changes with them: those of
+# the other version, which run until then, could not read what they need after a restart.
 render | awk -v dir="$rendered" '
   function flush() {
     if (text == "") return
     if (kind == "CustomResourceDefinition") part = "crds"
     else if (kind == "DaemonSet" && name == "l2sm-agent") part = "agents"
+    else if (kind ~ /^(Cluster)?Role(Binding)?$/ && name ~ /^l2sm-agent/) part = "agents"
     else if (kind == "DaemonSet") part = "nodes"
     else part = "control"
     printf "---\n%s", text > (dir "/" part ".yaml")
