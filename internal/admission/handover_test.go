@@ -128,6 +128,16 @@ func TestLoadByPrecedence(t *testing.T) {
 			said.ObservedGeneration = o.Generation
 			o.Status.Conditions = []metav1.Condition{said}
 		}, owner},
+		"NoKey": {"what lacks a tunnel key alone has its addresses", func(o *v1alpha1.L2Attachment) {
+			said := v1alpha1.NoPortKey(tiny().Key(), 1)
+			said.ObservedGeneration = o.Generation
+			o.Status.Conditions = []metav1.Condition{said}
+		}, owner},
+		"NoKeyBefore": {"but not those that were written since", func(o *v1alpha1.L2Attachment) {
+			said := v1alpha1.NoPortKey(tiny().Key(), 1)
+			said.ObservedGeneration = o.Generation - 1
+			o.Status.Conditions = []metav1.Condition{said}
+		}, rival},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -137,7 +137,7 @@ func rankOf(a *v1alpha1.L2Attachment, pod *corev1.Pod) int {
 	switch {
 	case !bound && (!userMade || a.Bound()):
 		return forged
-	case said != nil && said.Status == metav1.ConditionFalse:
+	case said != nil && said.Status == metav1.ConditionFalse && !lacksKeyAlone(a, said):
 		return refused
 	case said != nil && said.ObservedGeneration == a.Generation:
 		return accepted
@@ -148,6 +148,13 @@ func rankOf(a *v1alpha1.L2Attachment, pod *corev1.Pod) int {
 	default:
 		return asking // it may be the user who wrote the addresses
 	}
+}
+
+// lacksKeyAlone says whether the attachment waits for a tunnel key and nothing else: it
+// has the addresses that it records meanwhile.
+func lacksKeyAlone(a *v1alpha1.L2Attachment, said *metav1.Condition) bool {
+	waits := said.Reason == v1alpha1.ReasonNoTunnelKey || said.Reason == v1alpha1.ReasonTunnelKeyTaken
+	return waits && said.ObservedGeneration == a.Generation && a.Status.Network == nil
 }
 
 // keeps says whether the attachment has something, by its status, whatever was
