@@ -34,11 +34,21 @@ func repository() string {
 	return filepath.Dir(dir)
 }
 
-// kubectl runs kubectl on the tests' cluster and returns what it printed.
+// kubectl runs kubectl on the tests' cluster and returns what it printed, its warnings
+// only where it failed: one of another version than the cluster has some of its own.
 func kubectl(args ...string) (string, error) { return kubectlInput("", args...) }
 
-func kubectlInput(stdin string, args ...string) (string, error) {
-	return run(stdin, append(kubectlCommand(), args...)...)
+// kubectlInput has it read YAML, which some objects of the tests are and the others may be
+// taken for: an older kubectl tells by the first one which of YAML and JSON all are.
+func kubectlInput(yaml string, args ...string) (string, error) {
+	if yaml != "" {
+		yaml = "---\n" + yaml
+	}
+	stdout, stderr, err := run(yaml, append(kubectlCommand(), args...)...)
+	if err != nil {
+		return stdout + stderr, err
+	}
+	return stdout, nil
 }
 
 // createNamespace makes a namespace that takes every pod, whatever the cluster's
@@ -48,18 +58,20 @@ func createNamespace(name string) (string, error) {
 }
 
 // run runs a program from the checkout's root.
-func run(stdin string, command ...string) (string, error) {
+func run(stdin string, command ...string) (stdout, stderr string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Dir = repository()
 	cmd.Stdin = strings.NewReader(stdin)
 	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
+	var out, problems strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	err = cmd.Run()
 	if ctx.Err() != nil {
 		err = fmt.Errorf("no end after %s: %w", patience, ctx.Err())
 	}
-	return string(out), err
+	return out.String(), problems.String(), err
 }
 
 // eventually repeats a look until it finds nothing wrong. Tests alone wait

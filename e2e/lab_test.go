@@ -27,7 +27,8 @@ func kubectlCommand() []string { return []string{"bin/lab", "--name", labName, "
 func lab(args ...string) (string, error) { return labInput("", args...) }
 
 func labInput(stdin string, args ...string) (string, error) {
-	return run(stdin, append([]string{"bin/lab", "--name", labName}, args...)...)
+	stdout, stderr, err := run(stdin, append([]string{"bin/lab", "--name", labName}, args...)...)
+	return stdout + stderr, err
 }
 
 // node runs a command in a node's namespaces.
