@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -158,8 +157,7 @@ func (r *L2NetworkReconciler) write(ctx context.Context, f networkFacts) error {
 func (r *L2NetworkReconciler) committed(ctx context.Context, key types.NamespacedName, w work, result ovn.Result) {
 	if result.Committed {
 		transactions.Inc()
-		log.FromContext(ctx).Info("Northbound committed", "switch", ovn.Key{Namespace: key.Namespace, Name: key.Name}.Switch(),
-			"added", some(result.Added), "moved", some(result.Moved), "changed", some(result.Changed), "removed", some(result.Removed))
+		log.FromContext(ctx).Info("Northbound committed", append(result.Logged(), "switch", ovn.Key{Namespace: key.Namespace, Name: key.Name}.Switch())...)
 	}
 	for _, p := range w.set {
 		r.placement.ledger.Settle(key, p.owner, p.uid)
@@ -170,13 +168,3 @@ func (r *L2NetworkReconciler) committed(ctx context.Context, key types.Namespace
 	r.attachments.wake(changed...)
 }
 
-// named is how many ports a log line names of each kind.
-const named = 20
-
-// some is as much of a list as a log line can bear.
-func some(ports []string) []string {
-	if len(ports) <= named {
-		return ports
-	}
-	return append(slices.Clone(ports[:named]), fmt.Sprintf("and %d more", len(ports)-named))
-}

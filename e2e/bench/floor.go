@@ -76,9 +76,13 @@ func floorCommand() *cobra.Command {
 }
 
 func newFloor(ctx context.Context, endpoint, tlsDir string, mtu int) (*floor, error) {
-	tlsConfig, err := pki.Load(tlsDir)
-	if err != nil {
-		return nil, err
+	options := []client.Option{client.WithEndpoint(endpoint)}
+	if strings.HasPrefix(endpoint, "ssl:") {
+		tlsConfig, err := pki.Load(tlsDir)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, client.WithTLSConfig(tlsConfig))
 	}
 	schema, err := model.NewClientDBModel("OVN_Northbound", map[string]model.Model{
 		nb.LogicalSwitchTable: &nb.LogicalSwitch{}, nb.LogicalSwitchPortTable: &nb.LogicalSwitchPort{},
@@ -87,7 +91,7 @@ func newFloor(ctx context.Context, endpoint, tlsDir string, mtu int) (*floor, er
 		return nil, err
 	}
 	f := &floor{links: link.New("/proc/sys"), mtu: mtu}
-	f.nb, err = client.NewOVSDBClient(schema, client.WithEndpoint(endpoint), client.WithTLSConfig(tlsConfig))
+	f.nb, err = client.NewOVSDBClient(schema, options...)
 	if err != nil {
 		return nil, err
 	}

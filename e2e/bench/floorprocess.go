@@ -25,8 +25,7 @@ type floorProcess struct {
 	secrets string
 }
 
-// startFloor runs this program on the cluster's first node, with the client
-// certificate that the controller has.
+// startFloor runs this program on the cluster's first node.
 func startFloor(ctx context.Context, l *lab.Lab) (*floorProcess, error) {
 	secrets, err := os.MkdirTemp("", "bench-tls-")
 	if err != nil {
@@ -41,22 +40,15 @@ func startFloor(ctx context.Context, l *lab.Lab) (*floorProcess, error) {
 }
 
 func (f *floorProcess) start(ctx context.Context, l *lab.Lab) error {
-	out, err := l.Kubectl(ctx, "-n", systemNS, "get", "secret", "ovn-control-tls", "-o", "json")
+	// Where each node has a northbound database, the agent's is the one to write.
+	endpoint, err := l.Kubectl(ctx, "-n", systemNS, "get", "daemonset", "l2sm-agent", "-o", `jsonpath={.spec.template.spec.containers[0].env[?(@.name=="NB_ENDPOINTS")].value}`)
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, out)
+		return fmt.Errorf("%w: %s", err, endpoint)
 	}
-	var secret struct{ Data map[string][]byte }
-	if err := json.Unmarshal([]byte(out), &secret); err != nil {
-		return err
-	}
-	for name, text := range secret.Data {
-		if err := os.WriteFile(filepath.Join(f.secrets, name), text, 0o600); err != nil {
+	if endpoint = strings.TrimSpace(endpoint); endpoint == "" {
+		if endpoint, err = f.central(ctx, l); err != nil {
 			return err
 		}
-	}
-	address, err := l.Kubectl(ctx, "-n", systemNS, "get", "service", "ovn-central", "-o", "jsonpath={.spec.clusterIP}")
-	if err != nil {
-		return fmt.Errorf("%w: %s", err, address)
 	}
 	mtu, err := l.Kubectl(ctx, "-n", namespace, "get", "l2net", networkName, "-o", "jsonpath={.status.mtu}")
 	if err != nil {
@@ -66,7 +58,7 @@ func (f *floorProcess) start(ctx context.Context, l *lab.Lab) error {
 	if err != nil {
 		return err
 	}
-	f.cmd, err = l.NodeCommand(ctx, f.node, self, "floor", "--nb", fmt.Sprintf("ssl:%s:6641", strings.TrimSpace(address)), "--tls-dir", f.secrets, "--mtu", strings.TrimSpace(mtu))
+	f.cmd, err = l.NodeCommand(ctx, f.node, self, "floor", "--nb", endpoint, "--tls-dir", f.secrets, "--mtu", strings.TrimSpace(mtu))
 	if err != nil {
 		return err
 	}
@@ -80,6 +72,29 @@ func (f *floorProcess) start(ctx context.Context, l *lab.Lab) error {
 	}
 	f.out = bufio.NewReader(output)
 	return f.cmd.Start()
+}
+
+// central is the endpoint of the one northbound database, whose client certificate is
+// kept for it.
+func (f *floorProcess) central(ctx context.Context, l *lab.Lab) (string, error) {
+	out, err := l.Kubectl(ctx, "-n", systemNS, "get", "secret", "ovn-control-tls", "-o", "json")
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	var secret struct{ Data map[string][]byte }
+	if err := json.Unmarshal([]byte(out), &secret); err != nil {
+		return "", err
+	}
+	for name, text := range secret.Data {
+		if err := os.WriteFile(filepath.Join(f.secrets, name), text, 0o600); err != nil {
+			return "", err
+		}
+	}
+	address, err := l.Kubectl(ctx, "-n", systemNS, "get", "service", "ovn-central", "-o", "jsonpath={.spec.clusterIP}")
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, address)
+	}
+	return fmt.Sprintf("ssl:%s:6641", strings.TrimSpace(address)), nil
 }
 
 // do measures n attaches of the floor at once. The node's agent is paused for

@@ -29,8 +29,11 @@ func TestTimelineFromLogs(t *testing.T) {
 `
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	line := &timeline{created: at, scheduled: at.Add(50 * time.Millisecond), ready: at.Add(time.Second)}
-	if err := add(map[string]*timeline{"on-7": line}, strings.NewReader(log)); err != nil {
-		t.Fatal(err)
+	elsewhere := `{"ts":"2026-01-02T03:04:05.190000Z","msg":"Northbound committed","added":["l2sm/bench/on-7-net1-4f2a9c1e"]}`
+	for _, log := range []string{elsewhere, log, elsewhere} { // on zones other nodes write the port, too
+		if err := add(map[string]*timeline{"on-7": line}, strings.NewReader(log)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if !line.complete() {
 		t.Fatalf("stages are missing: %+v", line)

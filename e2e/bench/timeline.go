@@ -56,8 +56,11 @@ type timeline struct {
 	ready                                  time.Time
 }
 
-// add takes from a program's log what it tells of the pods, by their names.
+// add takes from a program's log what it tells of the pods, by their names. Where each
+// node has a northbound database, all with a member write a port: what counts is when
+// the pod's own had it, whose agent tells of the interface as well.
 func add(timelines map[string]*timeline, log io.Reader) error {
+	committed, own := map[*timeline]time.Time{}, map[*timeline]bool{}
 	lines := bufio.NewScanner(log)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -73,13 +76,19 @@ func add(timelines map[string]*timeline, log io.Reader) error {
 		case committedMessage:
 			for _, port := range l.Added {
 				if t := timelines[podOf(base(port))]; t != nil {
-					t.committed = l.Time
+					committed[t] = l.Time
 				}
 			}
 		case addedMessage:
 			if t := timelines[string(l.Pod)]; t != nil {
 				t.entered, t.plugged, t.installed, t.returned = l.Entered, l.Plugged, l.Installed, l.Returned
+				own[t] = true
 			}
+		}
+	}
+	for t, at := range committed {
+		if own[t] || t.committed.IsZero() {
+			t.committed = at
 		}
 	}
 	return lines.Err()

@@ -301,8 +301,7 @@ func (w *Writer) write(ctx context.Context, key types.NamespacedName, watched *w
 	watched.state(network)
 	w.table.keyed(key, network.Status.TunnelKey)
 	if result.Committed {
-		w.log.Info("Northbound committed", "switch", sw.Switch(), "added", len(result.Added), "moved", len(result.Moved),
-			"changed", len(result.Changed), "removed", len(result.Removed))
+		w.log.Info("Northbound committed", append(result.Logged(), "switch", sw.Switch())...)
 	}
 	w.wake(w.table.done(key, work)...)
 	w.filling.settle(key, true)
