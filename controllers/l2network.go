@@ -167,4 +167,3 @@ func (r *L2NetworkReconciler) committed(ctx context.Context, key types.Namespace
 	r.stages.portsCommitted(changed)
 	r.attachments.wake(changed...)
 }
-
