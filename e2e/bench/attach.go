@@ -12,6 +12,7 @@ import (
 type options struct {
 	lab                      string
 	serial, rounds, parallel int
+	networks                 int // of peers
 	json                     string
 }
 

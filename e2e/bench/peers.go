@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
@@ -21,6 +20,7 @@ func peersCommand() *cobra.Command {
 		Long: `Makes pods in turn without a network, with one of OVN-Kubernetes' layer-2 secondary
 networks, and with one of l2sm, one by one and then several at a time, and prints
 how long each takes to be ready, its interface to be added, and it to go again.
+Then it makes many networks of each kind at once and a pod on the last one.
 
 It needs a cluster of OVN-Kubernetes with l2sm inside it, which make bench-peers
 brings up.`,
@@ -32,6 +32,7 @@ brings up.`,
 	f.IntVar(&o.serial, "serial", 30, "pods of each kind one by one")
 	f.IntVar(&o.rounds, "rounds", 3, "rounds of pods in parallel")
 	f.IntVar(&o.parallel, "parallel", 10, "pods in parallel in each round")
+	f.IntVar(&o.networks, "networks", 100, "networks of each kind to make at once, at the end")
 	f.StringVar(&o.json, "json", "bin/bench-peers.json", "file for the figures")
 	return cmd
 }
@@ -67,8 +68,8 @@ func (o options) peers(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer pods.end()
-	if err := pods.makePeerNetwork(ctx); err != nil {
-		return err
+	if err := pods.create(ctx, peerDefinition(peerNetwork)); err != nil {
+		return fmt.Errorf("make OVN-Kubernetes' network: %w", err)
 	}
 	began := time.Now()
 	runs, err := o.makePeers(ctx, out, pods)
@@ -89,7 +90,11 @@ func (o options) peers(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rows = append(rows, memory...)
+	many, err := o.manyNetworks(ctx, out, pods)
+	if err != nil {
+		return err
+	}
+	rows = append(append(rows, memory...), many...)
 	if err := printRows(out, rows); err != nil {
 		return err
 	}
@@ -125,18 +130,6 @@ func (o options) makePeers(ctx context.Context, out io.Writer, pods *pods) (map[
 		}
 	}
 	return runs, nil
-}
-
-func (p *pods) makePeerNetwork(ctx context.Context) error {
-	config := fmt.Sprintf(`{"cniVersion": "1.0.0", "name": %[1]q, "type": "ovn-k8s-cni-overlay", "topology": "layer2", "subnets": "10.95.0.0/16", "mtu": 1400, "netAttachDefName": "%[2]s/%[1]s"}`,
-		peerNetwork, namespace)
-	cmd := p.lab.KubectlCommand(ctx, "-n", namespace, "apply", "-f", "-")
-	cmd.Stdin = strings.NewReader(fmt.Sprintf(
-		"apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata: {name: %s}\nspec: {config: '%s'}", peerNetwork, config))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("make OVN-Kubernetes' network: %w: %s", err, out)
-	}
-	return nil
 }
 
 // comparePeers makes the table; a pod whose attach no log tells of is an error, since a percentile over the rest would lie.
