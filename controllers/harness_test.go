@@ -93,6 +93,21 @@ func startAPI(crds ...string) (*api, error) {
 	return startAPIWith(func(*envtest.APIServer) {}, crds...)
 }
 
+// ownAPI is one for a test that changes which kinds there are.
+func ownAPI(t *testing.T) *api {
+	t.Helper()
+	env, err := startAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := env.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return env
+}
+
 func startAPIWith(change func(*envtest.APIServer), crds ...string) (*api, error) {
 	env := &envtest.Environment{
 		CRDDirectoryPaths:     append(crds, filepath.Join("..", "manifests", "crd")),

@@ -110,15 +110,7 @@ func TestMultusAnnotation(t *testing.T) {
 // Without Multus' kind the controller is not ready, says what to do, does the
 // rest of its work, and goes on by itself.
 func TestMultusComesLater(t *testing.T) {
-	env, err := startAPI()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := env.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	env := ownAPI(t)
 	w := startOn(t, env)
 	ready := controllers.MultusReady(mapper(t, env.Config))
 	NewWithT(t).Expect(ready(nil)).To(MatchError(ContainSubstring("install Multus first")))

@@ -133,15 +133,7 @@ func TestPeersGoUnseen(t *testing.T) {
 // A network of theirs with the name of ours is a warning, whichever kind it is, and
 // whenever the API gets the kind.
 func TestPeersOfTheSameName(t *testing.T) {
-	env, err := startAPI()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := env.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	env := ownAPI(t)
 	w := startBesidePeers(t, env)
 	net := w.network("net", v1alpha1.L2NetworkSpec{})
 	w.noCondition(net, v1alpha1.ConditionSameName)
