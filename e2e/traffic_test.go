@@ -112,7 +112,7 @@ func (s *scenario) report(killed, kept string, f figures) {
 // losesNothing does the action during traffic and asserts that the traffic
 // went on as before, over the same ports. Other work on the machine stops the
 // userspace datapath now and then for longer than that: a loss that the action
-// causes is there in each of three tries.
+// causes is there in each of four tries.
 func (s *scenario) losesNothing(action func()) figures {
 	s.Helper()
 	return s.losesNoMore(nil, action)
@@ -122,7 +122,7 @@ func (s *scenario) losesNothing(action func()) figures {
 // userspace datapath by itself: calm is what that work alone costs.
 func (s *scenario) losesNoMore(calm []traffic.Pings, action func()) figures {
 	s.Helper()
-	const tries = 3
+	const tries = 4
 	for try := 1; ; try++ {
 		before := s.wiring()
 		f := s.during(action)
