@@ -118,7 +118,7 @@ test_all() {
   bin/release trial --lab "$name" --version trial
   say "again without Multus, and with the oldest OVN that is supported: Debian 12's"
   lab down
-  OVN_SUITE=bookworm without_multus
+  OVN_SUITE=bookworm without_multus -skip TestLinkLocalAddressAtTheFirstInstruction # OVN 23.03 drops what answers it
   say "again with a northbound database on each node"
   lab down
   in_zones -skip TestZoneDaemonsKilled # minutes of kills: make test-zones has them
@@ -133,10 +133,10 @@ quick() {
   suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick.txt)"
 }
 
-# without_multus is a fresh cluster whose runtime tells the agent of pods, and the scenarios of quick-nri.txt.
+# without_multus ARGS... is a fresh cluster whose runtime tells the agent of pods, and the scenarios of quick-nri.txt.
 without_multus() {
   local runtime=${runtime:-containerd-2} no_multus=true overlay=manifests/overlays/nri tags=e2e,nri
-  suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick-nri.txt)"
+  suite "$OVN_SUITE" ./e2e -run "$(scenarios e2e/quick-nri.txt)" "$@"
 }
 
 # in_zones ARGS... is a fresh cluster with OVN's databases on each node, and the scenarios of quick-zones.txt.
