@@ -3,6 +3,9 @@ package ovn_test
 import (
 	"strings"
 	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
 
 	"l2sm.io/l2sm/ovn/ovntest"
 )
@@ -22,8 +25,9 @@ func TestMarks(t *testing.T) {
 		t.Error("a new switch carries the mark")
 	}
 	server.Ctl("remove", "Logical_Switch", n.Switch(), "external_ids", `"example.com/network"`, "--", "set", "Logical_Switch", n.Switch(), "external_ids:theirs=1")
-	apply(t, client, n)
-	if !has() || server.Get("Logical_Switch", n.Switch(), "external_ids:theirs") != `"1"` {
+	// The replica learns of it a moment later.
+	NewWithT(t).Eventually(func() bool { apply(t, client, n); return has() }, patience, time.Millisecond).Should(BeTrue())
+	if server.Get("Logical_Switch", n.Switch(), "external_ids:theirs") != `"1"` {
 		t.Errorf("external_ids are %s", server.Get("Logical_Switch", n.Switch(), "external_ids"))
 	}
 	if again := apply(t, client, n); again.Committed {
