@@ -50,33 +50,45 @@ var models = map[string]map[string]model.Model{
 }
 
 func openDatabase(ctx context.Context, endpoint, name string) (*database, error) {
-	db, err := model.NewClientDBModel(name, models[name])
-	if err != nil {
-		return nil, err
-	}
-	logger := logr.Discard()
 	d := &database{came: map[string]time.Time{}}
-	if d.client, err = client.NewOVSDBClient(db, client.WithEndpoint(endpoint), client.WithLogger(&logger)); err != nil {
-		return nil, err
-	}
-	if err := d.client.Connect(ctx); err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", name, err)
-	}
-	note := func(_ string, row model.Model) { d.note(row) }
-	d.client.Cache().AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc: note, UpdateFunc: func(table string, _, row model.Model) { note(table, row) },
-	})
 	s, b, p, i := &switchRow{}, &binding{}, &ovsPort{}, &ovsInterface{}
 	tables := map[string][]client.MonitorOption{
 		"OVN_Northbound": {client.WithTable(s, &s.Name)},
 		"OVN_Southbound": {client.WithTable(b, &b.LogicalPort, &b.Datapath, &b.TunnelKey)},
 		"Open_vSwitch":   {client.WithTable(p, &p.Name), client.WithTable(i, &i.Name, &i.ExternalIDs)},
 	}
-	if _, err := d.client.Monitor(ctx, d.client.NewMonitor(tables[name]...)); err != nil {
-		d.client.Close()
-		return nil, fmt.Errorf("monitor %s: %w", name, err)
+	var err error
+	d.client, err = follow(ctx, endpoint, name, models[name], d.note, nil, tables[name]...)
+	return d, err
+}
+
+// follow connects to a database and tells of rows that come or change, and of those that go
+// where anybody wants to know.
+func follow(ctx context.Context, endpoint, name string, rows map[string]model.Model, note, lose func(model.Model), tables ...client.MonitorOption) (client.Client, error) {
+	db, err := model.NewClientDBModel(name, rows)
+	if err != nil {
+		return nil, err
 	}
-	return d, nil
+	logger := logr.Discard()
+	c, err := client.NewOVSDBClient(db, client.WithEndpoint(endpoint), client.WithLogger(&logger))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Connect(ctx); err != nil {
+		return nil, fmt.Errorf("connect to %s at %q: %w", name, endpoint, err)
+	}
+	handler := &cache.EventHandlerFuncs{
+		AddFunc: func(_ string, row model.Model) { note(row) }, UpdateFunc: func(_ string, _, row model.Model) { note(row) },
+	}
+	if lose != nil {
+		handler.DeleteFunc = func(_ string, row model.Model) { lose(row) }
+	}
+	c.Cache().AddEventHandler(handler)
+	if _, err := c.Monitor(ctx, c.NewMonitor(tables...)); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("monitor %s at %q: %w", name, endpoint, err)
+	}
+	return c, nil
 }
 
 func (d *database) note(row model.Model) {

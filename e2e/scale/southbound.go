@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/ovn-kubernetes/libovsdb/cache"
 	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/model"
 )
@@ -51,31 +48,12 @@ type standing struct {
 }
 
 func watchSouthbound(ctx context.Context, endpoint string, claims bool) (*southbound, error) {
-	db, err := model.NewClientDBModel("OVN_Southbound", map[string]model.Model{"Port_Binding": &boundRow{}, "Datapath_Binding": &datapathRow{}})
-	if err != nil {
-		return nil, err
-	}
-	logger := logr.Discard()
 	s := &southbound{claims: claims, switches: map[string]string{}, ports: map[string]standing{}, gone: map[string]time.Time{}}
-	if s.client, err = client.NewOVSDBClient(db, client.WithEndpoint(endpoint), client.WithLogger(&logger)); err != nil {
-		return nil, err
-	}
-	if err := s.client.Connect(ctx); err != nil {
-		return nil, fmt.Errorf("connect to the southbound database %q: %w", endpoint, err)
-	}
-	note := func(_ string, row model.Model) { s.note(row) }
-	s.client.Cache().AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc: note, UpdateFunc: func(table string, _, row model.Model) { note(table, row) },
-		DeleteFunc: func(_ string, row model.Model) { s.lose(row) },
-	})
 	b, d := &boundRow{}, &datapathRow{}
-	_, err = s.client.Monitor(ctx, s.client.NewMonitor(
-		client.WithTable(b, &b.LogicalPort, &b.Datapath, &b.TunnelKey, &b.Type, &b.Chassis), client.WithTable(d, &d.TunnelKey, &d.ExternalIDs)))
-	if err != nil {
-		s.client.Close()
-		return nil, fmt.Errorf("monitor the southbound database %q: %w", endpoint, err)
-	}
-	return s, nil
+	var err error
+	s.client, err = follow(ctx, endpoint, "OVN_Southbound", map[string]model.Model{"Port_Binding": b, "Datapath_Binding": d}, s.note, s.lose,
+		client.WithTable(b, &b.LogicalPort, &b.Datapath, &b.TunnelKey, &b.Type, &b.Chassis), client.WithTable(d, &d.TunnelKey, &d.ExternalIDs))
+	return s, err
 }
 
 func (s *southbound) note(row model.Model) {
