@@ -172,10 +172,16 @@ test_ovnk() {
   quietly kubectl -n ovn-kubernetes rollout status daemonset/ovnkube-node --timeout=$((60 * patience))s
 }
 
+# bench_peers looks at pods without a network before l2sm is there and after it is gone as well.
 bench_peers() {
   up
+  say "pods without a network, before l2sm is installed"
+  bin/bench peers --bare --lab "$name" --json bin/bench-bare.json
   install_l2sm
   bin/bench peers --lab "$name"
+  say "uninstalling; pods without a network again"
+  KUBECTL=$(bin/lab binaries)/kubectl KUBECONFIG=${XDG_CACHE_HOME:-$HOME/.cache}/l2sm/labs/$name/kubeconfig quietly manifests/uninstall/uninstall.sh
+  bin/bench peers --bare --lab "$name" --json bin/bench-bare-after.json --with bin/bench-peers.json --without bin/bench-bare.json
 }
 
 # uninstall takes l2sm away, and fails where something of it is left on a node.

@@ -14,6 +14,8 @@ type options struct {
 	serial, rounds, parallel int
 	networks                 int // of peers
 	json                     string
+	bare                     bool // of peers
+	with, without            string
 }
 
 // run measures, prints and saves.

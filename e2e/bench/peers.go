@@ -8,6 +8,7 @@ import (
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"l2sm.io/l2sm/e2e/lab"
 )
@@ -21,6 +22,12 @@ func peersCommand() *cobra.Command {
 networks, and with one of l2sm, one by one and then several at a time, and prints
 how long each takes to be ready, its interface to be added, and it to go again.
 Then it makes many networks of each kind at once and a pod on the last one.
+Pods end as kubectl delete has them end: they are gone when nothing of them is left
+on their node.
+
+What l2sm costs a pod that has no network of it is seen from a run with --bare
+before it is installed and another one after it is gone: the second is given the
+files of the others.
 
 It needs a cluster of OVN-Kubernetes with l2sm inside it, which make bench-peers
 brings up.`,
@@ -34,6 +41,9 @@ brings up.`,
 	f.IntVar(&o.parallel, "parallel", 10, "pods in parallel in each round")
 	f.IntVar(&o.networks, "networks", 100, "networks of each kind to make at once, at the end")
 	f.StringVar(&o.json, "json", "bin/bench-peers.json", "file for the figures")
+	f.BoolVar(&o.bare, "bare", false, "make pods without a network alone: l2sm need not be there")
+	f.StringVar(&o.with, "with", "", "with --bare: figures of a run with l2sm, to compare with")
+	f.StringVar(&o.without, "without", "", "with --with: figures of another run with --bare, before it")
 	return cmd
 }
 
@@ -63,16 +73,20 @@ func (o options) peers(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if o.bare {
+		return o.barePods(ctx, out, l)
+	}
 	pods, err := newPods(ctx, l)
 	if err != nil {
 		return err
 	}
 	defer pods.end()
+	pods.ending = &metav1.DeleteOptions{}
 	if err := pods.create(ctx, peerDefinition(peerNetwork)); err != nil {
 		return fmt.Errorf("make OVN-Kubernetes' network: %w", err)
 	}
 	began := time.Now()
-	runs, err := o.makePeers(ctx, out, pods)
+	runs, err := o.makePeers(ctx, out, pods, peerKinds)
 	if err != nil {
 		return err
 	}
@@ -102,16 +116,16 @@ func (o options) peers(ctx context.Context, out io.Writer) error {
 }
 
 // makePeers has the kinds take turns, so that what disturbs the machine disturbs all.
-func (o options) makePeers(ctx context.Context, out io.Writer, pods *pods) (map[string]*peerRun, error) {
+func (o options) makePeers(ctx context.Context, out io.Writer, pods *pods, kinds []peer) (map[string]*peerRun, error) {
 	runs := map[string]*peerRun{}
-	for _, k := range peerKinds {
+	for _, k := range kinds {
 		runs[k.name] = &peerRun{}
 	}
 	for i := range o.serial {
 		if i%10 == 0 {
 			fmt.Fprintf(out, "one by one: %d of %d\n", i, o.serial)
 		}
-		for _, k := range peerKinds {
+		for _, k := range kinds {
 			t, err := pods.start(ctx, 1, k.annotations)
 			if err != nil {
 				return nil, fmt.Errorf("pod with %s: %w", k.name, err)
@@ -121,7 +135,7 @@ func (o options) makePeers(ctx context.Context, out io.Writer, pods *pods) (map[
 	}
 	for i := range o.rounds {
 		fmt.Fprintf(out, "%d in parallel: round %d of %d\n", o.parallel, i+1, o.rounds)
-		for _, k := range peerKinds {
+		for _, k := range kinds {
 			t, err := pods.start(ctx, o.parallel, k.annotations)
 			if err != nil {
 				return nil, fmt.Errorf("pods with %s: %w", k.name, err)
@@ -132,15 +146,20 @@ func (o options) makePeers(ctx context.Context, out io.Writer, pods *pods) (map[
 	return runs, nil
 }
 
+var peerParts = []struct {
+	title string
+	of    func(*peerRun) []*timeline
+}{{"one by one", func(r *peerRun) []*timeline { return r.alone }}, {"in parallel", func(r *peerRun) []*timeline { return r.together }}}
+
 // comparePeers makes the table; a pod whose attach no log tells of is an error, since a percentile over the rest would lie.
 func comparePeers(runs map[string]*peerRun) ([]row, error) {
 	var rows []row
-	for _, part := range []struct {
-		title string
-		of    func(*peerRun) []*timeline
-	}{{"one by one", func(r *peerRun) []*timeline { return r.alone }}, {"in parallel", func(r *peerRun) []*timeline { return r.together }}} {
+	for _, part := range peerParts {
 		var ready, adds, gone []row
 		for _, k := range peerKinds {
+			if runs[k.name] == nil {
+				continue
+			}
 			all := part.of(runs[k.name])
 			name := fmt.Sprintf("%s, %s: ", part.title, k.name)
 			ready = append(ready, row{name + "pod created -> ready", summarize(each(all, func(t *timeline) time.Duration { return t.ready.Sub(t.created) }))})

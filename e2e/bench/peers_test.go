@@ -45,3 +45,11 @@ func TestComparePeers(t *testing.T) {
 		t.Errorf("a pod whose interface no log tells of is counted: %+v", rows)
 	}
 }
+
+func TestBareRatios(t *testing.T) {
+	rows := func(p50 float64) []row { return []row{{"bare", figure{P50: p50}}, {"memory", figure{P50: 1}}} }
+	got := bareRatios(append(rows(120), row{"l2sm", figure{P50: 9}}), rows(90), rows(110)[:1])
+	if len(got) != 1 || got["bare"] != 1.2 {
+		t.Errorf("120 ms with, 90 and 110 ms without, are %v, want 1.2 times", got)
+	}
+}

@@ -29,9 +29,21 @@ type pods struct {
 	api  kubernetes.Interface
 	lab  *lab.Lab
 	next int
+	// ending is what pods are given to end by themselves: Kubernetes' own is 30 s. With 0
+	// they are forgotten at once, whatever is left of them on the node.
+	ending *metav1.DeleteOptions
 }
 
+// newPods also makes the network that pods ask for.
 func newPods(ctx context.Context, l *lab.Lab) (*pods, error) {
+	p, err := plainPods(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.makeNetwork(ctx)
+}
+
+func plainPods(ctx context.Context, l *lab.Lab) (*pods, error) {
 	config, err := l.RESTConfig()
 	if err != nil {
 		return nil, err
@@ -45,8 +57,7 @@ func newPods(ctx context.Context, l *lab.Lab) (*pods, error) {
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return nil, err
 	}
-	p := &pods{api: api, lab: l}
-	return p, p.makeNetwork(ctx)
+	return &pods{api: api, lab: l, ending: metav1.NewDeleteOptions(0)}, nil
 }
 
 func (p *pods) makeNetwork(ctx context.Context) error {
@@ -96,7 +107,7 @@ func (p *pods) start(ctx context.Context, n int, annotations map[string]string) 
 	gone := map[string]*timeline{}
 	for _, t := range all {
 		gone[t.pod], t.deleted = t, time.Now()
-		if err := p.api.CoreV1().Pods(namespace).Delete(ctx, t.pod, *metav1.NewDeleteOptions(0)); err != nil {
+		if err := p.api.CoreV1().Pods(namespace).Delete(ctx, t.pod, *p.ending); err != nil {
 			return nil, err
 		}
 	}
@@ -150,7 +161,7 @@ func toolbox(name string, annotations map[string]string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{
-			Name: "toolbox", Image: "localhost/l2sm-toolbox:dev", ImagePullPolicy: corev1.PullNever, Command: []string{"sleep", "infinity"},
+			Name: "toolbox", Image: "localhost/l2sm-toolbox:dev", ImagePullPolicy: corev1.PullNever, Command: []string{"sh", "-c", "trap exit TERM; sleep infinity & wait"},
 		}}},
 	}
 }
