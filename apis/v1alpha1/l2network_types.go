@@ -102,6 +102,12 @@ type L2NetworkSpec struct {
 	// +kubebuilder:default={from: Same}
 	// +optional
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitempty"`
+
+	// Stretch has the network go on in other clusters, as one Ethernet segment. Both
+	// sides have to want it: see condition Stretched. With ipam, the sides have one
+	// subnet and ranges of it that are apart.
+	// +optional
+	Stretch *Stretch `json:"stretch,omitempty"`
 }
 
 // IPAM says which addresses a network assigns.
@@ -181,7 +187,7 @@ type AllowedNamespaces struct {
 type L2NetworkStatus struct {
 	// Conditions: Accepted (the spec is valid), Programmed (this generation is
 	// in OVN's northbound database), Ready (both), Deleting (what a deletion
-	// waits for), Overlaps (which addresses of the cluster the subnets include;
+	// waits for), Stretched (whether it goes on in the clusters of spec.stretch), Overlaps (which addresses of the cluster the subnets include;
 	// only where they do), AttachedLate (why pods get their interface once they
 	// run; only where they do).
 	// +listType=map
@@ -208,6 +214,9 @@ type L2NetworkStatus struct {
 	// IPAM in force, with its defaults.
 	// +optional
 	IPAM *IPAMStatus `json:"ipam,omitempty"`
+	// Stretch is how far the network goes on in other clusters.
+	// +optional
+	Stretch *StretchStatus `json:"stretch,omitempty"`
 	// InForce is the spec that ports, addresses, DHCP and MTUs follow: the last
 	// one that was accepted. It has the fields of spec.
 	// +kubebuilder:validation:Schemaless
@@ -236,6 +245,7 @@ type IPAMStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=l2net,categories=l2sm
+// +kubebuilder:selectablefield:JSONPath=".status.stretch.id"
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Subnets",type=string,JSONPath=`.status.subnets`
 // +kubebuilder:printcolumn:name="Attachments",type=integer,JSONPath=`.status.attachments`
