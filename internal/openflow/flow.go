@@ -29,6 +29,9 @@ type Match struct {
 	TunnelSource netip.Addr
 	// Destination is the frame's.
 	Destination MAC
+	// Group matches multicast and broadcast destinations: those with the first byte's
+	// lowest bit set (IEEE 802.3 section 3.2.3).
+	Group bool
 }
 
 // Flow is what is done to frames: the actions in their order, then table Next,
