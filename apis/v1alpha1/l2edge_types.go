@@ -12,8 +12,6 @@ const EdgeName = "default"
 const EdgeAddressAnnotation = "l2sm.io/edge-address"
 
 const (
-	// EdgeLease, in namespace l2sm-system, says which edge may be active.
-	EdgeLease = "l2sm-edge"
 	// EdgeNamespace holds the Secrets of edges and nothing else: edges may read all of it.
 	EdgeNamespace = "l2sm-edge"
 	// PasswordKey is the password's in a Secret that an L2Peer names.

@@ -47,7 +47,9 @@ func (e *Edge) OnEdge(f func(before, after *v1alpha1.L2Edge)) error { return fol
 
 func (e *Edge) OnPeer(f func(before, after *v1alpha1.L2Peer)) error { return follow(e.peers, f) }
 
-func (e *Edge) OnNetwork(f func(before, after *v1alpha1.L2Network)) error { return follow(e.networks, f) }
+func (e *Edge) OnNetwork(f func(before, after *v1alpha1.L2Network)) error {
+	return follow(e.networks, f)
+}
 
 func (e *Edge) OnRemote(f func(before, after *v1alpha1.L2Remote)) error { return follow(e.remotes, f) }
 

@@ -34,7 +34,9 @@ func (m *Members) OnAttachment(f func(before, after *v1alpha1.L2Attachment)) err
 func (m *Members) Run(ctx context.Context, filled func()) { keep(ctx, filled, m.attachments) }
 
 // Attachments are all.
-func (m *Members) Attachments() []*v1alpha1.L2Attachment { return typed(m.attachments.GetStore().List()) }
+func (m *Members) Attachments() []*v1alpha1.L2Attachment {
+	return typed(m.attachments.GetStore().List())
+}
 
 // CreateLease and UpdateLease write the edges' Lease. Somebody else's write in between
 // is an error for which IsOvertaken is true.

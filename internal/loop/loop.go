@@ -83,4 +83,3 @@ func (l *Loop[K]) safely(ctx context.Context, key K) (again time.Duration, err e
 	}()
 	return l.reconcile(ctx, key)
 }
-
