@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -68,5 +69,5 @@ func steps(have, want map[evpn.RouteKey]announced) (withdraw, announce []evpn.Ro
 	return withdraw, announce
 }
 
-// sorted are the keys of a map of names.
-func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+// sorted are the keys of a map, in order.
+func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
