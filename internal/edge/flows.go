@@ -81,7 +81,7 @@ func (c carried) flows() []openflow.Flow {
 			Key:     openflow.Key{Table: tableIn, Priority: priorityIn, Match: match},
 			Actions: []openflow.Action{openflow.Output(c.port)},
 		})
-		match.Group = true
+		match.Flooded = true
 		flows = append(flows, openflow.Flow{
 			Key:     openflow.Key{Table: tableIn, Priority: priorityGroup, Match: match},
 			Actions: []openflow.Action{openflow.Police(m.meter), openflow.Output(c.port)},

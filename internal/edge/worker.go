@@ -93,7 +93,25 @@ func (w *worker) round(ctx context.Context) time.Duration {
 		return w.failed(err)
 	}
 	w.retry = 0
-	return w.sweep(ctx)
+	return earlier(w.sweep(ctx), w.expiry())
+}
+
+// expiry is when routes of a peer that is restarting are to be forgotten.
+func (w *worker) expiry() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if at := w.table.NextExpiry(); !at.IsZero() {
+		return max(time.Until(at), time.Millisecond)
+	}
+	return 0
+}
+
+// earlier is the shorter one of two waits, of which zero is none.
+func earlier(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // failed logs, has all be written again, and says when.
@@ -209,6 +227,7 @@ func (w *worker) bind(k hostKey) {
 
 // learn takes what the table has to say.
 func (w *worker) learn(d *dirty) {
+	w.table.Expire(time.Now())
 	changes := w.table.Changes()
 	for _, f := range changes.Follows {
 		k := hostKey{f.VNI, f.MAC}
