@@ -1,8 +1,10 @@
 package edge
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -22,11 +24,11 @@ func hostOf(a *v1alpha1.L2Attachment) (h host, is bool) {
 	if a.Status.Network == nil || !a.Bound() || !a.Complete() || !a.DeletionTimestamp.IsZero() {
 		return host{}, false
 	}
-	mac, err := evpn.ParseMAC(a.Spec.MACAddress)
-	if err != nil {
+	mac, err := net.ParseMAC(a.Spec.MACAddress)
+	if err != nil || len(mac) != len(h.mac) {
 		return host{}, false // the API admits MAC addresses only
 	}
-	h.mac = mac
+	h.mac = evpn.MAC(mac)
 	for _, text := range a.Spec.Addresses {
 		if p, err := netip.ParsePrefix(text); err == nil { // the API admits CIDRs only
 			h.addresses = append(h.addresses, p.Addr())
@@ -64,9 +66,14 @@ func steps(have, want map[evpn.RouteKey]announced) (withdraw, announce []evpn.Ro
 			announce = append(announce, key)
 		}
 	}
-	slices.SortFunc(withdraw, evpn.RouteKey.Compare)
-	slices.SortFunc(announce, evpn.RouteKey.Compare)
+	slices.SortFunc(withdraw, compareKeys)
+	slices.SortFunc(announce, compareKeys)
 	return withdraw, announce
+}
+
+// compareKeys has the network's own route first: who gets it knows the network then.
+func compareKeys(a, b evpn.RouteKey) int {
+	return cmp.Or(cmp.Compare(b.Kind, a.Kind), cmp.Compare(a.VNI, b.VNI), bytes.Compare(a.MAC[:], b.MAC[:]), a.Address.Compare(b.Address))
 }
 
 // sorted are the keys of a map, in order.

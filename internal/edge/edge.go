@@ -19,6 +19,7 @@ import (
 	"l2sm.io/l2sm/internal/evpn"
 	"l2sm.io/l2sm/internal/kube"
 	"l2sm.io/l2sm/internal/loop"
+	"l2sm.io/l2sm/internal/openflow"
 	"l2sm.io/l2sm/internal/wake"
 )
 
@@ -67,7 +68,12 @@ type Edge struct {
 	bridgeIs bridgeIs
 	// sessions by the address of the endpoint.
 	sessions map[netip.Addr]session
-	parts    parts
+	// conn is the connection to br-edge, nil while there is none; meters are those that it
+	// has, cookies those of this program's flows. The worker writes them.
+	conn    *openflow.Conn
+	meters  meters
+	cookies cookies
+	parts   parts
 	// partNames finds them by the object's name.
 	partNames map[types.NamespacedName]part
 	dirty     dirty
@@ -86,7 +92,7 @@ func New(c Config) (*Edge, error) {
 		config: c, log: c.Log,
 		networks: map[types.NamespacedName]*network{}, byVNI: map[uint32]*network{},
 		table: evpn.NewTable(), sessions: map[netip.Addr]session{}, parts: parts{}, partNames: map[types.NamespacedName]part{}, bridgeIs: newBridgeIs(),
-		dirty: newDirty(), began: time.Now(),
+		meters: newMeters(), cookies: newCookies(), dirty: newDirty(), began: time.Now(),
 	}
 	e.reports = loop.New(c.Log.WithName("peers"), e.report)
 	e.remotes = loop.New(c.Log.WithName("remotes"), e.writeRemote)
@@ -164,6 +170,3 @@ func (e *Edge) leaseChanged(_, lease *coordinationv1.Lease) {
 		e.reports.Queue.AddAfter(p.Name, statusPace)
 	}
 }
-
-// newCookie tells this program's flows from those of the one before it.
-func newCookie() uint64 { return uint64(time.Now().UnixNano()) }

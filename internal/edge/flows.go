@@ -12,10 +12,11 @@ import (
 const (
 	tableIn, tableOut = 0, 1
 
-	priorityFlood = 10
-	priorityMAC   = 20
-	priorityIn    = 100
-	priorityGroup = 110
+	priorityRest    = 1
+	priorityFlood   = 10
+	priorityMAC     = 20
+	priorityIn      = 100
+	priorityFlooded = 110
 )
 
 // way is how frames go to a VTEP and come from it.
@@ -47,8 +48,20 @@ func (w way) from(vni uint32, vtep netip.Addr) openflow.Match {
 type member struct {
 	vtep netip.Addr
 	way  way
-	// meter bounds what it floods into the network.
+}
+
+// flooder is a member with its peer's name and the meter of what it floods into the
+// network.
+type flooder struct {
+	member
+	peer  string
 	meter uint32
+}
+
+// counted is a flow, and the peer that its frames come from, if they do.
+type counted struct {
+	openflow.Flow
+	peer string
 }
 
 // carried is a network as the flows need it.
@@ -58,34 +71,34 @@ type carried struct {
 	port uint32
 	// meter bounds what is flooded out of the network.
 	meter   uint32
-	members []member
+	members []flooder
 }
 
 // flows are all of the network but those of MAC addresses. What comes out of a tunnel
 // goes into the network only, never into a tunnel.
-func (c carried) flows() []openflow.Flow {
-	flows := []openflow.Flow{c.flood()}
+func (c carried) flows() []counted {
+	flows := []counted{{Flow: c.flood()}}
 	if c.port == 0 {
 		return flows
 	}
-	flows = append(flows, openflow.Flow{
+	flows = append(flows, counted{Flow: openflow.Flow{
 		Key:     openflow.Key{Table: tableIn, Priority: priorityIn, Match: openflow.Match{InPort: c.port}},
 		Actions: []openflow.Action{openflow.SetTunnelID(c.vni)}, Next: tableOut,
-	})
+	}})
 	for _, m := range c.members {
 		if m.way.port == 0 {
 			continue
 		}
-		match := m.way.from(c.vni, m.vtep)
-		flows = append(flows, openflow.Flow{
-			Key:     openflow.Key{Table: tableIn, Priority: priorityIn, Match: match},
+		one := m.way.from(c.vni, m.vtep)
+		many := one
+		many.Flooded = true
+		flows = append(flows, counted{peer: m.peer, Flow: openflow.Flow{
+			Key:     openflow.Key{Table: tableIn, Priority: priorityIn, Match: one},
 			Actions: []openflow.Action{openflow.Output(c.port)},
-		})
-		match.Flooded = true
-		flows = append(flows, openflow.Flow{
-			Key:     openflow.Key{Table: tableIn, Priority: priorityGroup, Match: match},
+		}}, counted{peer: m.peer, Flow: openflow.Flow{
+			Key:     openflow.Key{Table: tableIn, Priority: priorityFlooded, Match: many},
 			Actions: []openflow.Action{openflow.Police(m.meter), openflow.Output(c.port)},
-		})
+		}})
 	}
 	return flows
 }

@@ -45,10 +45,11 @@ func (w *worker) carried(n *network) (carried, []openflow.Change) {
 	var puts []openflow.Change
 	least := uint32(0)
 	for _, via := range w.table.Flood(n.vni) {
-		m, is := w.memberOf(via)
+		at, is := w.memberOf(via)
 		if !is {
 			continue
 		}
+		m := flooder{member: at, peer: via.Peer}
 		rate := uint32(defaultFloodRate)
 		if p := w.cache.L2Peer(via.Peer); p != nil {
 			rate = cmp.Or(uint32(p.Spec.FloodRate), rate)

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"l2sm.io/l2sm/internal/inventory"
@@ -61,7 +63,9 @@ func (e *Edge) serveMetrics(ctx context.Context) error {
 		return nil
 	}
 	handlers := inventory.Profiles()
-	handlers["/metrics"] = promhttp.Handler()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collector{e})
+	handlers["/metrics"] = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	server := &inventory.Server{Name: manager, TLSDir: e.config.MetricsTLSDir, Handlers: handlers, Allow: e.config.API.Allow}
 	listener, err := net.Listen("tcp", e.config.MetricsAddress)
 	if err != nil {

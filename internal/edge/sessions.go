@@ -130,7 +130,7 @@ func (w *worker) sweep(ctx context.Context) time.Duration {
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeWithin)
 	defer cancel()
-	if err := w.conn.Sweep(ctx, w.cookie); err != nil {
+	if err := w.conn.Sweep(ctx, w.cookies.generation, generationMask); err != nil {
 		return w.failed(err)
 	}
 	w.swept = true
@@ -153,6 +153,11 @@ func (e *Edge) sessionsOf(p *v1alpha1.L2Peer) []v1alpha1.PeerSession {
 		told := v1alpha1.PeerSession{Address: at.Address, Established: s.established}
 		if !s.established {
 			told.Message = s.why
+		}
+		routes, _ := e.table.Left(address)
+		told.Received = int32(routes)
+		if s.established && e.speaker != nil {
+			told.Sent = int32(e.speaker.Sent(p.Name))
 		}
 		if t, is := e.bridgeIs.tunnels[address]; is && p.Spec.Type != v1alpha1.PeerFabric {
 			up := t.BFD.Forwarding

@@ -30,9 +30,17 @@ type settings struct {
 	policies []evpn.PeerPolicy
 }
 
+// speaker announces, and counts.
+type speaker interface {
+	evpn.Speaker
+	// Sent is how many routes name a peer, Dropped how many of an endpoint were.
+	Sent(peer string) int
+	Dropped(endpoint netip.Addr) map[evpn.Drop]uint64
+}
+
 // speaking is a running speaker, and what it was told.
 type speaking struct {
-	evpn.Speaker
+	speaker
 	settings settings
 	stop     context.CancelFunc
 	// peered says that it has peers: what is announced on start comes before.
@@ -178,14 +186,14 @@ func (w *worker) speak(ctx context.Context, s settings) error {
 		return nil
 	}
 	running, stop := context.WithCancel(w.ctx)
-	speaker, err := evpn.NewSpeaker(running, evpn.Config{Address: s.address, ASN: s.asn, Port: w.config.BGPPort}, events{w.Edge}, w.log.WithName("bgp"))
+	bgp, err := evpn.NewSpeaker(running, evpn.Config{Address: s.address, ASN: s.asn, Port: w.config.BGPPort}, events{w.Edge}, w.log.WithName("bgp"))
 	if err != nil {
 		stop()
 		return fmt.Errorf("speak BGP at %s: %w", s.address, err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.speaker = &speaking{Speaker: speaker, stop: stop}
+	w.speaker = &speaking{speaker: bgp, stop: stop}
 	for _, n := range w.byVNI {
 		clear(n.announced)
 	}

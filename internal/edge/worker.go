@@ -16,16 +16,20 @@ const writeWithin = 5 * time.Second
 // worker writes flows and announces. Its fields belong to its goroutine.
 type worker struct {
 	*Edge
-	conn *openflow.Conn
-	// cookie is that of this program's flows. swept says that those of its predecessor
-	// are gone.
-	cookie uint64
-	swept  bool
+	// swept says that the flows of this program's predecessor are gone.
+	swept bool
 	// follows is where MAC addresses are, placed the flows that say so.
 	follows map[hostKey]evpn.Via
-	placed  map[hostKey]member
-	meters  meters
+	placed  map[hostKey]placed
 	retry   time.Duration
+	// owed are routes whose withdrawal may have failed.
+	owed []evpn.RouteKey
+}
+
+// placed is a MAC address' flow.
+type placed struct {
+	member
+	peer string
 }
 
 // plan is what one round has to do.
@@ -44,7 +48,7 @@ type route struct {
 // work writes what has changed until ctx ends. Every failure but a refusal comes with the
 // end of a connection: then everything is written again.
 func (e *Edge) work(ctx context.Context) error {
-	w := &worker{Edge: e, cookie: newCookie(), follows: map[hostKey]evpn.Via{}, placed: map[hostKey]member{}, meters: newMeters()}
+	w := &worker{Edge: e, follows: map[hostKey]evpn.Via{}, placed: map[hostKey]placed{}}
 	defer w.close()
 	again := time.NewTimer(0)
 	defer again.Stop()
@@ -74,10 +78,13 @@ func (w *worker) lost() <-chan struct{} {
 // close forgets the connection, and what was written by it: a bridge that comes back has
 // nothing of it.
 func (w *worker) close() {
-	if w.conn != nil {
-		w.conn.Close()
-		w.conn = nil
+	if w.conn == nil {
+		return
 	}
+	w.conn.Close()
+	w.mu.Lock()
+	w.conn = nil
+	w.mu.Unlock()
 }
 
 // round does all that there is to do, and says when it has to come again by itself.
@@ -89,9 +96,12 @@ func (w *worker) round(ctx context.Context) time.Duration {
 		return w.failed(err)
 	}
 	p := w.plan()
+	p.withdraw = append(p.withdraw, w.owed...)
 	if err := w.act(ctx, p); err != nil {
+		w.owe(p)
 		return w.failed(err)
 	}
+	w.owed = nil
 	w.retry = 0
 	return earlier(w.sweep(ctx), w.expiry())
 }
@@ -112,6 +122,16 @@ func earlier(a, b time.Duration) time.Duration {
 		return b
 	}
 	return a
+}
+
+// owe has all be announced again, and what was to be withdrawn, of which some may be.
+func (w *worker) owe(p plan) {
+	w.owed = p.withdraw
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, n := range w.byVNI {
+		clear(n.announced)
+	}
 }
 
 // failed logs, has all be written again, and says when.
@@ -135,11 +155,16 @@ func (w *worker) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.conn = conn
+	// What comes by a tunnel and has no flow is counted.
+	refuse := openflow.Flow{Key: openflow.Key{Table: tableIn, Priority: priorityRest}}
+	if err := conn.Apply(ctx, []openflow.Change{openflow.PutFlow{Flow: refuse, Cookie: w.cookies.refused()}}); err != nil {
+		conn.Close()
+		return err
+	}
 	clear(w.placed)
-	w.meters = newMeters()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.conn, w.meters = conn, newMeters()
 	for _, n := range w.byVNI {
 		clear(n.base)
 	}
@@ -275,8 +300,9 @@ func (w *worker) planFlows(p *plan, n *network) {
 	want := map[openflow.Key]openflow.Flow{}
 	c, puts := w.carried(n)
 	p.flows = append(p.flows, puts...)
+	of := map[openflow.Key]string{}
 	for _, f := range c.flows() {
-		want[f.Key] = f
+		want[f.Key], of[f.Key] = f.Flow, f.peer
 	}
 	for key := range n.base {
 		if _, wanted := want[key]; !wanted {
@@ -285,7 +311,11 @@ func (w *worker) planFlows(p *plan, n *network) {
 	}
 	for key, f := range want {
 		if had, has := n.base[key]; !has || !reflect.DeepEqual(had, f) {
-			p.flows = append(p.flows, openflow.PutFlow{Flow: f, Cookie: w.cookie})
+			cookie := w.cookies.own()
+			if of[key] != "" {
+				cookie = w.cookies.peer(of[key], false)
+			}
+			p.flows = append(p.flows, openflow.PutFlow{Flow: f, Cookie: cookie})
 		}
 	}
 	n.base = want
@@ -293,13 +323,14 @@ func (w *worker) planFlows(p *plan, n *network) {
 
 // planHost is a MAC address: where it is, or what is announced of it.
 func (w *worker) planHost(p *plan, k hostKey) {
-	want, via := w.memberOf(w.follows[k])
-	have, placed := w.placed[k]
+	at, is := w.memberOf(w.follows[k])
+	want := placed{at, w.follows[k].Peer}
+	have, had := w.placed[k]
 	switch {
-	case via && (!placed || have != want):
-		p.flows = append(p.flows, openflow.PutFlow{Flow: macFlow(k.vni, k.mac, want.vtep, want.way), Cookie: w.cookie})
+	case is && (!had || have != want):
+		p.flows = append(p.flows, openflow.PutFlow{Flow: macFlow(k.vni, k.mac, want.vtep, want.way), Cookie: w.cookies.peer(want.peer, true)})
 		w.placed[k] = want
-	case !via && placed:
+	case !is && had:
 		p.flows = append(p.flows, openflow.DeleteFlow(macKey(k.vni, k.mac)))
 		delete(w.placed, k)
 	}
