@@ -33,7 +33,7 @@ var (
 		"Networks whose port is bound to this node.", nil, nil)
 	frames = prometheus.NewDesc("l2sm_edge_frames_total",
 		"Frames from (in), and to MAC addresses behind (out), a peer, since the flows that count them were written.", []string{"peer", "direction"}, nil)
-	bytes = prometheus.NewDesc("l2sm_edge_bytes_total",
+	bytesSeen = prometheus.NewDesc("l2sm_edge_bytes_total",
 		"Bytes of these frames.", []string{"peer", "direction"}, nil)
 	dropped = prometheus.NewDesc("l2sm_edge_frames_dropped_total",
 		"Frames that were dropped: of a peer that floods a network more than its floodRate (FloodRate), of a network that floods its peers so (peer is empty), or from a tunnel of no network or peer (NotAgreed).", []string{"peer", "reason"}, nil)
@@ -44,7 +44,7 @@ type collector struct{ *Edge }
 
 // Describe is prometheus.Collector's.
 func (collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{sessionUp, reachable, received, leftOut, malformed, sent, macs, carriedHere, frames, bytes, dropped} {
+	for _, d := range []*prometheus.Desc{sessionUp, reachable, received, leftOut, malformed, sent, macs, carriedHere, frames, bytesSeen, dropped} {
 		out <- d
 	}
 }
@@ -119,7 +119,7 @@ func (c collector) counts(out chan<- prometheus.Metric, conn *openflow.Conn, nam
 			counter(out, dropped, float64(n.Frames), "", "NotAgreed")
 		default:
 			counter(out, frames, float64(n.Frames), d.peer, d.name)
-			counter(out, bytes, float64(n.Bytes), d.peer, d.name)
+			counter(out, bytesSeen, float64(n.Bytes), d.peer, d.name)
 		}
 	}
 	meters, err := conn.Meters(ctx)
