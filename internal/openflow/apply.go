@@ -44,6 +44,9 @@ func sorted(changes []Change) (meters []PutMeter, flows []flowMessage, deletions
 	for _, change := range changes {
 		switch c := change.(type) {
 		case PutMeter:
+			if c.ID == 0 || c.ID > lastMeter {
+				return nil, nil, nil, fmt.Errorf("encode %s: meters are 1 to %d", change, lastMeter)
+			}
 			meters = append(meters, c)
 		case DeleteMeter:
 			deletions = append(deletions, c)
@@ -89,7 +92,11 @@ func (c *Conn) bundled(ctx context.Context, flows []flowMessage) error {
 	if err != nil {
 		return err
 	}
-	if committed.count > 0 {
+	switch {
+	case committed.count > 1:
+		committed.count-- // the commit's own error, which says that there is another
+		fallthrough
+	case committed.count == 1:
 		return committed.refusal(named)
 	}
 	return nil

@@ -22,7 +22,8 @@ type DeleteFlow Key
 type PutMeter Meter
 
 // DeleteMeter deletes the meter of the ID, and with it the flows that name it (OpenFlow
-// 1.5.1 section 7.3.4.4). There may be none.
+// 1.5.1 section 7.3.4.4), though Open vSwitch finds none of those that name it in actions of
+// a copy (Apart). There may be none.
 type DeleteMeter uint32
 
 func (p PutFlow) String() string     { return "flow " + p.Key.String() }

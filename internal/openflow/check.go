@@ -15,8 +15,13 @@ func (f Flow) check() error {
 	if f.Match.Flooded && f.Match.Destination != (MAC{}) {
 		return errors.New("it matches frames to many and one destination")
 	}
+	if f.Match.TunnelSource.Is4In6() {
+		return errMapped
+	}
 	return checkActions(f.Actions)
 }
+
+var errMapped = errors.New("an IPv4 address is in IPv6's form")
 
 func checkActions(actions []Action) error {
 	for _, action := range actions {
@@ -34,8 +39,11 @@ func checkActions(actions []Action) error {
 				return fmt.Errorf("tunnel id %d: VXLAN's end at %d", a, lastTunnelID)
 			}
 		case SetTunnelDestination:
-			if !netip.Addr(a).IsValid() {
+			switch to := netip.Addr(a); {
+			case !to.IsValid():
 				return errors.New("a tunnel's destination has no address")
+			case to.Is4In6():
+				return errMapped
 			}
 		case Apart:
 			if err := checkActions(a); err != nil {
