@@ -51,6 +51,7 @@ func TestReflector(t *testing.T) {
 	east, eastSaw := edge(t, "192.0.2.1")
 	west, westSaw := edge(t, "192.0.2.2")
 	fabric := peersOf(map[string]string{"fabric": "192.0.2.9"})
+	fabric[0].Fabric = true
 	must(t, east.SetPeers(ctx, fabric), west.SetPeers(ctx, fabric))
 	must(t,
 		east.Announce(ctx, Route{RouteKey: RouteKey{Kind: Multicast, VNI: 5001}}, []string{"fabric"}),
@@ -77,7 +78,9 @@ func TestVTEP(t *testing.T) {
 	frrtest.Bridge(t, ns, "192.0.2.9", 5001)
 	f := frrtest.VTEP(t, ns, "192.0.2.9", frrtest.Conf(t, "vtep"))
 	east, eastSaw := edge(t, "192.0.2.1")
-	must(t, east.SetPeers(ctx, peersOf(map[string]string{"fabric": "192.0.2.9"})))
+	fabric := peersOf(map[string]string{"fabric": "192.0.2.9"})
+	fabric[0].Fabric = true
+	must(t, east.SetPeers(ctx, fabric))
 	eventually(t, eastSaw.of(frrAddress)).Should(gomega.Equal([]string{"5001 via 192.0.2.9"}))
 
 	must(t,

@@ -26,8 +26,6 @@ type recorder struct {
 	order    []string
 	heard    map[MAC]int
 	received chan Learned
-	// communities is how many communities routes had, where somebody looks.
-	communities int
 }
 
 func newRecorder() *recorder {
@@ -174,8 +172,6 @@ func eventually(t *testing.T, f any) gomega.AsyncAssertion {
 	t.Helper()
 	return gomega.NewWithT(t).Eventually(f).WithTimeout(20 * time.Second).WithPolling(5 * time.Millisecond)
 }
-
-func mac(i int) MAC { return MAC{0x02, 0, 0, byte(i >> 16), byte(i >> 8), byte(i)} }
 
 func macIP(vni uint32, i int, address string) RouteKey {
 	k := RouteKey{Kind: MACIP, VNI: vni, MAC: mac(i)}
