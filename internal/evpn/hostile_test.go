@@ -84,6 +84,7 @@ func target(asn uint16, n uint32) bgp.ExtendedCommunityInterface {
 // Whatever a peer says, nothing but routes that make sense get through, each of the
 // others is counted, and the session goes on.
 func TestHostileRoutes(t *testing.T) {
+	t.Parallel()
 	const good, vni = "02:00:00:00:00:09", 5001
 	us, saw := speak(t, "127.179.8.1")
 	them := speakRaw(t, "127.179.8.2", "127.179.8.1")
@@ -139,6 +140,7 @@ func TestHostileRoutes(t *testing.T) {
 // nobody; and what it announces goes to nobody, also with the community of a peer. Ours
 // arrives without communities.
 func TestNoRouteIsPassedOn(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	us, _ := speak(t, "127.179.9.1")
 	them, third := speakRaw(t, "127.179.9.2", "127.179.9.1"), speakRaw(t, "127.179.9.3", "127.179.9.1")
@@ -180,6 +182,7 @@ func TestNoRouteIsPassedOn(t *testing.T) {
 
 // An endpoint that asks for more memory than its share loses its session, and its routes.
 func TestGreedyPeer(t *testing.T) {
+	t.Parallel()
 	large := make([]*bgp.LargeCommunity, 200)
 	for i := range large {
 		large[i] = bgp.NewLargeCommunity(testASN, 1, uint32(i))

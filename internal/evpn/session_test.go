@@ -13,6 +13,7 @@ import (
 )
 
 func TestTwoSpeakers(t *testing.T) {
+	t.Parallel()
 	east, eastSaw := speak(t, "127.179.1.1")
 	west, westSaw := speak(t, "127.179.1.2")
 	eastAddress, westAddress := east.config.Address, west.config.Address
@@ -57,6 +58,7 @@ var _ Speaker = &GoBGP{}
 // A route goes to those that it names, and nothing of it to others: not when it changes,
 // not when it is withdrawn.
 func TestNamedPeersOnly(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	east, _ := speak(t, "127.179.2.1")
 	_, westSaw := speakTo(t, "127.179.2.2", "127.179.2.1")
@@ -101,6 +103,7 @@ func TestNamedPeersOnly(t *testing.T) {
 // Routes that name a peer wait for it, and a peer that comes back gets them, and no
 // other that got its place.
 func TestPeersChange(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	east, _ := speak(t, "127.179.3.1")
 	_, westSaw := speakTo(t, "127.179.3.2", "127.179.3.1")
@@ -124,6 +127,7 @@ func TestPeersChange(t *testing.T) {
 }
 
 func TestStrangerIsRefused(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	east, eastSaw := speak(t, "127.179.4.1")
 	stranger, strangerSaw := speakTo(t, "127.179.4.3", "127.179.4.1")
@@ -137,6 +141,7 @@ func TestStrangerIsRefused(t *testing.T) {
 }
 
 func TestPasswords(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	east, eastSaw := speak(t, "127.179.5.1")
 	west, _ := speak(t, "127.179.5.2")
@@ -160,6 +165,7 @@ func TestPasswords(t *testing.T) {
 }
 
 func TestImpossiblePeers(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	east, eastSaw := speak(t, "127.179.6.1")
 	west, _ := speakTo(t, "127.179.6.2", "127.179.6.1")
@@ -193,6 +199,7 @@ func TestImpossiblePeers(t *testing.T) {
 // A speaker that dies leaves its routes with the peers, and its successor's End-of-RIB
 // ends what it did not announce again.
 func TestSpeakerRestarts(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	_, westSaw := speakTo(t, "127.179.7.2", "127.179.7.1")
 	east, _ := speak(t, "127.179.7.1")
