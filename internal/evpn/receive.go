@@ -147,8 +147,7 @@ func (s *GoBGP) changed(state apiutil.PeerState) {
 		if e.closed != "" {
 			e.why, e.closed = "closed for a minute: "+e.closed, ""
 		}
-	case state.DisconnectReason == api.PeerState_DISCONNECT_REASON_RESTART_TIMER_EXPIRED,
-		state.DisconnectReason == api.PeerState_DISCONNECT_REASON_UNSPECIFIED:
+	case state.DisconnectReason == api.PeerState_DISCONNECT_REASON_RESTART_TIMER_EXPIRED, removed(state):
 		e.stale = false
 	case !tells(state.DisconnectReason):
 		e.why = was.why
@@ -156,9 +155,15 @@ func (s *GoBGP) changed(state apiutil.PeerState) {
 	if e.up != was.up || e.stale != was.stale || e.why != was.why {
 		s.events.Session(endpoint, e.up, e.stale, e.why)
 	}
-	if state.DisconnectReason == api.PeerState_DISCONNECT_REASON_UNSPECIFIED && !e.up {
+	if removed(state) {
 		delete(s.sessions, endpoint)
 	}
+}
+
+// removed says that the neighbor was deleted. GoBGP gives no reason for that, and for
+// every other state it has one, though not always one of its API.
+func removed(state apiutil.PeerState) bool {
+	return state.SessionState == bgp.BGP_FSM_IDLE && state.DisconnectMessage == ""
 }
 
 // tells says whether a session that does not come up says why with this reason.
@@ -175,9 +180,10 @@ func tells(r api.PeerState_DisconnectReason) bool {
 }
 
 func why(state apiutil.PeerState) string {
-	switch state.DisconnectReason {
-	case api.PeerState_DISCONNECT_REASON_UNSPECIFIED:
+	if removed(state) {
 		return "no peer any more"
+	}
+	switch state.DisconnectReason {
 	case api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART:
 		return "the connection is lost, its routes are kept until it is back"
 	case api.PeerState_DISCONNECT_REASON_RESTART_TIMER_EXPIRED:
