@@ -88,7 +88,7 @@ func announcedBy(remote *v1alpha1.L2Remote) (says ipam.Announced, unreadable int
 		macs = append(macs, mac)
 		for _, text := range host.Addresses {
 			addr, err := netip.ParseAddr(text)
-			if err != nil || ipam.CheckHost(netip.PrefixFrom(addr, -1)) != nil {
+			if err != nil || addr.Zone() != "" || ipam.CheckHost(netip.PrefixFrom(addr, -1)) != nil {
 				unreadable++
 				continue
 			}

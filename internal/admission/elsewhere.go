@@ -59,28 +59,29 @@ func (n *network) withdrawn(freed ipam.Freed) {
 	if len(n.waiting.lines)+len(n.resting) == 0 {
 		return
 	}
-	var next []types.NamespacedName
+	rests := map[string]bool{}
 	var tokens []token
-	rests := func(owner string) {
-		if namespace, name, _ := strings.Cut(owner, "/"); n.resting[owner] {
-			next = append(next, types.NamespacedName{Namespace: namespace, Name: name})
-		}
-	}
 	for _, mac := range freed.MACs {
 		if owner, leased := n.pool.OwnerOfMAC(mac); leased {
-			rests(owner)
+			rests[owner] = n.resting[owner]
 			continue
 		}
 		tokens = append(tokens, macToken(mac))
 	}
 	for _, addr := range freed.Addresses {
 		if owner, leased := n.pool.Owner(addr); leased {
-			rests(owner)
+			rests[owner] = n.resting[owner]
 			continue
 		}
 		tokens = append(tokens, addressTokens(addr, n.pool.Config())...)
 	}
-	n.pass(append(next, n.waiting.freed(tokens)...))
+	next := n.waiting.freed(tokens)
+	for owner, is := range rests {
+		if namespace, name, _ := strings.Cut(owner, "/"); is {
+			next = append(next, types.NamespacedName{Namespace: namespace, Name: name})
+		}
+	}
+	n.pass(next)
 }
 
 // rest notes whether a member has no pod that it is attached to.
