@@ -22,6 +22,8 @@ type placement struct {
 	ledger *admission.Ledger
 	keys   *tunnelKeys // nil on FabricCentral
 	loaded *loading
+	// stretches decide which networks go on in other clusters.
+	stretches *stretches
 	ranges *clusterRanges
 	peers  *peerNetworks // nil but on FabricOVNKubernetes
 	// turns has the state of one attachment be read and acted upon by one at a
