@@ -149,6 +149,29 @@ func TestUpgradeOfZones(t *testing.T) {
 	}
 }
 
+// Edges are a part of their own, the last; a node's image is that of its Open vSwitch.
+func TestUpgradeOfEdges(t *testing.T) {
+	dir, calls, err := runOn(t, "", "../overlays/lab-edge", "nodes", "edges")
+	want := append([]string{"kustomize ../overlays/lab-edge"}, pulls...)
+	want = append(want,
+		"apply -f nodes.yaml", "-n l2sm-system rollout status daemonset/ovn-node --timeout=60m",
+		"apply -f edges.yaml", "-n l2sm-system rollout status daemonset/l2sm-edge --timeout=10m",
+	)
+	if diff := cmp.Diff(want, calls); diff != "" || err != nil {
+		t.Errorf("calls (-want +got), %v:\n%s", err, diff)
+	}
+	edges := objects(t, filepath.Join(dir, "edges.yaml"))
+	if diff := cmp.Diff([]string{
+		"Namespace l2sm-edge", "ServiceAccount l2sm-edge", "Role l2sm-edge", "Role l2sm-edge", "ClusterRole l2sm-edge",
+		"RoleBinding l2sm-edge", "RoleBinding l2sm-edge", "ClusterRoleBinding l2sm-edge", "DaemonSet l2sm-edge",
+	}, edges); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"DaemonSet ovn-node"}, objects(t, filepath.Join(dir, "nodes.yaml"))); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestPartsAreChosen(t *testing.T) {
 	_, calls, err := run(t, "", "nodes", "agents")
 	want := append([]string{"kustomize ../overlays/lab"}, pulls...)
