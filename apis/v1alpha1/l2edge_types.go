@@ -26,12 +26,14 @@ type L2EdgeSpec struct {
 	// others stand by.
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && self[k].size() <= 63)",message="nodeSelector holds a key or a value that is longer than a label can be"
 	NodeSelector map[string]string `json:"nodeSelector"`
 	// Address at which peers reach the edge, where one node has it: VXLAN's and
 	// BGP's. Default: the node's annotation l2sm.io/edge-address, else the address
 	// that its tunnels have.
 	// +kubebuilder:validation:MaxLength=45
 	// +kubebuilder:validation:XValidation:rule="isIP(self)",message="address must be an IPv4 or IPv6 address"
+	// +kubebuilder:validation:XValidation:rule="!isIP(self) || ip.isCanonical(self) && (ip(self).isGlobalUnicast() || ip(self).isLoopback())",message="address must be one that a host can have, in its usual form, such as 192.0.2.1 or 2001:db8::1"
 	// +optional
 	Address string `json:"address,omitempty"`
 	// ASN is the autonomous system (RFC 4271) of this cluster's edges, and the first
@@ -44,7 +46,9 @@ type L2EdgeSpec struct {
 	// +optional
 	Encryption Encryption `json:"encryption,omitempty"`
 	// MTU, in bytes, of the path between edges. Networks carry 50 bytes less over
-	// it (VXLAN over IPv4; 70 over IPv6), and 110 less with WireGuard.
+	// it (VXLAN over IPv4; 70 over IPv6), and 110 less with WireGuard (150 over
+	// IPv6). A network whose MTU does not fit is not stretched: see its condition
+	// Stretched.
 	// +kubebuilder:default=1500
 	// +kubebuilder:validation:Minimum=1280
 	// +kubebuilder:validation:Maximum=65535
@@ -55,9 +59,11 @@ type L2EdgeSpec struct {
 // EdgeNode is one node that runs an edge.
 type EdgeNode struct {
 	// Name of the Node.
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 	// Address at which peers reach it. Their administrators write it into
 	// spec.endpoints of their L2Peer.
+	// +kubebuilder:validation:MaxLength=45
 	// +optional
 	Address string `json:"address,omitempty"`
 }
@@ -69,10 +75,12 @@ type L2EdgeStatus struct {
 	// +listMapKey=type
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// Active is the node whose edge carries all networks.
+	// Active is the node whose edge carries all networks: the one that holds Lease
+	// l2sm-edge. It stays as long as another may take over.
 	// +optional
 	Active string `json:"active,omitempty"`
-	// Nodes that may be the active one, in the order of names.
+	// Nodes that may be the active one, in the order of names: the first 16 that
+	// nodeSelector picks.
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16

@@ -52,6 +52,7 @@ const (
 )
 
 // L2NetworkSpec is what a user wants of a network.
+// +kubebuilder:validation:XValidation:rule="!has(self.stretch) || self.type != 'vlink'",message="a vlink can't be stretched: it has exactly two ends, and no side can count those of the others; use a vnet"
 // +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type cannot be changed; create another L2Network"
 // +kubebuilder:validation:XValidation:rule="has(self.ipam) == has(oldSelf.ipam)",message="ipam can be neither added nor removed later; create another L2Network"
 // +kubebuilder:validation:XValidation:rule="!has(self.mtu) || self.mtu >= 1280 || !has(self.ipam) || !self.ipam.subnets.exists(s, isCIDR(s) && cidr(s).ip().family() == 6)",message="mtu must be at least 1280 on a network with an IPv6 subnet (RFC 8200 section 5)"
@@ -105,7 +106,8 @@ type L2NetworkSpec struct {
 
 	// Stretch has the network go on in other clusters, as one Ethernet segment. Both
 	// sides have to want it: see condition Stretched. With ipam, the sides have one
-	// subnet and ranges of it that are apart.
+	// subnet and ranges of it that are apart. Not of a vlink, which has exactly two
+	// ends.
 	// +optional
 	Stretch *Stretch `json:"stretch,omitempty"`
 }
@@ -187,7 +189,8 @@ type AllowedNamespaces struct {
 type L2NetworkStatus struct {
 	// Conditions: Accepted (the spec is valid), Programmed (this generation is
 	// in OVN's northbound database), Ready (both), Deleting (what a deletion
-	// waits for), Stretched (whether it goes on in the clusters of spec.stretch), Overlaps (which addresses of the cluster the subnets include;
+	// waits for), Stretched (whether it goes on behind all peers of spec.stretch, and
+	// what is missing), Overlaps (which addresses of the cluster the subnets include;
 	// only where they do), AttachedLate (why pods get their interface once they
 	// run; only where they do).
 	// +listType=map
@@ -214,7 +217,7 @@ type L2NetworkStatus struct {
 	// IPAM in force, with its defaults.
 	// +optional
 	IPAM *IPAMStatus `json:"ipam,omitempty"`
-	// Stretch is how far the network goes on in other clusters.
+	// Stretch is how far the network goes on in other clusters. Only where it may.
 	// +optional
 	Stretch *StretchStatus `json:"stretch,omitempty"`
 	// InForce is the spec that ports, addresses, DHCP and MTUs follow: the last
@@ -252,6 +255,8 @@ type IPAMStatus struct {
 // +kubebuilder:printcolumn:name="MTU",type=integer,JSONPath=`.status.mtu`,priority=1
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Stretched",type=string,JSONPath=`.status.conditions[?(@.type=="Stretched")].reason`,priority=1
+// +kubebuilder:printcolumn:name="ID",type=integer,JSONPath=`.status.stretch.id`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type L2Network struct {
 	metav1.TypeMeta   `json:",inline"`

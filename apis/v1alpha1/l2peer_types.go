@@ -41,6 +41,7 @@ type L2PeerSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=43
 	// +kubebuilder:validation:XValidation:rule="self.all(r, isCIDR(r))",message="each of vteps must be in CIDR notation, such as 10.0.0.0/24"
+	// +kubebuilder:validation:XValidation:rule="!self.all(r, isCIDR(r)) || self.all(r, cidr(r) == cidr(r).masked())",message="each of vteps must be a network address: no bits may be set behind the prefix, as in 10.0.0.0/24"
 	// +listType=atomic
 	// +optional
 	VTEPs []string `json:"vteps,omitempty"`
@@ -55,6 +56,9 @@ type L2PeerSpec struct {
 	VNIs []VNIRange `json:"vnis"`
 	// Namespaces whose networks may be stretched to the peer; {} is all.
 	// +kubebuilder:validation:XValidation:rule="(!has(self.matchLabels) || self.matchLabels.size() <= 64) && (!has(self.matchExpressions) || self.matchExpressions.size() <= 64 && self.matchExpressions.all(e, !has(e.values) || e.values.size() <= 64))",message="namespaces may have at most 64 labels and 64 expressions, each with at most 64 values"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist'])",message="each operator of namespaces must be In, NotIn, Exists or DoesNotExist"
+	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, !(e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist']) || (e.operator in ['In', 'NotIn']) == (has(e.values) && e.values.size() > 0))",message="namespaces needs values with the operators In and NotIn, and takes none with Exists and DoesNotExist"
+	// +kubebuilder:validation:XValidation:rule="(!has(self.matchLabels) || self.matchLabels.all(k, k.size() <= 317 && self.matchLabels[k].size() <= 63)) && (!has(self.matchExpressions) || self.matchExpressions.all(e, e.key.size() <= 317))",message="namespaces holds a key or a value that is longer than a label can be"
 	Namespaces metav1.LabelSelector `json:"namespaces"`
 	// MaxMACs is how many MAC addresses the peer may announce on one network. Further
 	// ones are left out, and condition TooManyMACs says so.
@@ -78,11 +82,13 @@ type PeerEndpoint struct {
 	// Address of its BGP session; of a cluster's edge, of its tunnels as well.
 	// +kubebuilder:validation:MaxLength=45
 	// +kubebuilder:validation:XValidation:rule="isIP(self)",message="address must be an IPv4 or IPv6 address"
+	// +kubebuilder:validation:XValidation:rule="!isIP(self) || ip.isCanonical(self) && (ip(self).isGlobalUnicast() || ip(self).isLoopback())",message="address must be one that a host can have, in its usual form, such as 192.0.2.1 or 2001:db8::1"
 	Address string `json:"address"`
 }
 
 // SecretReference names a Secret of namespace l2sm-system.
 type SecretReference struct {
+	// Name of the Secret.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
@@ -91,9 +97,11 @@ type SecretReference struct {
 // VNIRange are numbers from first to last.
 // +kubebuilder:validation:XValidation:rule="self.first <= self.last",message="first may not be above last"
 type VNIRange struct {
+	// First of the numbers.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16777215
 	First int32 `json:"first"`
+	// Last of them.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16777215
 	Last int32 `json:"last"`
@@ -127,12 +135,14 @@ type L2PeerStatus struct {
 // PeerSession is one BGP session.
 type PeerSession struct {
 	// Address of the endpoint.
+	// +kubebuilder:validation:MaxLength=45
 	Address string `json:"address"`
 	// Established says that the session is up.
 	Established bool `json:"established"`
-	// Received and Sent are how many routes the session has.
+	// Received is how many routes the other side announces in it.
 	// +optional
 	Received int32 `json:"received,omitempty"`
+	// Sent is how many are announced to it.
 	// +optional
 	Sent int32 `json:"sent,omitempty"`
 	// Reachable says what BFD (RFC 5880) on the tunnel sees: frames arrive both ways.
@@ -149,9 +159,12 @@ type PeerSession struct {
 type PeerNetwork struct {
 	// ID of the network.
 	ID int32 `json:"id"`
-	// Namespace and Name of the L2Network here.
+	// Namespace of the L2Network here.
+	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace"`
-	Name      string `json:"name"`
+	// Name of the L2Network here.
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
 	// MACs is how many MAC addresses are followed.
 	// +optional
 	MACs int32 `json:"macs,omitempty"`

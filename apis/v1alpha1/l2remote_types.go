@@ -7,9 +7,12 @@ import (
 // RemoteHost is a MAC address on another side of a network.
 type RemoteHost struct {
 	// MACAddress of it.
+	// +kubebuilder:validation:Pattern=`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`
+	// +kubebuilder:validation:MaxLength=17
 	MACAddress string `json:"macAddress"`
 	// Addresses that it is announced with.
 	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=45
 	// +listType=set
 	// +optional
 	Addresses []string `json:"addresses,omitempty"`
@@ -31,9 +34,11 @@ type L2Remote struct {
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
 	// Network is the L2Network's name.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Network string `json:"network"`
 	// Peer is the L2Peer's name.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Peer string `json:"peer"`
 	// Hosts that the peer announces.

@@ -22,16 +22,18 @@ type Stretch struct {
 // StretchStatus is how far a network goes on in other clusters. Edges follow it,
 // and nothing of the spec.
 type StretchStatus struct {
-	// ID in force. Zero where the network may go on nowhere.
+	// ID in force: no other network of the cluster has it.
 	// +optional
 	ID int32 `json:"id,omitempty"`
 	// Chassis is the node whose edge carries the network.
+	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	Chassis string `json:"chassis,omitempty"`
 	// TunnelKey is that of the edge's port, on zoned fabrics.
 	// +optional
 	TunnelKey int32 `json:"tunnelKey,omitempty"`
-	// Peers that allow the network.
+	// Peers that allow the network, in the order of names.
+	// +kubebuilder:validation:MaxItems=16
 	// +listType=map
 	// +listMapKey=name
 	// +optional
@@ -41,6 +43,7 @@ type StretchStatus struct {
 // StretchPeer is a network as one peer has it.
 type StretchPeer struct {
 	// Name of the L2Peer.
+	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
 	// Joined says that the other side announces the network too.
 	// +optional
