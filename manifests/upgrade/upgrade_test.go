@@ -132,7 +132,7 @@ func TestUpgrade(t *testing.T) {
 	for _, part := range parts {
 		count += len(part)
 	}
-	if got := len(objects(t, file)); got != count || len(parts["crds"]) != 3 {
+	if got := len(objects(t, file)); got != count || len(parts["crds"]) != 6 {
 		t.Errorf("%d objects are rendered, %d are applied, %d of them kinds", got, count, len(parts["crds"]))
 	}
 }
