@@ -78,6 +78,12 @@ func TestWAN(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := l.StopNode("n1"); err != nil {
+		t.Fatal(err)
+	}
+	if !reaches("wantest-east-n2", "10.252.0.21") {
+		t.Error("the edge is cut off by the stop of a node that is none")
+	}
 	if err := l.StopNode("n2"); err != nil {
 		t.Fatal(err)
 	}
