@@ -11,6 +11,13 @@ const EdgeName = "default"
 // edge, where it is not the one that the node's tunnels have.
 const EdgeAddressAnnotation = "l2sm.io/edge-address"
 
+const (
+	// EdgeNamespace holds the Secrets of edges and nothing else: edges may read all of it.
+	EdgeNamespace = "l2sm-edge"
+	// PasswordKey is the password's in a Secret that an L2Peer names.
+	PasswordKey = "password"
+)
+
 // Encryption says how frames between edges are protected.
 // +kubebuilder:validation:Enum=None;WireGuard
 type Encryption string

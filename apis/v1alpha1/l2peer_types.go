@@ -45,7 +45,7 @@ type L2PeerSpec struct {
 	// +listType=atomic
 	// +optional
 	VTEPs []string `json:"vteps,omitempty"`
-	// PasswordSecretRef names a Secret of namespace l2sm-system whose key password is
+	// PasswordSecretRef names a Secret of namespace l2sm-edge whose key password is
 	// that of the BGP sessions (TCP MD5, RFC 2385).
 	// +optional
 	PasswordSecretRef *SecretReference `json:"passwordSecretRef,omitempty"`
@@ -86,7 +86,7 @@ type PeerEndpoint struct {
 	Address string `json:"address"`
 }
 
-// SecretReference names a Secret of namespace l2sm-system.
+// SecretReference names a Secret of namespace l2sm-edge.
 type SecretReference struct {
 	// Name of the Secret.
 	// +kubebuilder:validation:MinLength=1
