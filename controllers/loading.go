@@ -40,6 +40,9 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 			return err
 		}
 	}
+	if err := p.stretches.load(ctx); err != nil {
+		return err // by which ports would be removed
+	}
 	records := &records{reads: &p.reads, networks: map[types.NamespacedName]*v1alpha1.L2Network{}}
 	networks := &v1alpha1.L2NetworkList{}
 	if err := p.cached.List(ctx, networks, client.UnsafeDisableDeepCopy); err != nil {
@@ -85,11 +88,11 @@ func (r *reads) allAttachments(ctx context.Context) ([]v1alpha1.L2Attachment, er
 }
 
 // allNetworks reads the API itself.
-func (r *reads) allNetworks(ctx context.Context) ([]v1alpha1.L2Network, error) {
+func (r *reads) allNetworks(ctx context.Context, of ...client.ListOption) ([]v1alpha1.L2Network, error) {
 	var all []v1alpha1.L2Network
 	for next := ""; ; {
 		page := &v1alpha1.L2NetworkList{}
-		if err := r.live.List(ctx, page, client.Limit(pageSize), client.Continue(next)); err != nil {
+		if err := r.live.List(ctx, page, append(of, client.Limit(pageSize), client.Continue(next))...); err != nil {
 			return nil, fmt.Errorf("read all networks: %w", err)
 		}
 		all = append(all, page.Items...)
