@@ -10,11 +10,13 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"golang.org/x/sync/errgroup"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/stretch"
@@ -77,7 +79,7 @@ func (o *outward) passing(object client.Object) {
 func (o *outward) peer(name string, change ...func(*v1alpha1.L2PeerSpec)) *v1alpha1.L2Peer {
 	o.t.Helper()
 	p := &v1alpha1.L2Peer{ObjectMeta: metav1.ObjectMeta{Name: o.node(name)}, Spec: v1alpha1.L2PeerSpec{
-		Endpoints: []v1alpha1.PeerEndpoint{{Address: "198.51.100.1"}}, ASN: 64512, VNIs: []v1alpha1.VNIRange{{First: 7000, Last: 7999}},
+		Endpoints: []v1alpha1.PeerEndpoint{{Address: "198.51.100.1"}}, ASN: 64512, VNIs: []v1alpha1.VNIRange{{First: 7000, Last: 99_999}},
 		Namespaces: metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: o.namespace}},
 	}}
 	for _, c := range change {
@@ -215,7 +217,7 @@ func TestStretchWithdrawn(t *testing.T) {
 	o.says(n, metav1.ConditionFalse, v1alpha1.ReasonNotAllowed, "its spec.vnis are 1-2")
 	o.leadsNowhere(n)
 	o.told(n, v1alpha1.ReasonNotAllowed, "its spec.vnis are 1-2")
-	o.change(p, func() { p.Spec.VNIs = []v1alpha1.VNIRange{{First: 7000, Last: 7999}} })
+	o.change(p, func() { p.Spec.VNIs = []v1alpha1.VNIRange{{First: 7000, Last: 99_999}} })
 	o.leads(n, "a")
 
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: o.namespace}}
@@ -338,6 +340,161 @@ func TestStretchIDTaken(t *testing.T) {
 
 	o.remove(younger)
 	o.leads(older, "a")
+}
+
+// Where nodes have databases of their own, the port's key is in the status: no other port
+// of the network has it, and it stays for as long as the network goes on.
+func TestStretchOnZones(t *testing.T) {
+	o := startZoned(t, allKeys).outward()
+	o.peer("east")
+	n := o.stretched("lab", nextID(), "east")
+	for _, name := range []string{"p", "q"} {
+		o.pod(name, "lab")
+	}
+	keyOn := func(node string) int32 {
+		t.Helper()
+		o.eventually(func(g Gomega) {
+			g.Expect(o.Get(t.Context(), keyOf(n), n)).To(Succeed())
+			g.Expect(n.Status.Stretch).NotTo(BeNil())
+			g.Expect(n.Status.Stretch.Chassis).To(Equal(o.node(node)))
+			g.Expect(n.Status.Stretch.TunnelKey).NotTo(BeZero())
+		})
+		return n.Status.Stretch.TunnelKey
+	}
+	key := keyOn("a")
+	g := NewWithT(t)
+	for _, name := range []string{"p", "q"} {
+		g.Expect(o.attached(name, 1)[0].Status.TunnelKey).NotTo(Equal(key))
+	}
+	o.change(o.lease, func() { o.lease.Spec.HolderIdentity = new(o.node("b")) })
+	g.Expect(keyOn("b")).To(Equal(key))
+	o.restart()
+	o.pod("late", "lab")
+	g.Expect(o.attached("late", 1)[0].Status.TunnelKey).NotTo(Equal(key))
+	g.Expect(keyOn("b")).To(Equal(key))
+
+	o.change(n, func() { n.Spec.Stretch.ID = nextID() })
+	o.eventually(func(g Gomega) {
+		g.Expect(o.Get(t.Context(), keyOf(n), n)).To(Succeed())
+		g.Expect(n.Status.Stretch.ID).To(Equal(n.Spec.Stretch.ID))
+	})
+	g.Expect(keyOn("b")).To(Equal(key))
+	o.change(n, func() { n.Spec.Stretch = nil })
+	o.eventually(func(g Gomega) {
+		g.Expect(o.Get(t.Context(), keyOf(n), n)).To(Succeed())
+		g.Expect(n.Status.Stretch).To(BeNil())
+	})
+	g.Expect(o.NB.Ctl("--bare", "--columns=name", "list", "logical_switch")).To(BeEmpty(), "the controller writes no database")
+}
+
+// Inside OVN-Kubernetes nobody has tried it.
+func TestStretchFabricNotSupported(t *testing.T) {
+	w := &world{fabric: v1alpha1.FabricOVNKubernetes, keys: allKeys}
+	w.startOn(t, shared)
+	o := w.outward()
+	o.peer("east")
+	n := o.stretched("lab", nextID(), "east")
+	o.says(n, metav1.ConditionFalse, v1alpha1.ReasonFabricNotSupported, "OVNKubernetes")
+	NewWithT(t).Expect(n.Status.Stretch).To(BeNil())
+	o.told(n, v1alpha1.ReasonFabricNotSupported, "OVNKubernetes")
+}
+
+// Of what a peer says of a thousand networks, a change of one concerns one.
+func TestStretchCost(t *testing.T) {
+	const networks = 1_000
+	w := start(t)
+	w.stop() // all of them come at once, as after a restart
+	o := w.outward()
+	p := o.peer("east")
+	var all []*v1alpha1.L2Network
+	var said []v1alpha1.PeerNetwork
+	var made errgroup.Group
+	made.SetLimit(16)
+	for i := range networks {
+		n := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: fmt.Sprint("net-", i)}}
+		n.Spec.Stretch = &v1alpha1.Stretch{ID: nextID(), Peers: []string{p.Name}}
+		all, said = append(all, n), append(said, o.of(n, 1))
+		made.Go(func() error { return o.Create(t.Context(), n) })
+	}
+	if err := made.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	o.announce(p, said...)
+	w.run()
+	joined := func(g Gomega) {
+		list := &v1alpha1.L2NetworkList{}
+		g.Expect(o.List(t.Context(), list, client.InNamespace(o.namespace))).To(Succeed())
+		on := 0
+		for _, n := range list.Items {
+			if meta.IsStatusConditionTrue(n.Status.Conditions, v1alpha1.ConditionStretched) {
+				on++
+			}
+		}
+		g.Expect(on).To(Equal(networks))
+	}
+	NewWithT(t).Eventually(joined, 2*time.Minute, 200*time.Millisecond).Should(Succeed())
+	o.quiet()
+	before, reconciled := o.lag.counted("PATCH l2networks"), o.reconciles()
+	said[500].MACs = 2
+	o.announce(p, said...)
+	o.eventually(func(g Gomega) {
+		n := all[500]
+		g.Expect(o.Get(t.Context(), keyOf(n), n)).To(Succeed())
+		g.Expect(n.Status.Stretch.Peers[0].MACs).To(BeEquivalentTo(2))
+	})
+	o.quiet()
+	g := NewWithT(t)
+	g.Expect(o.lag.counted("PATCH l2networks")-before).To(Equal(1), "writes")
+	g.Expect(o.reconciles()-reconciled).To(BeNumerically("<=", 2), "one, and one for its own write")
+
+	// A take-over is a write of each network.
+	leads := func(node string) {
+		NewWithT(t).Eventually(func() int {
+			return strings.Count(o.NB.Ctl("--bare", "--columns=options", "find", "logical_switch_port", "type=l2gateway"), "l2gateway-chassis="+o.node(node))
+		}, time.Minute, 10*time.Millisecond).Should(Equal(networks))
+	}
+	leads("a")
+	commits := o.NB.Commits()
+	began := time.Now()
+	o.change(o.lease, func() { o.lease.Spec.HolderIdentity = new(o.node("b")) })
+	leads("b")
+	t.Logf("%d networks follow another edge within %v, by %d transactions", networks, time.Since(began).Round(time.Millisecond), o.NB.Commits()-commits)
+	g.Expect(o.NB.Commits()-commits).To(BeNumerically("<=", networks), "transactions")
+}
+
+// quiet waits until the controller has nothing to do.
+func (o *outward) quiet() {
+	o.t.Helper()
+	last, since := o.reconciles(), time.Now()
+	NewWithT(o.t).Eventually(func() bool {
+		if now := o.reconciles(); now != last {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > time.Second
+	}, time.Minute, 50*time.Millisecond).Should(BeTrue())
+}
+
+// reconciles is how many of networks have taken place, of both controllers, in all tests.
+func (o *outward) reconciles() float64 {
+	o.t.Helper()
+	families, err := ctrlmetrics.Registry.Gather()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	all := 0.0
+	for _, f := range families {
+		if f.GetName() != "controller_runtime_reconcile_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "controller" && strings.HasPrefix(l.GetValue(), "l2network") {
+					all += m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return all
 }
 
 // swap gives a network an id of its own.

@@ -24,8 +24,8 @@ type placement struct {
 	loaded *loading
 	// stretches decide which networks go on in other clusters.
 	stretches *stretches
-	ranges *clusterRanges
-	peers  *peerNetworks // nil but on FabricOVNKubernetes
+	ranges    *clusterRanges
+	peers     *peerNetworks // nil but on FabricOVNKubernetes
 	// turns has the state of one attachment be read and acted upon by one at a
 	// time: the last one to act has read the newest state.
 	turns *turn.Turns

@@ -133,9 +133,9 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 	}
 	read := reads{cached: mgr.GetClient(), live: mgr.GetAPIReader()}
 	s.placement = &placement{
-		reads: read,
+		reads:     read,
 		stretches: newStretches(read, keys, c, s.networks),
-		ledger: ledger, keys: keys, loaded: &loading{}, ranges: ranges, turns: turn.New(), maxMTU: c.MaxMTU,
+		ledger:    ledger, keys: keys, loaded: &loading{}, ranges: ranges, turns: turn.New(), maxMTU: c.MaxMTU,
 	}
 	if c.Fabric == v1alpha1.FabricOVNKubernetes {
 		s.placement.peers = newPeerNetworks(s.placement.reads)

@@ -113,4 +113,3 @@ var otherTunnels = predicate.Funcs{
 		return !slices.Equal(e.ObjectOld.(*v1alpha1.L2Node).Status.TunnelAddresses, e.ObjectNew.(*v1alpha1.L2Node).Status.TunnelAddresses)
 	},
 }
-

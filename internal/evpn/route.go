@@ -18,14 +18,14 @@ func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
 type Kind uint8
 
 const (
+	// MACIP, type 2, says behind which VTEP a MAC address is.
+	MACIP Kind = 2
 	// Multicast, type 3, says that a VTEP takes part in a network: what is flooded goes
 	// there too.
 	Multicast Kind = 3
-	// MACIP, type 2, says behind which VTEP a MAC address is.
-	MACIP Kind = 2
 )
 
-// RouteKey is what a route of one speaker tells from its others.
+// RouteKey is what tells a route of ours from our others.
 type RouteKey struct {
 	Kind Kind
 	// VNI of the network.
@@ -35,13 +35,33 @@ type RouteKey struct {
 	Address netip.Addr
 }
 
-// Route is what is announced.
+// Route is what is announced. Its VTEP is the speaker's own address.
 type Route struct {
 	RouteKey
-	// VTEP is where frames go to: the next hop.
-	VTEP netip.Addr
 	// Sequence is that of MAC mobility (RFC 7432 section 7.7): the highest is where the
-	// MAC address is.
+	// MAC address is. All routes of one MAC address should have the same.
+	Sequence uint32
+}
+
+// ID is what tells a received route from the others of its endpoint: what stands in its
+// NLRI.
+type ID struct {
+	Kind Kind
+	// RD is the route distinguisher as it stands in the NLRI, and Tag the Ethernet tag.
+	RD  [8]byte
+	Tag uint32
+	// MAC and Address of a MACIP; of a Multicast, Address is the originator.
+	MAC     MAC
+	Address netip.Addr
+}
+
+// Learned is what is received. Of a withdrawn route only the ID counts.
+type Learned struct {
+	ID
+	// VNI is the number of the route target, which is the label's too.
+	VNI uint32
+	// VTEP is the next hop.
+	VTEP     netip.Addr
 	Sequence uint32
 }
 
@@ -52,27 +72,37 @@ type Peer struct {
 	// Endpoints are the addresses of its speakers.
 	Endpoints []netip.Addr
 	ASN       uint32
-	// Password of TCP MD5, or none.
+	// Password of TCP MD5 (RFC 2385), 80 bytes at most, or none.
 	Password string
+	// MaxRoutes is how many routes one endpoint may announce, on all networks; 0 is
+	// DefaultMaxRoutes. The session of one that announces more is closed for a minute.
+	MaxRoutes int
 }
 
+// DefaultMaxRoutes is room for 16 networks with 1,024 MAC addresses, IPv4 and IPv6
+// addresses each, and as much again.
+const DefaultMaxRoutes = 1 << 17
+
 // Speaker announces what it is told to, to those that it is told, and tells Events what
-// it receives. It knows no policy but that.
+// it receives. It knows no policy but that. What is to be announced on start is
+// announced before the first SetPeers: End-of-RIB follows a session at once, and ends
+// what the peer has kept of a predecessor.
 type Speaker interface {
 	// SetPeers says which peers there are. Sessions of those that did not change go on.
 	SetPeers(ctx context.Context, peers []Peer) error
-	// Announce announces a route of our own to the named peers and no others. One that
-	// was announced before is changed.
+	// Announce announces a route of our own to the named peers and no others; a peer may
+	// be named before SetPeers knows it. One that was announced before is changed, and
+	// withdrawn from peers that are not named any more.
 	Announce(ctx context.Context, route Route, peers []string) error
-	// Withdraw withdraws a route of our own.
+	// Withdraw withdraws a route of our own; one that is not announced is no error.
 	Withdraw(ctx context.Context, key RouteKey) error
 }
 
-// Events are what a speaker sees. Calls are one after the other.
+// Events are what a speaker sees. Calls are one after the other, and hold up what
+// follows: GoBGP queues it.
 type Events interface {
-	// Received is one route of an endpoint: announced, or withdrawn. With the route comes
-	// who made it: the originator of type 3, the next hop, as they stand in it.
-	Received(endpoint netip.Addr, route Route, withdrawn bool)
+	// Received is one route of an endpoint: announced, or withdrawn.
+	Received(endpoint netip.Addr, route Learned, withdrawn bool)
 	// Session says that the session with an endpoint is up or down, and why. Stale
 	// says that its routes hold on: it restarts (RFC 4724), and End follows.
 	Session(endpoint netip.Addr, up, stale bool, why string)

@@ -134,11 +134,13 @@ func TestStatus(t *testing.T) {
 		"Silent":    {"the other side does not", east, peers(peer("east")), []v1alpha1.StretchPeer{{Name: "east"}}, "False", "AwaitsPeer", "does not announce id 5001"},
 		"NoSession": {"the other side is not there", east, peers(peer("east", away)), []v1alpha1.StretchPeer{{Name: "east"}}, "False", "AwaitsPeer", "192.0.2.1 refuses"},
 		"NoReport":  {"our side is not there", east, peers(peer("east", silent)), []v1alpha1.StretchPeer{{Name: "east"}}, "False", "AwaitsPeer", "has not reported"},
-		"Another":   {"of another network, by the same id once", east, peers(peer("east", func(p *v1alpha1.L2Peer) { p.Status.Networks = []v1alpha1.PeerNetwork{{ID: 5001, Namespace: "lab", Name: "old"}} })), []v1alpha1.StretchPeer{{Name: "east"}}, "False", "AwaitsPeer", "does not announce"},
-		"OneOfTwo":  {"and which one is missing", both, peers(peer("east", joined), peer("west")), []v1alpha1.StretchPeer{{Name: "east", Joined: true, MACs: 3}, {Name: "west"}}, "False", "AwaitsPeer", `"west"`},
-		"Refused":   {"a peer's refusal stays beside what is awaited", half, peers(peer("east")), []v1alpha1.StretchPeer{{Name: "east"}}, "False", "NotAllowed", "west does not; L2Peer \"east\""},
-		"Conflict":  {"it goes on, but for one address", east, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, Conflict: "10.0.0.1", Refused: 2}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true}}, "True", "AddressConflict", "10.0.0.1"},
-		"TooMany":   {"it goes on, but for some addresses", east, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, MACs: 7, Refused: 2}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true, MACs: 7}}, "True", "TooManyMACs", "flooded: 2"},
+		"Another": {"of another network, by the same id once", east, peers(peer("east", func(p *v1alpha1.L2Peer) {
+			p.Status.Networks = []v1alpha1.PeerNetwork{{ID: 5001, Namespace: "lab", Name: "old"}}
+		})), []v1alpha1.StretchPeer{{Name: "east"}}, "False", "AwaitsPeer", "does not announce"},
+		"OneOfTwo": {"and which one is missing", both, peers(peer("east", joined), peer("west")), []v1alpha1.StretchPeer{{Name: "east", Joined: true, MACs: 3}, {Name: "west"}}, "False", "AwaitsPeer", `"west"`},
+		"Refused":  {"a peer's refusal stays beside what is awaited", half, peers(peer("east")), []v1alpha1.StretchPeer{{Name: "east"}}, "False", "NotAllowed", "west does not; L2Peer \"east\""},
+		"Conflict": {"it goes on, but for one address", east, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, Conflict: "10.0.0.1", Refused: 2}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true}}, "True", "AddressConflict", "10.0.0.1"},
+		"TooMany":  {"it goes on, but for some addresses", east, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, MACs: 7, Refused: 2}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true, MACs: 7}}, "True", "TooManyMACs", "flooded: 2"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
