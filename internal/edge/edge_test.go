@@ -1,0 +1,42 @@
+//go:build integration
+
+package edge_test
+
+import (
+	"testing"
+
+	"github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+)
+
+// Two clusters, one network: pods reach each other, and each side says so.
+func TestTwoClusters(t *testing.T) {
+	w := start(t, 1, 1)
+	a, b := w.clusters[0], w.clusters[1]
+	a.peer("b", b)
+	b.peer("a", a)
+	a.network("red", 5001, "b")
+	b.network("red", 5001, "a")
+	a.bindTo(a.Edges[0])
+	b.bindTo(b.Edges[0])
+	pa := a.pod("red", "pa", "0a:58:0a:32:00:01", "10.50.0.1/24", "fd50::1/64")
+	pb := b.pod("red", "pb", "0a:58:0a:32:00:81", "10.50.0.129/24", "fd50::81/64")
+	pa.Reaches(pb)
+	pb.Reaches(pa)
+
+	a.eventually(func(g gomega.Gomega) {
+		var p v1alpha1.L2Peer
+		g.Expect(a.Get(t.Context(), client.ObjectKey{Name: "b"}, &p)).To(gomega.Succeed())
+		g.Expect(p.Status.MACs).To(gomega.BeEquivalentTo(1))
+		g.Expect(p.Status.Networks).To(gomega.HaveLen(1))
+		g.Expect(p.Status.Sessions).To(gomega.HaveLen(1))
+		g.Expect(p.Status.Sessions[0].Established).To(gomega.BeTrue())
+		var remotes v1alpha1.L2RemoteList
+		g.Expect(a.List(t.Context(), &remotes, client.InNamespace("default"))).To(gomega.Succeed())
+		g.Expect(remotes.Items).To(gomega.HaveLen(1))
+		g.Expect(remotes.Items[0].Hosts).To(gomega.HaveLen(1))
+		g.Expect(remotes.Items[0].Hosts[0].Addresses).To(gomega.ConsistOf("10.50.0.129", "fd50::81"))
+	})
+}
