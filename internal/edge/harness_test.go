@@ -100,9 +100,9 @@ type world struct {
 type cluster struct {
 	*sidestest.Side
 	client.Client
-	t      testing.TB
-	config *rest.Config
-	edges  []*edgeProcess
+	t        testing.TB
+	config   *rest.Config
+	edges    []*edgeProcess
 	networks []string
 }
 
