@@ -36,14 +36,14 @@ type Reason string
 const (
 	// Followed routes are left out for nothing but MaxMACs and conflicts.
 	Followed Reason = ""
-	// NotAgreed: the peer is not in force on the network, or there is none.
+	// NotAgreed says that the peer is not in force on the network, or there is none.
 	NotAgreed Reason = "NotAgreed"
-	// ForeignVTEP: next hop, originator and endpoint are not one address, or the next
+	// ForeignVTEP says that next hop, originator and endpoint are not one address, or the next
 	// hop is none of the fabric's declared VTEPs.
 	ForeignVTEP Reason = "ForeignVTEP"
-	// OwnVTEP: it comes from an edge of ours, by way of a reflector.
+	// OwnVTEP says that it comes from an edge of ours, by way of a reflector.
 	OwnVTEP Reason = "OwnVTEP"
-	// TooManyRoutes: the endpoint has MaxRoutes already.
+	// TooManyRoutes says that the endpoint has MaxRoutes already.
 	TooManyRoutes Reason = "TooManyRoutes"
 )
 

@@ -2,6 +2,7 @@ package evpn
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -70,7 +71,7 @@ func (s *GoBGP) received(ctx context.Context, p *apiutil.Path) {
 	id, label, why := identify(p.Nlri)
 	if why != "" {
 		s.counts.drop(endpoint, why)
-		s.announced(ctx, endpoint, p)
+		s.weigh(ctx, endpoint, p)
 		return
 	}
 	if p.Withdrawal {
@@ -85,12 +86,12 @@ func (s *GoBGP) received(ctx context.Context, p *apiutil.Path) {
 	} else {
 		s.events.Received(endpoint, l, false)
 	}
-	s.announced(ctx, endpoint, p)
+	s.weigh(ctx, endpoint, p)
 }
 
-// announced closes the session of an endpoint that asks for more memory than is its
+// weigh closes the session of an endpoint that asks for more memory than is its
 // share: GoBGP holds all that it announces.
-func (s *GoBGP) announced(ctx context.Context, endpoint netip.Addr, p *apiutil.Path) {
+func (s *GoBGP) weigh(ctx context.Context, endpoint netip.Addr, p *apiutil.Path) {
 	e := s.session(endpoint)
 	if p.Withdrawal || e.closed != "" {
 		return
@@ -101,7 +102,7 @@ func (s *GoBGP) announced(ctx context.Context, endpoint netip.Addr, p *apiutil.P
 	}
 	if size > maxAttributes {
 		s.counts.drop(endpoint, DropSize)
-		s.close(ctx, endpoint, e, "a route has more than 2048 bytes of attributes")
+		s.close(ctx, endpoint, e, fmt.Sprintf("a route has more than %d bytes of attributes", maxAttributes))
 		return
 	}
 	limit := s.counts.limitOf(endpoint)
@@ -111,7 +112,7 @@ func (s *GoBGP) announced(ctx context.Context, endpoint netip.Addr, p *apiutil.P
 	e.announced = 0
 	table, err := s.server.GetTable(ctx, &api.GetTableRequest{TableType: api.TableType_TABLE_TYPE_ADJ_IN, Name: endpoint.String(), Family: family()})
 	if err == nil && table.NumPath > uint64(limit) {
-		s.close(ctx, endpoint, e, "it announces more routes than it may")
+		s.close(ctx, endpoint, e, fmt.Sprintf("it announces more than %d routes", limit))
 	}
 }
 

@@ -18,9 +18,9 @@ func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
 type Kind uint8
 
 const (
-	// MACIP, type 2, says behind which VTEP a MAC address is.
+	// MACIP is type 2: it says behind which VTEP a MAC address is.
 	MACIP Kind = 2
-	// Multicast, type 3, says that a VTEP takes part in a network: what is flooded goes
+	// Multicast is type 3: it says that a VTEP takes part in a network: what is flooded goes
 	// there too.
 	Multicast Kind = 3
 )

@@ -112,11 +112,12 @@ func TestPeersChange(t *testing.T) {
 	west := peersOf(map[string]string{"west": "127.179.3.2"})
 	must(t, east.Announce(ctx, Route{RouteKey: macIP(5001, 1, "")}, []string{"west"}), east.SetPeers(ctx, west))
 	eventually(t, westSaw.of(at)).Should(gomega.HaveLen(1))
-	must(t, east.SetPeers(ctx, peersOf(map[string]string{"north": "127.179.3.3"})))
+	must(t, east.SetPeers(ctx, nil))
 	eventually(t, westSaw.isUp(at)).Should(gomega.BeFalse())
 	if westSaw.isStale(at) {
 		t.Error("a peer that is removed keeps our routes")
 	}
+	must(t, east.SetPeers(ctx, peersOf(map[string]string{"north": "127.179.3.3"})))
 	eventually(t, northSaw.ended(at)).Should(gomega.BeTrue())
 	if r := northSaw.of(at)(); len(r) != 0 {
 		t.Errorf("another peer got its routes: %q", r)
@@ -152,7 +153,7 @@ func TestPasswords(t *testing.T) {
 		must(t, s.SetPeers(ctx, p))
 	}
 	up := eastSaw.isUp(west.config.Address)
-	for _, password := range []string{"secret", "other", ""} {
+	for _, password := range []string{"secret", "other"} {
 		set(east, "127.179.5.2", password)
 		// Without it, or with a wrong one, no session.
 		set(west, "127.179.5.1", password+"wrong")
@@ -162,6 +163,11 @@ func TestPasswords(t *testing.T) {
 		must(t, west.SetPeers(ctx, nil))
 		eventually(t, up).Should(gomega.BeFalse())
 	}
+	// Nothing is left of a password when its peer is gone, or has none.
+	must(t, east.SetPeers(ctx, nil))
+	set(east, "127.179.5.2", "")
+	set(west, "127.179.5.1", "")
+	eventually(t, up).Should(gomega.BeTrue())
 }
 
 func TestImpossiblePeers(t *testing.T) {

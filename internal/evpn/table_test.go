@@ -366,6 +366,24 @@ func TestLeft(t *testing.T) {
 	}
 }
 
+// With more room, those that wait come before those that the same change lets in.
+func TestRoomIsForThoseThatWait(t *testing.T) {
+	table := NewTable()
+	policy := PeerPolicy{Name: "fabric", Fabric: true, Endpoints: []netip.Addr{reflector}, VTEPs: []netip.Prefix{netip.PrefixFrom(leaf, 32)}, MaxMACs: 1}
+	table.SetPeers([]PeerPolicy{policy})
+	table.SetNetwork(vni, []string{"fabric"})
+	table.Received(reflector, at(east, 3, 0, ""), false)
+	table.Received(reflector, at(leaf, 1, 0, ""), false)
+	table.Received(reflector, at(leaf, 2, 0, ""), false)
+	policy.VTEPs, policy.MaxMACs = append(policy.VTEPs, netip.PrefixFrom(east, 32)), 2
+	table.SetPeers([]PeerPolicy{policy})
+	for m, want := range map[int]bool{1: true, 2: true, 3: false} {
+		if _, got := table.Follow(vni, mac(m)); got != want {
+			t.Errorf("MAC address %d is followed: %t", m, got)
+		}
+	}
+}
+
 // At most MaxAddresses of a MAC address are reported, the same on all sides.
 func TestHostAddresses(t *testing.T) {
 	table := agreed(10)
