@@ -28,6 +28,7 @@ func CacheOptions() cache.Options {
 			&corev1.Node{}:           {Transform: stripNode, UnsafeDisableDeepCopy: &shared},
 			&v1alpha1.L2Attachment{}: {Transform: keepAttachment},
 			&v1alpha1.L2Network{}:    {Transform: keepNetwork},
+			&v1alpha1.L2Remote{}:     {Transform: keepRemote, UnsafeDisableDeepCopy: &shared},
 			&v1alpha1.L2Node{}:       {Transform: keepL2Node, UnsafeDisableDeepCopy: &shared},
 			&v1alpha1.L2Peer{}:       {Transform: keepL2Peer, UnsafeDisableDeepCopy: &shared},
 			// Of these, one each, and the requests to one signer.

@@ -77,6 +77,11 @@ func TestKeptObjects(t *testing.T) {
 			status := &o.(*v1alpha1.L2Node).Status
 			status.Chassis, status.Conditions = "", status.Conditions[1:]
 		}},
+		"Remote": {"whose it is, is the garbage collector's to know", cachedRemote(1), func(o client.Object) {
+			brief(&o.(*v1alpha1.L2Remote).ObjectMeta)
+			o.SetOwnerReferences(nil)
+		}},
+		"RemoteOfNone": {"a peer that announces nothing", &v1alpha1.L2Remote{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "b"}, Network: "net", Peer: "east"}, func(client.Object) {}},
 		"Layer2": {"without addresses", &v1alpha1.L2Network{ObjectMeta: cachedMeta("net", 1)}, func(client.Object) {}},
 		"Definition": {"the config is that of its name", cachedDefinition(1), func(o client.Object) {
 			brief(&o.(*nadv1.NetworkAttachmentDefinition).ObjectMeta)

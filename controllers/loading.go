@@ -51,6 +51,13 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 	for i := range networks.Items {
 		records.networks[client.ObjectKeyFromObject(&networks.Items[i])] = &networks.Items[i]
 	}
+	remotes := &v1alpha1.L2RemoteList{}
+	if err := p.cached.List(ctx, remotes, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list L2Remotes: %w", err)
+	}
+	for i := range remotes.Items {
+		announce(p.ledger, &remotes.Items[i]) // before anything is decided
+	}
 	records.ctx = ctx
 	p.ledger.Load(attachments, records)
 	if records.err != nil {

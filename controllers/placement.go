@@ -136,6 +136,9 @@ func (p *placement) take(f placeFacts) (place, error) {
 		return p.keyed(f, place{Taken: taken, refused: refused})
 	case f.binding == nil && f.on.network != nil:
 		return p.stay(f, refused)
+	case refused.Reserves:
+		p.ledger.Keep(a, a.NetworkKey())
+		return place{refused: refused}, nil
 	}
 	p.ledger.Keep(a)
 	return place{refused: refused}, nil

@@ -58,7 +58,7 @@ type Config struct {
 // Setup adds all controllers to the manager.
 func Setup(mgr ctrl.Manager, c Config) error {
 	s := newSetup(mgr, c)
-	adds := []func() error{s.edge, s.network, s.status, s.attachment, s.networkStatus, s.overlaps, s.peers, s.podPolicy}
+	adds := []func() error{s.edge, s.network, s.status, s.attachment, s.networkStatus, s.remotes, s.overlaps, s.peers, s.podPolicy}
 	if !c.Fabric.Zoned() {
 		adds = append(adds, s.node, s.identities)
 	}
