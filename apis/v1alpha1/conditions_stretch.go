@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// ConditionStretched: an L2Network goes on behind all the peers of its spec.stretch.
-// It is there only where there is such.
+// ConditionStretched says that an L2Network goes on behind all the peers of its
+// spec.stretch. It is there only where there is such.
 const ConditionStretched = "Stretched"
 
 // Condition types of an L2Peer beside Ready. Each is there only as long as there is

@@ -7,7 +7,7 @@ import (
 // EdgeName is the name of the one L2Edge of a cluster.
 const EdgeName = "default"
 
-// EdgeAddressAnnotation, on a Node, is the address at which peers reach its
+// EdgeAddressAnnotation is, on a Node, the address at which peers reach its
 // edge, where it is not the one that the node's tunnels have.
 const EdgeAddressAnnotation = "l2sm.io/edge-address"
 
@@ -34,6 +34,7 @@ type L2EdgeSpec struct {
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && self[k].size() <= 63)",message="nodeSelector holds a key or a value that is longer than a label can be"
+	// +required
 	NodeSelector map[string]string `json:"nodeSelector"`
 	// Address at which peers reach the edge, where one node has it: VXLAN's and
 	// BGP's. Default: the node's annotation l2sm.io/edge-address, else the address
@@ -47,6 +48,7 @@ type L2EdgeSpec struct {
 	// half of every network's route target: the same on all sides of a network.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65534
+	// +required
 	ASN int32 `json:"asn"`
 	// Encryption of the frames between edges: None or WireGuard.
 	// +kubebuilder:default=None
@@ -67,6 +69,7 @@ type L2EdgeSpec struct {
 type EdgeNode struct {
 	// Name of the Node.
 	// +kubebuilder:validation:MaxLength=253
+	// +required
 	Name string `json:"name"`
 	// Address at which peers reach it. Their administrators write it into
 	// spec.endpoints of their L2Peer.
@@ -114,6 +117,7 @@ type L2Edge struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
+	// +required
 	Spec L2EdgeSpec `json:"spec"`
 	// +optional
 	Status L2EdgeStatus `json:"status,omitempty"`

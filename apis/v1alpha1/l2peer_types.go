@@ -30,10 +30,12 @@ type L2PeerSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	// +listType=map
 	// +listMapKey=address
+	// +required
 	Endpoints []PeerEndpoint `json:"endpoints"`
 	// ASN of the endpoints. It is the L2Edge's own (iBGP).
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65534
+	// +required
 	ASN int32 `json:"asn"`
 	// VTEPs are ranges of the addresses that a fabric's tunnels start from, in CIDR
 	// notation. Routes to others are not followed, frames from others dropped.
@@ -53,12 +55,14 @@ type L2PeerSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=atomic
+	// +required
 	VNIs []VNIRange `json:"vnis"`
 	// Namespaces whose networks may be stretched to the peer; {} is all.
 	// +kubebuilder:validation:XValidation:rule="(!has(self.matchLabels) || self.matchLabels.size() <= 64) && (!has(self.matchExpressions) || self.matchExpressions.size() <= 64 && self.matchExpressions.all(e, !has(e.values) || e.values.size() <= 64))",message="namespaces may have at most 64 labels and 64 expressions, each with at most 64 values"
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist'])",message="each operator of namespaces must be In, NotIn, Exists or DoesNotExist"
 	// +kubebuilder:validation:XValidation:rule="!has(self.matchExpressions) || self.matchExpressions.all(e, !(e.operator in ['In', 'NotIn', 'Exists', 'DoesNotExist']) || (e.operator in ['In', 'NotIn']) == (has(e.values) && e.values.size() > 0))",message="namespaces needs values with the operators In and NotIn, and takes none with Exists and DoesNotExist"
 	// +kubebuilder:validation:XValidation:rule="(!has(self.matchLabels) || self.matchLabels.all(k, k.size() <= 317 && self.matchLabels[k].size() <= 63)) && (!has(self.matchExpressions) || self.matchExpressions.all(e, e.key.size() <= 317))",message="namespaces holds a key or a value that is longer than a label can be"
+	// +required
 	Namespaces metav1.LabelSelector `json:"namespaces"`
 	// MaxMACs is how many MAC addresses the peer may announce on one network. Further
 	// ones are left out, and condition TooManyMACs says so.
@@ -83,6 +87,7 @@ type PeerEndpoint struct {
 	// +kubebuilder:validation:MaxLength=45
 	// +kubebuilder:validation:XValidation:rule="isIP(self)",message="address must be an IPv4 or IPv6 address"
 	// +kubebuilder:validation:XValidation:rule="!isIP(self) || ip.isCanonical(self) && (ip(self).isGlobalUnicast() || ip(self).isLoopback())",message="address must be one that a host can have, in its usual form, such as 192.0.2.1 or 2001:db8::1"
+	// +required
 	Address string `json:"address"`
 }
 
@@ -91,6 +96,7 @@ type SecretReference struct {
 	// Name of the Secret.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +required
 	Name string `json:"name"`
 }
 
@@ -100,10 +106,12 @@ type VNIRange struct {
 	// First of the numbers.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16777215
+	// +required
 	First int32 `json:"first"`
 	// Last of them.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16777215
+	// +required
 	Last int32 `json:"last"`
 }
 
@@ -136,8 +144,10 @@ type L2PeerStatus struct {
 type PeerSession struct {
 	// Address of the endpoint.
 	// +kubebuilder:validation:MaxLength=45
+	// +required
 	Address string `json:"address"`
 	// Established says that the session is up.
+	// +required
 	Established bool `json:"established"`
 	// Received is how many routes the other side announces in it.
 	// +optional
@@ -158,12 +168,15 @@ type PeerSession struct {
 // PeerNetwork is a network as the peer announces it.
 type PeerNetwork struct {
 	// ID of the network.
+	// +required
 	ID int32 `json:"id"`
 	// Namespace of the L2Network here.
 	// +kubebuilder:validation:MaxLength=63
+	// +required
 	Namespace string `json:"namespace"`
 	// Name of the L2Network here.
 	// +kubebuilder:validation:MaxLength=253
+	// +required
 	Name string `json:"name"`
 	// MACs is how many MAC addresses are followed.
 	// +optional
@@ -197,6 +210,7 @@ type L2Peer struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
+	// +required
 	Spec L2PeerSpec `json:"spec"`
 	// +optional
 	Status L2PeerStatus `json:"status,omitempty"`

@@ -9,6 +9,7 @@ type RemoteHost struct {
 	// MACAddress of it.
 	// +kubebuilder:validation:Pattern=`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`
 	// +kubebuilder:validation:MaxLength=17
+	// +required
 	MACAddress string `json:"macAddress"`
 	// Addresses that it is announced with.
 	// +kubebuilder:validation:MaxItems=8
@@ -36,10 +37,12 @@ type L2Remote struct {
 	// Network is the L2Network's name.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +required
 	Network string `json:"network"`
 	// Peer is the L2Peer's name.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +required
 	Peer string `json:"peer"`
 	// Hosts that the peer announces.
 	// +kubebuilder:validation:MaxItems=1024

@@ -9,6 +9,7 @@ type Stretch struct {
 	// may be chosen.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=16777215
+	// +required
 	ID int32 `json:"id"`
 	// Peers are names of the L2Peers that the network goes on behind.
 	// +kubebuilder:validation:MinItems=1
@@ -16,6 +17,7 @@ type Stretch struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
 	// +listType=set
+	// +required
 	Peers []string `json:"peers"`
 }
 
@@ -44,6 +46,7 @@ type StretchStatus struct {
 type StretchPeer struct {
 	// Name of the L2Peer.
 	// +kubebuilder:validation:MaxLength=63
+	// +required
 	Name string `json:"name"`
 	// Joined says that the other side announces the network too.
 	// +optional

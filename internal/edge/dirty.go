@@ -62,10 +62,11 @@ func (e *Edge) settingsChanged() {
 	e.raceChanged.Raise()
 }
 
-// take takes all that there is to look at.
+// take takes all that there is to look at, but for the settings: what has changed of them
+// since they were looked at is the next round's.
 func (d *dirty) take() dirty {
 	taken := *d
 	*d = newDirty()
-	d.wake = taken.wake
+	d.wake, d.settings = taken.wake, taken.settings
 	return taken
 }

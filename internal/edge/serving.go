@@ -57,6 +57,9 @@ func (e *Edge) notReady() string {
 	}
 }
 
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
 // serveMetrics serves metrics and profiles until ctx ends.
 func (e *Edge) serveMetrics(ctx context.Context) error {
 	if e.config.MetricsAddress == noAddress {
