@@ -48,7 +48,7 @@ func TestAddressConflict(t *testing.T) {
 
 	t.Log("an address that the other side announces is not given to a pod here")
 	west.apply(pod("thief", "", asks("", address)))
-	west.says(address, "get", "events", "--field-selector", "involvedObject.name=thief,reason=AddressTaken")
+	west.says(address, "get", "events", "--field-selector", "involvedObject.name=thief,reason=AddressElsewhere")
 	east.kubectl("delete", "pod", "double")
 	west.ready("thief")
 }
