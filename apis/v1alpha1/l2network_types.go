@@ -248,6 +248,7 @@ type IPAMStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=l2net,categories=l2sm
+// +kubebuilder:selectablefield:JSONPath=".status.stretch.chassis"
 // +kubebuilder:selectablefield:JSONPath=".status.stretch.id"
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Subnets",type=string,JSONPath=`.status.subnets`

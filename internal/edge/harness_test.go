@@ -100,10 +100,9 @@ type world struct {
 type cluster struct {
 	*sidestest.Side
 	client.Client
-	t      testing.TB
-	config *rest.Config
-	edges  []*edgeProcess
-	// follow has the edge ports bound to whoever has the Lease.
+	t        testing.TB
+	config   *rest.Config
+	edges    []*edgeProcess
 	networks []string
 }
 
@@ -133,6 +132,7 @@ func start(t testing.TB, edges ...int) *world {
 func startAPI(t testing.TB) *cluster {
 	ctrl.SetLogger(logr.Discard())
 	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "manifests", "crd")}, ErrorIfCRDPathMissing: true}
+	env.ControlPlaneStartTimeout = 2 * time.Minute // three start at once, on two cores
 	env.ControlPlane.GetAPIServer().Configure().Set("advertise-address", "192.0.2.1")
 	config, err := env.Start()
 	if err != nil {
@@ -222,6 +222,14 @@ func (c *cluster) bindTo(n *sidestest.Node) {
 func (c *cluster) pod(network, name, mac string, addresses ...string) *sidestest.Pod {
 	c.t.Helper()
 	p := c.Pod(c.Worker, "default/"+network, mac, addresses...)
+	c.attach(network, name, mac, addresses...)
+	return p
+}
+
+// openPod is pod with port security Disabled: it sends the tests' own frames.
+func (c *cluster) openPod(network, name, mac string, addresses ...string) *sidestest.Pod {
+	c.t.Helper()
+	p := c.OpenPod(c.Worker, "default/"+network, mac, addresses...)
 	c.attach(network, name, mac, addresses...)
 	return p
 }

@@ -31,10 +31,12 @@ func (e events) Received(endpoint netip.Addr, route evpn.Learned, withdrawn bool
 
 // Session follows one (evpn.Events).
 func (e events) Session(endpoint netip.Addr, up, stale bool, why string) {
-	e.log.Info("BGP session", "endpoint", endpoint, "established", up, "keepsRoutes", stale, "why", why)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.sessions[endpoint]
+	if up || s.established { // not each attempt
+		e.log.Info("BGP session", "endpoint", endpoint, "established", up, "keepsRoutes", stale, "why", why)
+	}
 	s.established, s.why = up, why
 	e.sessions[endpoint] = s
 	e.table.Session(endpoint, up, stale, time.Now())

@@ -93,7 +93,7 @@ func (e *Edge) settingsOf() settings {
 
 // peerOf is an L2Peer as speaker and table need it. What the API admits can be parsed.
 func (e *Edge) peerOf(p *v1alpha1.L2Peer) (evpn.Peer, evpn.PeerPolicy) {
-	peer := evpn.Peer{Name: p.Name, ASN: uint32(p.Spec.ASN)}
+	peer := evpn.Peer{Name: p.Name, ASN: uint32(p.Spec.ASN), Fabric: p.Spec.Type == v1alpha1.PeerFabric}
 	policy := evpn.PeerPolicy{Name: p.Name, Fabric: p.Spec.Type == v1alpha1.PeerFabric, MaxMACs: int(p.Spec.MaxMACs)}
 	for _, endpoint := range p.Spec.Endpoints {
 		if address, err := netip.ParseAddr(endpoint.Address); err == nil {

@@ -153,12 +153,21 @@ func (t *Table) Changes() Changes {
 			c.Sequences = append(c.Sequences, Sequence{VNI: k.vni, MAC: k.mac, Sequence: s})
 		}
 	}
-	clear(t.dirty.floods)
-	clear(t.dirty.follows)
-	clear(t.dirty.statuses)
-	clear(t.dirty.hosts)
-	clear(t.dirty.sequences)
+	t.dirty.floods = emptied(t.dirty.floods)
+	t.dirty.follows = emptied(t.dirty.follows)
+	t.dirty.statuses = emptied(t.dirty.statuses)
+	t.dirty.hosts = emptied(t.dirty.hosts)
+	t.dirty.sequences = emptied(t.dirty.sequences)
 	return c
+}
+
+// emptied is a map without entries. One that was large stays slow to empty.
+func emptied[K comparable](m map[K]struct{}) map[K]struct{} {
+	if len(m) > 64 {
+		return map[K]struct{}{}
+	}
+	clear(m)
+	return m
 }
 
 // report remembers what was said, for as long as it is something.

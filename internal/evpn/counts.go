@@ -14,6 +14,10 @@ type counts struct {
 	sent    map[string]int
 }
 
+func newCounts() counts {
+	return counts{dropped: map[netip.Addr]map[Drop]uint64{}, limits: map[netip.Addr]int{}, sent: map[string]int{}}
+}
+
 // keep forgets endpoints that are no peers'.
 func (c *counts) keep(wanted map[netip.Addr]neighbor) {
 	c.mu.Lock()
@@ -33,9 +37,6 @@ func (c *counts) keep(wanted map[netip.Addr]neighbor) {
 func (c *counts) limit(a netip.Addr, routes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.limits == nil {
-		c.limits = map[netip.Addr]int{}
-	}
 	c.limits[a] = routes
 }
 

@@ -2,6 +2,7 @@ package evpn
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
 )
@@ -12,21 +13,21 @@ type Drop string
 // Peers are hostile: what is not as we announce it ourselves, or as FRR and switches do,
 // is dropped.
 const (
-	// DropType: neither type 2 nor type 3.
+	// DropType is for neither type 2 nor type 3.
 	DropType Drop = "Type"
-	// DropMAC: no unicast MAC address of 48 bits.
+	// DropMAC is for no unicast MAC address of 48 bits.
 	DropMAC Drop = "MAC"
-	// DropAddress: no unicast address.
+	// DropAddress is for no unicast address.
 	DropAddress Drop = "Address"
-	// DropLabel: label 0, or none.
+	// DropLabel is for label 0, or none.
 	DropLabel Drop = "Label"
-	// DropTarget: none of its route targets is ASN:label, two-octet-AS specific.
+	// DropTarget is for no route target that is ASN:label, two-octet-AS specific.
 	DropTarget Drop = "Target"
-	// DropTunnel: not VXLAN, or not ingress replication.
+	// DropTunnel is for no VXLAN, or no ingress replication.
 	DropTunnel Drop = "Tunnel"
-	// DropNextHop: none, or no unicast address.
+	// DropNextHop is for no next hop, or none that is a unicast address.
 	DropNextHop Drop = "NextHop"
-	// DropSize: more attributes than a route needs. Its session is closed for a minute.
+	// DropSize is for more attributes than a route needs. Its session is closed for a minute.
 	DropSize Drop = "Size"
 )
 
@@ -70,55 +71,67 @@ func identify(nlri bgp.NLRI) (id ID, label uint32, why Drop) {
 	return id, label, ""
 }
 
-// learn reads the attributes of a route.
-func learn(id ID, label uint32, attrs []bgp.PathAttributeInterface, asn uint32) (Learned, Drop) {
-	l := Learned{ID: id}
-	var targets []uint32
-	tunnel := bgp.TUNNEL_TYPE_VXLAN
-	replicated := false
+// attributes are what of a route's attributes counts.
+type attributes struct {
+	nextHop    netip.Addr
+	sequence   uint32
+	targets    []uint32
+	tunnel     bgp.TunnelType
+	replicated bool
+	// label of a multicast route.
+	label uint32
+}
+
+func attributesOf(attrs []bgp.PathAttributeInterface, asn uint32) attributes {
+	is := attributes{tunnel: bgp.TUNNEL_TYPE_VXLAN}
 	for _, a := range attrs {
 		switch a := a.(type) {
 		case *bgp.PathAttributeMpReachNLRI:
-			l.VTEP = a.Nexthop.Unmap()
-		case *bgp.PathAttributeNextHop:
-			l.VTEP = a.Value.Unmap()
+			is.nextHop = a.Nexthop.Unmap()
 		case *bgp.PathAttributePmsiTunnel:
-			replicated = a.TunnelType == bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL
-			if id.Kind == Multicast {
-				label = a.Label
-			}
+			is.replicated = a.TunnelType == bgp.PMSI_TUNNEL_TYPE_INGRESS_REPL
+			is.label = a.Label
 		case *bgp.PathAttributeExtendedCommunities:
-			for _, c := range a.Value {
-				switch c := c.(type) {
-				case *bgp.TwoOctetAsSpecificExtended:
-					if c.SubType == bgp.EC_SUBTYPE_ROUTE_TARGET && c.IsTransitive && uint32(c.AS) == asn {
-						targets = append(targets, c.LocalAdmin)
-					}
-				case *bgp.EncapExtended:
-					tunnel = c.TunnelType
-				case *bgp.MacMobilityExtended:
-					l.Sequence = c.Sequence
-				}
-			}
+			is.extended(a.Value, asn)
 		}
 	}
+	return is
+}
+
+func (is *attributes) extended(communities []bgp.ExtendedCommunityInterface, asn uint32) {
+	for _, c := range communities {
+		switch c := c.(type) {
+		case *bgp.TwoOctetAsSpecificExtended:
+			if c.SubType == bgp.EC_SUBTYPE_ROUTE_TARGET && c.IsTransitive && uint32(c.AS) == asn {
+				is.targets = append(is.targets, c.LocalAdmin)
+			}
+		case *bgp.EncapExtended:
+			is.tunnel = c.TunnelType
+		case *bgp.MacMobilityExtended:
+			is.sequence = c.Sequence
+		}
+	}
+}
+
+// learn makes a route of its ID, its label and its attributes.
+func learn(id ID, label uint32, attrs []bgp.PathAttributeInterface, asn uint32) (Learned, Drop) {
+	is := attributesOf(attrs, asn)
+	if id.Kind == Multicast {
+		label = is.label
+	}
 	switch {
-	case tunnel != bgp.TUNNEL_TYPE_VXLAN || id.Kind == Multicast && !replicated:
+	case is.tunnel != bgp.TUNNEL_TYPE_VXLAN || id.Kind == Multicast && !is.replicated:
 		return Learned{}, DropTunnel
 	case label == 0 || label > maxVNI:
 		return Learned{}, DropLabel
-	case !hop(l.VTEP):
+	case !hop(is.nextHop):
 		return Learned{}, DropNextHop
+	case !slices.Contains(is.targets, label):
+		// A route of a fabric may have more than one target, its routed network's among
+		// them: the label says which one frames come with.
+		return Learned{}, DropTarget
 	}
-	// A route of a fabric may have more than one target, its routed network's among
-	// them: the label says which one frames come with.
-	for _, t := range targets {
-		if t == label {
-			l.VNI = label
-			return l, ""
-		}
-	}
-	return Learned{}, DropTarget
+	return Learned{ID: id, VNI: label, VTEP: is.nextHop, Sequence: is.sequence}, ""
 }
 
 func unicastMAC(m MAC) bool { return m != MAC{} && m[0]&1 == 0 }

@@ -31,10 +31,11 @@ const (
 type neighbor struct {
 	peer      string
 	password  string
+	fabric    bool
 	maxRoutes int
 }
 
-// Claims gives every endpoint to one peer: the first by name that names it.
+// claims gives every endpoint to one peer: the first by name that names it.
 func claims(peers []Peer) (map[netip.Addr]neighbor, error) {
 	peers = slices.SortedFunc(slices.Values(peers), func(a, b Peer) int { return cmp.Compare(a.Name, b.Name) })
 	all := map[netip.Addr]neighbor{}
@@ -50,7 +51,7 @@ func claims(peers []Peer) (map[netip.Addr]neighbor, error) {
 				errs = append(errs, fmt.Errorf("peer %s: endpoint %s is peer %s's: take it out of one of them", p.Name, a, other.peer))
 				continue
 			}
-			all[a] = neighbor{peer: p.Name, password: p.Password, maxRoutes: cmp.Or(p.MaxRoutes, DefaultMaxRoutes)}
+			all[a] = neighbor{peer: p.Name, password: p.Password, fabric: p.Fabric, maxRoutes: cmp.Or(p.MaxRoutes, DefaultMaxRoutes)}
 		}
 	}
 	return all, errors.Join(errs...)
@@ -122,9 +123,9 @@ func (s *GoBGP) setNeighbor(ctx context.Context, a netip.Addr, w neighbor) error
 		if err := s.server.AddPeer(ctx, &api.AddPeerRequest{Peer: s.conf(a, w)}); err != nil {
 			return fmt.Errorf("add BGP neighbor %s of peer %s: %w", a, w.peer, err)
 		}
-	case had.password != w.password:
+	case had.password != w.password || had.fabric != w.fabric:
 		if _, err := s.server.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: s.conf(a, w)}); err != nil {
-			return fmt.Errorf("change the password of BGP neighbor %s of peer %s: %w", a, w.peer, err)
+			return fmt.Errorf("change BGP neighbor %s of peer %s: %w", a, w.peer, err)
 		}
 	}
 	s.peers[a] = w
@@ -154,7 +155,10 @@ func (s *GoBGP) conf(a netip.Addr, n neighbor) *api.Peer {
 		Timers: &api.Timers{Config: &api.TimersConfig{
 			HoldTime: holdTime, KeepaliveInterval: keepalive, ConnectRetry: connectRetry, IdleHoldTimeAfterReset: idleAfterReset,
 		}},
-		Transport: &api.Transport{LocalAddress: s.config.Address.String(), RemotePort: uint32(s.config.Port)},
+		Transport: &api.Transport{
+			LocalAddress: s.config.Address.String(), RemotePort: uint32(s.config.Port),
+			PassiveMode: !n.fabric && s.config.Address.Less(a),
+		},
 		GracefulRestart: &api.GracefulRestart{
 			Enabled: true, RestartTime: uint32(RestartTime.Seconds()), NotificationEnabled: true,
 		},

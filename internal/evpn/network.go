@@ -160,7 +160,7 @@ func (t *Table) addHost(m *member, mac MAC) *host {
 	m.hosts[mac] = h
 	e := m.network.entry(mac)
 	e.hosts = append(e.hosts, h)
-	if m.taken.Len() < m.peer.MaxMACs {
+	if m.taken.Len() < m.peer.MaxMACs && m.left.Len() == 0 {
 		h.taken, h.element = true, m.taken.PushBack(h)
 	} else {
 		h.element = m.left.PushBack(h)

@@ -36,14 +36,14 @@ type Reason string
 const (
 	// Followed routes are left out for nothing but MaxMACs and conflicts.
 	Followed Reason = ""
-	// NotAgreed: the peer is not in force on the network, or there is none.
+	// NotAgreed says that the peer is not in force on the network, or there is none.
 	NotAgreed Reason = "NotAgreed"
-	// ForeignVTEP: next hop, originator and endpoint are not one address, or the next
+	// ForeignVTEP says that next hop, originator and endpoint are not one address, or the next
 	// hop is none of the fabric's declared VTEPs.
 	ForeignVTEP Reason = "ForeignVTEP"
-	// OwnVTEP: it comes from an edge of ours, by way of a reflector.
+	// OwnVTEP says that it comes from an edge of ours, by way of a reflector.
 	OwnVTEP Reason = "OwnVTEP"
-	// TooManyRoutes: the endpoint has MaxRoutes already.
+	// TooManyRoutes says that the endpoint has MaxRoutes already.
 	TooManyRoutes Reason = "TooManyRoutes"
 )
 
@@ -74,7 +74,14 @@ func (p *peer) mayBe(vtep, endpoint netip.Addr) bool {
 // dropped.
 func (t *Table) SetPeers(policies []PeerPolicy) {
 	wanted := map[string]PeerPolicy{}
-	for _, p := range policies {
+	claimed := map[netip.Addr]bool{}
+	for _, p := range slices.SortedFunc(slices.Values(policies), func(a, b PeerPolicy) int { return cmp.Compare(a.Name, b.Name) }) {
+		// As the Speaker has it: an endpoint is the first's, by name, that names it. The
+		// API server can't see that two objects do.
+		p.Endpoints = slices.DeleteFunc(slices.Clone(p.Endpoints), func(a netip.Addr) bool { return claimed[a] })
+		for _, a := range p.Endpoints {
+			claimed[a] = true
+		}
 		wanted[p.Name] = p
 	}
 	for name, p := range t.peers {
@@ -106,8 +113,7 @@ func (t *Table) dropEndpoint(p *peer, a netip.Addr) {
 	}
 }
 
-// addEndpoints gives a peer its endpoints. One that another peer had is taken from it:
-// the API server can't see that two objects name one address.
+// addEndpoints gives a peer its endpoints. One that another peer had is taken from it.
 func (t *Table) addEndpoints(p *peer) {
 	for _, a := range p.Endpoints {
 		e := t.endpoints[a]
@@ -175,21 +181,26 @@ func (t *Table) SetNetwork(vni uint32, peers []string) {
 }
 
 // judge decides on routes again, in the order of their arrival: the first of them are
-// within MaxMACs.
+// within MaxMACs. What is followed now comes before what is followed no longer, so that
+// a MAC address which has one of each keeps its place.
 func (t *Table) judge(routes []*route) {
 	slices.SortFunc(routes, func(a, b *route) int { return cmp.Compare(a.stamp, b.stamp) })
+	var out []*route
 	for _, r := range routes {
 		was, is := r.reason, t.verdict(r)
 		if was == is {
 			continue
 		}
-		if was == Followed {
-			t.detach(r)
-		}
 		r.setReason(is)
-		if is == Followed {
+		switch Followed {
+		case is:
 			t.attach(r)
+		case was:
+			out = append(out, r)
 		}
+	}
+	for _, r := range out {
+		t.detach(r)
 	}
 }
 

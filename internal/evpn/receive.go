@@ -2,6 +2,7 @@ package evpn
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -70,7 +71,7 @@ func (s *GoBGP) received(ctx context.Context, p *apiutil.Path) {
 	id, label, why := identify(p.Nlri)
 	if why != "" {
 		s.counts.drop(endpoint, why)
-		s.announced(ctx, endpoint, p)
+		s.weigh(ctx, endpoint, p)
 		return
 	}
 	if p.Withdrawal {
@@ -85,12 +86,12 @@ func (s *GoBGP) received(ctx context.Context, p *apiutil.Path) {
 	} else {
 		s.events.Received(endpoint, l, false)
 	}
-	s.announced(ctx, endpoint, p)
+	s.weigh(ctx, endpoint, p)
 }
 
-// announced closes the session of an endpoint that asks for more memory than is its
+// weigh closes the session of an endpoint that asks for more memory than is its
 // share: GoBGP holds all that it announces.
-func (s *GoBGP) announced(ctx context.Context, endpoint netip.Addr, p *apiutil.Path) {
+func (s *GoBGP) weigh(ctx context.Context, endpoint netip.Addr, p *apiutil.Path) {
 	e := s.session(endpoint)
 	if p.Withdrawal || e.closed != "" {
 		return
@@ -101,7 +102,7 @@ func (s *GoBGP) announced(ctx context.Context, endpoint netip.Addr, p *apiutil.P
 	}
 	if size > maxAttributes {
 		s.counts.drop(endpoint, DropSize)
-		s.close(ctx, endpoint, e, "a route has more than 2048 bytes of attributes")
+		s.close(ctx, endpoint, e, fmt.Sprintf("a route has more than %d bytes of attributes", maxAttributes))
 		return
 	}
 	limit := s.counts.limitOf(endpoint)
@@ -111,7 +112,7 @@ func (s *GoBGP) announced(ctx context.Context, endpoint netip.Addr, p *apiutil.P
 	e.announced = 0
 	table, err := s.server.GetTable(ctx, &api.GetTableRequest{TableType: api.TableType_TABLE_TYPE_ADJ_IN, Name: endpoint.String(), Family: family()})
 	if err == nil && table.NumPath > uint64(limit) {
-		s.close(ctx, endpoint, e, "it announces more routes than it may")
+		s.close(ctx, endpoint, e, fmt.Sprintf("it announces more than %d routes", limit))
 	}
 }
 
@@ -147,8 +148,7 @@ func (s *GoBGP) changed(state apiutil.PeerState) {
 		if e.closed != "" {
 			e.why, e.closed = "closed for a minute: "+e.closed, ""
 		}
-	case state.DisconnectReason == api.PeerState_DISCONNECT_REASON_RESTART_TIMER_EXPIRED,
-		state.DisconnectReason == api.PeerState_DISCONNECT_REASON_UNSPECIFIED:
+	case state.DisconnectReason == api.PeerState_DISCONNECT_REASON_RESTART_TIMER_EXPIRED, removed(state):
 		e.stale = false
 	case !tells(state.DisconnectReason):
 		e.why = was.why
@@ -156,9 +156,15 @@ func (s *GoBGP) changed(state apiutil.PeerState) {
 	if e.up != was.up || e.stale != was.stale || e.why != was.why {
 		s.events.Session(endpoint, e.up, e.stale, e.why)
 	}
-	if state.DisconnectReason == api.PeerState_DISCONNECT_REASON_UNSPECIFIED && !e.up {
+	if removed(state) {
 		delete(s.sessions, endpoint)
 	}
+}
+
+// removed says that the neighbor was deleted. GoBGP gives no reason for that, and for
+// every other state it has one, though not always one of its API.
+func removed(state apiutil.PeerState) bool {
+	return state.SessionState == bgp.BGP_FSM_IDLE && state.DisconnectMessage == ""
 }
 
 // tells says whether a session that does not come up says why with this reason.
@@ -175,9 +181,10 @@ func tells(r api.PeerState_DisconnectReason) bool {
 }
 
 func why(state apiutil.PeerState) string {
-	switch state.DisconnectReason {
-	case api.PeerState_DISCONNECT_REASON_UNSPECIFIED:
+	if removed(state) {
 		return "no peer any more"
+	}
+	switch state.DisconnectReason {
 	case api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART:
 		return "the connection is lost, its routes are kept until it is back"
 	case api.PeerState_DISCONNECT_REASON_RESTART_TIMER_EXPIRED:

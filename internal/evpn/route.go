@@ -18,9 +18,9 @@ func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
 type Kind uint8
 
 const (
-	// MACIP, type 2, says behind which VTEP a MAC address is.
+	// MACIP is type 2: it says behind which VTEP a MAC address is.
 	MACIP Kind = 2
-	// Multicast, type 3, says that a VTEP takes part in a network: what is flooded goes
+	// Multicast is type 3: it says that a VTEP takes part in a network: what is flooded goes
 	// there too.
 	Multicast Kind = 3
 )
@@ -74,6 +74,11 @@ type Peer struct {
 	ASN       uint32
 	// Password of TCP MD5 (RFC 2385), 80 bytes at most, or none.
 	Password string
+	// Fabric says that its endpoints are no edges. Between two edges the one with the
+	// lower address waits for the other to connect, since GoBGP, where both connect at
+	// once, may keep one connection here and the other there, and try again after 16 s;
+	// what a fabric's speakers do is not known, so that we connect too.
+	Fabric bool
 	// MaxRoutes is how many routes one endpoint may announce, on all networks; 0 is
 	// DefaultMaxRoutes. The session of one that announces more is closed for a minute.
 	MaxRoutes int

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-logr/logr"
 	"github.com/osrg/gobgp/v4/api"
@@ -47,6 +48,7 @@ type GoBGP struct {
 	events Events
 	log    logr.Logger
 	stop   sync.Once
+	closed *atomic.Bool
 
 	// Of the calls of Speaker:
 	mu    sync.Mutex
@@ -75,11 +77,12 @@ func NewSpeaker(ctx context.Context, c Config, events Events, log logr.Logger) (
 	if c.ASN == 0 || c.ASN > 65535 {
 		return nil, fmt.Errorf("ASN %d: choose one from 1 to 65535, a route target holds no larger one beside a VNI", c.ASN)
 	}
-	// What GoBGP tells on level Info is what Events are told: sessions that come and go.
-	logger := slog.New(logr.ToSlogHandler(log.V(1)))
+	closed := &atomic.Bool{}
 	s := &GoBGP{
-		config:   c,
-		server:   server.NewBgpServer(server.LoggerOption(logger, nil)),
+		config: c,
+		// What GoBGP tells on level Info is what Events are told: sessions that come and go.
+		server:   server.NewBgpServer(server.LoggerOption(slog.New(untilClosed{logr.ToSlogHandler(log.V(1)), closed}), nil)),
+		closed:   closed,
 		events:   events,
 		log:      log,
 		peers:    map[netip.Addr]neighbor{},
@@ -87,7 +90,7 @@ func NewSpeaker(ctx context.Context, c Config, events Events, log logr.Logger) (
 		rds:      map[uint32]*distinguisher{},
 		ours:     map[RouteKey]*announced{},
 		sessions: map[netip.Addr]*session{},
-		counts:   counts{dropped: map[netip.Addr]map[Drop]uint64{}, sent: map[string]int{}},
+		counts:   newCounts(),
 	}
 	go s.server.Serve()
 	if err := s.start(ctx); err != nil {
@@ -125,6 +128,26 @@ func (s *GoBGP) Close() {
 		if err := s.server.StopBgp(context.Background(), &api.StopBgpRequest{AllowGracefulRestart: true}); err != nil {
 			s.log.Error(err, "stop BGP")
 		}
+		// This ends what is left, but first tries the above again and logs that it can't.
+		s.closed.Store(true)
 		s.server.Stop()
 	})
+}
+
+// untilClosed is a log that ends.
+type untilClosed struct {
+	slog.Handler
+	closed *atomic.Bool
+}
+
+func (l untilClosed) Enabled(ctx context.Context, level slog.Level) bool {
+	return !l.closed.Load() && l.Handler.Enabled(ctx, level)
+}
+
+func (l untilClosed) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return untilClosed{l.Handler.WithAttrs(attrs), l.closed}
+}
+
+func (l untilClosed) WithGroup(name string) slog.Handler {
+	return untilClosed{l.Handler.WithGroup(name), l.closed}
 }

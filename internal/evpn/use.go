@@ -89,7 +89,7 @@ func better(a, b *route) int {
 		return -1
 	}
 	return cmp.Or(cmp.Compare(b.Sequence, a.Sequence), a.VTEP.Compare(b.VTEP),
-		cmp.Compare(a.from.peer.Name, b.from.peer.Name), a.from.address.Compare(b.from.address), a.ID.compare(b.ID))
+		cmp.Compare(a.from.peer.Name, b.from.peer.Name), a.from.address.Compare(b.from.address), a.compare(b.ID))
 }
 
 // SetReachable says what BFD sees of a VTEP. One of which nothing is said is reachable.

@@ -25,33 +25,38 @@ var errMapped = errors.New("an IPv4 address is in IPv6's form")
 
 func checkActions(actions []Action) error {
 	for _, action := range actions {
-		switch a := action.(type) {
-		case Output:
-			if a == 0 || a > lastPort {
-				return fmt.Errorf("output to port %d: ports are 1 to %d", a, lastPort)
-			}
-		case Police:
-			if a == 0 || a > lastMeter {
-				return fmt.Errorf("meter %d: meters are 1 to %d", a, lastMeter)
-			}
-		case SetTunnelID:
-			if a > lastTunnelID {
-				return fmt.Errorf("tunnel id %d: VXLAN's end at %d", a, lastTunnelID)
-			}
-		case SetTunnelDestination:
-			switch to := netip.Addr(a); {
-			case !to.IsValid():
-				return errors.New("a tunnel's destination has no address")
-			case to.Is4In6():
-				return errMapped
-			}
-		case Apart:
-			if err := checkActions(a); err != nil {
-				return err
-			}
-		default:
-			return fmt.Errorf("unknown action %T", action)
+		if err := checkAction(action); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func checkAction(action Action) error {
+	switch a := action.(type) {
+	case Output:
+		if a == 0 || a > lastPort {
+			return fmt.Errorf("output to port %d: ports are 1 to %d", a, lastPort)
+		}
+	case Police:
+		if a == 0 || a > lastMeter {
+			return fmt.Errorf("meter %d: meters are 1 to %d", a, lastMeter)
+		}
+	case SetTunnelID:
+		if a > lastTunnelID {
+			return fmt.Errorf("tunnel id %d: VXLAN's end at %d", a, lastTunnelID)
+		}
+	case SetTunnelDestination:
+		switch to := netip.Addr(a); {
+		case !to.IsValid():
+			return errors.New("a tunnel's destination has no address")
+		case to.Is4In6():
+			return errMapped
+		}
+	case Apart:
+		return checkActions(a)
+	default:
+		return fmt.Errorf("unknown action %T", action)
 	}
 	return nil
 }

@@ -112,7 +112,7 @@ func bundleAdd(bundle, xid uint32, kind uint8, body []byte) ([]byte, error) {
 func flowBody(change Change) ([]byte, error) {
 	switch c := change.(type) {
 	case PutFlow:
-		if err := c.Flow.check(); err != nil {
+		if err := c.check(); err != nil {
 			return nil, err
 		}
 		instructions := c.instructions()

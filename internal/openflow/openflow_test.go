@@ -133,18 +133,21 @@ func TestRefusedFlow(t *testing.T) {
 	apply(t, c, put(1, Key{Priority: 1, Match: Match{InPort: 1}}, 0, Output(1)))
 	before := flows(o)
 	bad := put(1, Key{Priority: 7, Match: Match{TunnelID: 5001}}, 0, Police(77), Output(2))
-	err := c.Apply(t.Context(), []Change{
-		put(1, Key{Priority: 2}, 0, Output(2)),
-		DeleteFlow{Priority: 1, Match: Match{InPort: 1}},
-		bad,
-		put(1, Key{Priority: 3}, 0, Output(3)),
-	})
+	foreign := put(1, Key{Table: 254, Match: Match{TunnelID: 5001}}, 0, Output(2))
 	var refused *RefusedError
-	if !errors.As(err, &refused) || refused.What != bad.String() || !strings.Contains(err.Error(), "tun_id=5001") {
-		t.Errorf("Apply with a flow of a meter that is not there = %v, want an error that names it", err)
-	}
-	if diff := cmp.Diff(before, flows(o)); diff != "" {
-		t.Errorf("something of a refused bundle is in force (-before +after):\n%s", diff)
+	for reason, bad := range map[string]PutFlow{"of a meter that is not there": bad, "in Open vSwitch's own table": foreign} {
+		err := c.Apply(t.Context(), []Change{
+			put(1, Key{Priority: 2}, 0, Output(2)),
+			DeleteFlow{Priority: 1, Match: Match{InPort: 1}},
+			bad,
+			put(1, Key{Priority: 3}, 0, Output(3)),
+		})
+		if !errors.As(err, &refused) || refused.What != bad.String() || !strings.Contains(err.Error(), "tun_id=5001") {
+			t.Errorf("Apply with a flow %s = %v, want an error that names it", reason, err)
+		}
+		if diff := cmp.Diff(before, flows(o)); diff != "" {
+			t.Errorf("something of a bundle with a flow %s is in force (-before +after):\n%s", reason, diff)
+		}
 	}
 	apart := bad
 	apart.Actions = []Action{Apart{Police(77), Output(2)}}

@@ -48,6 +48,17 @@ func TestParse(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(uint16(multipartFlows), flowEntry(7, 11, 1100))
 	f.Add(uint16(multipartMeters), meterEntry(9, 300, 200))
+	for _, kind := range []uint16{multipartFlows, multipartMeters} {
+		f.Add(kind, make([]byte, 64))                                 // entries of no length
+		f.Add(kind, []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0}) // longer than the message
+	}
+	for cut := range len(flowEntry(7, 11, 1100)) {
+		entry := flowEntry(7, 11, 1100)[:cut]
+		if cut > 2 {
+			be.PutUint16(entry, uint16(cut))
+		}
+		f.Add(uint16(multipartFlows), entry)
+	}
 	f.Fuzz(func(t *testing.T, kind uint16, entries []byte) {
 		read := 0
 		err := eachEntry(kind, entries, func(b []byte) error {

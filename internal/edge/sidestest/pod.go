@@ -33,7 +33,7 @@ const device = "net1"
 var pods atomic.Int32
 
 // Pod wires a pod of the node to the network of the side, as the agent does, with port
-// security Strict; it returns when OVN forwards for it. Addresses are with the lengths of
+// security MAC: Strict lets IP and ARP pass only, and none of the tests' own frames. It returns when OVN forwards for it. Addresses are with the lengths of
 // their prefixes, as 10.50.0.1/24.
 func (s *Side) Pod(node *Node, network, mac string, addresses ...string) *Pod {
 	s.world.t.Helper()
@@ -46,7 +46,7 @@ func (s *Side) OpenPod(node *Node, network, mac string, addresses ...string) *Po
 	return s.pod(node, network, mac, false, addresses)
 }
 
-func (s *Side) pod(node *Node, network, mac string, strict bool, addresses []string) *Pod {
+func (s *Side) pod(node *Node, network, mac string, secured bool, addresses []string) *Pod {
 	t := s.world.t
 	t.Helper()
 	host := fmt.Sprintf("pod%d", pods.Add(1))
@@ -63,8 +63,8 @@ func (s *Side) pod(node *Node, network, mac string, strict bool, addresses []str
 		own += " " + prefix.Addr().String()
 	}
 	lsp := []string{"lsp-add", "l2sm/" + network, p.Port, "--", "lsp-set-addresses", p.Port, own}
-	if strict {
-		lsp = append(lsp, "--", "lsp-set-port-security", p.Port, own)
+	if secured {
+		lsp = append(lsp, "--", "lsp-set-port-security", p.Port, mac)
 	} else {
 		lsp = append(lsp, "unknown")
 	}

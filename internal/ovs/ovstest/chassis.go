@@ -82,10 +82,14 @@ func (s *Segment) Chassis(name string, of *Central) *Chassis {
 	return c
 }
 
-// StartController starts ovn-controller.
+// StartController starts ovn-controller as one that has run for some time: in its first ten
+// seconds it removes no patch port.
 func (c *Chassis) StartController() {
 	c.t.Helper()
-	c.controller = c.place.daemon(c.t, c.dir, "ovn-controller", c.Endpoint())
+	control := c.dir + "/ovn-controller.ctl"
+	c.controller = c.place.daemon(c.t, c.dir, "ovn-controller", c.Endpoint(), "--unixctl="+control)
+	await(c.t, control)
+	c.place.run(c.t, "ovn-appctl", "-t", control, "debug/ignore-startup-delay")
 }
 
 // StopController kills ovn-controller.

@@ -113,10 +113,10 @@ func (o *OVS) StartServer() {
 // only by looking again.
 func (o *OVS) LosePort(name string) {
 	o.t.Helper()
-	uuid := o.Ctl("get", "port", name, "_uuid")
+	uuid, bridge := o.Ctl("get", "port", name, "_uuid"), o.Ctl("port-to-br", name)
 	o.StopServer()
 	o.place.run(o.t, "ovsdb-tool", "transact", o.dir+"/conf.db", fmt.Sprintf(
-		`["Open_vSwitch", {"op": "mutate", "table": "Bridge", "where": [["name", "==", "br-int"]], "mutations": [["ports", "delete", ["uuid", %q]]]}]`, uuid))
+		`["Open_vSwitch", {"op": "mutate", "table": "Bridge", "where": [["name", "==", %q]], "mutations": [["ports", "delete", ["uuid", %q]]]}]`, bridge, uuid))
 	o.StartServer()
 }
 

@@ -89,6 +89,7 @@ func (s *Segment) Join(netns, device string) *Member {
 func (m *Member) Own() {
 	m.segment.t.Helper()
 	up(m.segment.t, m.netns, m.device, m.prefixed())
+	m.compute(m.device)
 }
 
 // Bridge has packets of the userspace datapath reach the interface: its tunnels leave
@@ -101,12 +102,19 @@ func (m *Member) Bridge(o *OVS, name string) {
 		fmt.Sprintf("other-config:hwaddr=02:f0:%02x:%02x:%02x:%02x", four[len(four)-4], four[len(four)-3], four[len(four)-2], four[len(four)-1]),
 		"--", "add-port", name, m.device)
 	up(t, m.netns, name, m.prefixed())
+	m.compute(m.device, name)
 	// The kernel sees what Open vSwitch takes from the interface, too, and would answer that
 	// nothing listens there.
 	here := place{netns: m.netns}
 	here.run(t, "nft", fmt.Sprintf("add table netdev o-%[1]s; add chain netdev o-%[1]s e { type filter hook ingress device %[1]s priority -300; policy drop; }", m.device))
-	for _, device := range []string{m.device, name} {
-		here.run(t, "ethtool", "-K", device, "tx", "off")
+}
+
+// compute has the kernel compute checksums of what it sends by the devices: no hardware
+// does, and the userspace datapath drops a packet that lacks one.
+func (m *Member) compute(devices ...string) {
+	m.segment.t.Helper()
+	for _, device := range devices {
+		place{netns: m.netns}.run(m.segment.t, "ethtool", "-K", device, "tx", "off")
 	}
 }
 
