@@ -62,7 +62,6 @@ func TestDataPlane(t *testing.T) {
 	})
 	t.Run("EachBroadcastOnce", p.testBroadcast)
 	t.Run("OnTheWAN", p.testOnTheWAN)
-	t.Run("Throughput", p.testThroughput)
 	t.Run("Strangers", p.testStrangers)
 	t.Run("FloodRate", p.testFloodRate)
 	t.Run("ForeignMACs", func(t *testing.T) {
@@ -165,19 +164,6 @@ func (p *plane) testOnTheWAN(t *testing.T) {
 	}
 	if len(seen) != len(sent) {
 		t.Errorf("%d broadcasts are seen as %v", len(sent), seen)
-	}
-}
-
-func (p *plane) testThroughput(t *testing.T) {
-	var within, across float64
-	const rounds = 4 // one after the other, since the machine is not always as busy
-	for range rounds {
-		within += p.red[0].Throughput(p.red[3], 300*time.Millisecond) / rounds
-		across += p.red[0].Throughput(p.red[1], 300*time.Millisecond) / rounds
-	}
-	t.Logf("one TCP connection: %.0f Mbit/s within the side by Geneve, %.0f to another side: %.2f of it", within/1e6, across/1e6, across/within)
-	if across < within/10 {
-		t.Errorf("another side gets %.0f Mbit/s of %.0f", across/1e6, within/1e6)
 	}
 }
 
