@@ -40,13 +40,13 @@ func (e *Edge) cookieNames() map[uint64]direction {
 	return names
 }
 
-// policed are the meters' peers: none for what a network floods. The caller holds mu.
-func (e *Edge) policed() map[uint32]string {
-	peers := map[uint32]string{}
+// policed are the meters' peers and directions. The caller holds mu.
+func (e *Edge) policed() map[uint32]direction {
+	of := map[uint32]direction{}
 	for key, m := range e.meters.of {
-		peers[m.ID] = key.peer
+		of[m.ID] = direction{peer: key.peer, name: map[bool]string{false: "in", true: "out"}[key.out]}
 	}
-	return peers
+	return of
 }
 
 // peer is that of flows of a peer's frames.

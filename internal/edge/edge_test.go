@@ -15,14 +15,23 @@ import (
 func TestTwoClusters(t *testing.T) {
 	w := start(t, 1, 1)
 	a, b := w.clusters[0], w.clusters[1]
-	a.peer("b", b)
-	b.peer("a", a)
+	withPassword := func(p *v1alpha1.L2PeerSpec) { p.PasswordSecretRef = &v1alpha1.SecretReference{Name: "bgp"} }
+	a.peer("b", b, withPassword)
+	b.peer("a", a, withPassword)
+	b.secret("bgp", "hunter2")
 	a.network("red", 5001, "b")
 	b.network("red", 5001, "a")
 	a.bindTo(a.Edges[0])
 	b.bindTo(b.Edges[0])
 	pa := a.pod("red", "pa", "0a:58:0a:32:00:01", "10.50.0.1/24", "fd50::1/64")
 	pb := b.pod("red", "pb", "0a:58:0a:32:00:81", "10.50.0.129/24", "fd50::81/64")
+	a.eventually(func(g gomega.Gomega) {
+		var p v1alpha1.L2Peer
+		g.Expect(a.Get(t.Context(), client.ObjectKey{Name: "b"}, &p)).To(gomega.Succeed())
+		g.Expect(p.Status.Sessions).To(gomega.HaveLen(1))
+		g.Expect(p.Status.Sessions[0].Message).To(gomega.ContainSubstring("Secret l2sm-edge/bgp has no key password"))
+	})
+	a.secret("bgp", "hunter2")
 	pa.Reaches(pb)
 	pb.Reaches(pa)
 

@@ -2,7 +2,6 @@ package edge
 
 import (
 	"net/netip"
-	"slices"
 
 	"l2sm.io/l2sm/internal/evpn"
 	"l2sm.io/l2sm/internal/openflow"
@@ -50,12 +49,12 @@ type member struct {
 	way  way
 }
 
-// flooder is a member with its peer's name and the meter of what it floods into the
-// network.
+// flooder is a member with its peer's name, and the meters of what it floods into the
+// network (in) and of what the network floods to its peer (out).
 type flooder struct {
 	member
-	peer  string
-	meter uint32
+	peer    string
+	in, out uint32
 }
 
 // counted is a flow, and the peer that its frames come from, if they do.
@@ -69,8 +68,7 @@ type carried struct {
 	vni uint32
 	// port is that of the patch to br-int, 0 where another edge, or none, has the network.
 	port uint32
-	// meter bounds what is flooded out of the network.
-	meter   uint32
+	// members are in the order of their peers.
 	members []flooder
 }
 
@@ -97,22 +95,25 @@ func (c carried) flows() []counted {
 			Actions: []openflow.Action{openflow.Output(c.port)},
 		}}, counted{peer: m.peer, Flow: openflow.Flow{
 			Key:     openflow.Key{Table: tableIn, Priority: priorityFlooded, Match: many},
-			Actions: []openflow.Action{openflow.Police(m.meter), openflow.Output(c.port)},
+			Actions: []openflow.Action{openflow.Police(m.in), openflow.Output(c.port)},
 		}})
 	}
 	return flows
 }
 
-// flood sends to every VTEP of the network what no other flow knows.
+// flood sends to every VTEP of the network what no other flow knows. What is too much for
+// one peer goes to the others all the same.
 func (c carried) flood() openflow.Flow {
 	f := openflow.Flow{Key: openflow.Key{Table: tableOut, Priority: priorityFlood, Match: openflow.Match{TunnelID: c.vni}}}
-	for _, m := range c.members {
-		if m.way.port != 0 {
-			f.Actions = append(f.Actions, m.way.to(m.vtep)...)
+	for i, m := range c.members {
+		if m.way.port == 0 {
+			continue
 		}
-	}
-	if len(f.Actions) > 0 {
-		f.Actions = slices.Insert(f.Actions, 0, openflow.Action(openflow.Police(c.meter)))
+		if i == 0 || c.members[i-1].peer != m.peer || len(f.Actions) == 0 {
+			f.Actions = append(f.Actions, openflow.Apart{openflow.Police(m.out)})
+		}
+		last := len(f.Actions) - 1
+		f.Actions[last] = append(f.Actions[last].(openflow.Apart), m.way.to(m.vtep)...)
 	}
 	return f
 }

@@ -199,6 +199,14 @@ func (c *cluster) peer(name string, other *cluster, change ...func(*v1alpha1.L2P
 	c.create(p)
 }
 
+func (c *cluster) secret(name, password string) {
+	c.t.Helper()
+	c.create(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.EdgeNamespace, Name: name},
+		Data:       map[string][]byte{v1alpha1.PasswordKey: []byte(password)},
+	})
+}
+
 // network is an L2Network that both sides agree on, its switch and its way out.
 func (c *cluster) network(name string, id int32, peers ...string) {
 	c.t.Helper()

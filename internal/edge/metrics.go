@@ -36,7 +36,7 @@ var (
 	bytesSeen = prometheus.NewDesc("l2sm_edge_bytes_total",
 		"Bytes of these frames.", []string{"peer", "direction"}, nil)
 	dropped = prometheus.NewDesc("l2sm_edge_frames_dropped_total",
-		"Frames that were dropped: of a peer that floods a network more than its floodRate (FloodRate), of a network that floods its peers so (peer is empty), or from a tunnel of no network or peer (NotAgreed).", []string{"peer", "reason"}, nil)
+		"Frames that were dropped: flooded by a peer (in) or to it (out) on a network above its floodRate (FloodRate), or from a tunnel for no network of its sender (NotAgreed; no peer).", []string{"peer", "direction", "reason"}, nil)
 )
 
 // collector tells what there is at the time of a scrape.
@@ -103,7 +103,7 @@ func (c collector) peer(out chan<- prometheus.Metric, p *v1alpha1.L2Peer) {
 }
 
 // counts asks Open vSwitch.
-func (c collector) counts(out chan<- prometheus.Metric, conn *openflow.Conn, names map[uint64]direction, policed map[uint32]string) {
+func (c collector) counts(out chan<- prometheus.Metric, conn *openflow.Conn, names map[uint64]direction, policed map[uint32]direction) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeWithin)
 	defer cancel()
 	flows, err := conn.Counts(ctx)
@@ -116,7 +116,7 @@ func (c collector) counts(out chan<- prometheus.Metric, conn *openflow.Conn, nam
 		switch {
 		case !known:
 		case d.refused:
-			counter(out, dropped, float64(n.Frames), "", "NotAgreed")
+			counter(out, dropped, float64(n.Frames), "", "in", "NotAgreed")
 		default:
 			counter(out, frames, float64(n.Frames), d.peer, d.name)
 			counter(out, bytesSeen, float64(n.Bytes), d.peer, d.name)
@@ -127,12 +127,12 @@ func (c collector) counts(out chan<- prometheus.Metric, conn *openflow.Conn, nam
 		c.log.Info("Cannot read the counts of meters for a scrape", "error", err.Error())
 		return
 	}
-	sums := map[string]uint64{}
-	for id, peer := range policed {
-		sums[peer] += meters[id].Dropped
+	sums := map[direction]uint64{}
+	for id, d := range policed {
+		sums[d] += meters[id].Dropped
 	}
-	for peer, n := range sums {
-		counter(out, dropped, float64(n), peer, "FloodRate")
+	for d, n := range sums {
+		counter(out, dropped, float64(n), d.peer, d.name, "FloodRate")
 	}
 }
 

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -146,6 +147,7 @@ func (w *worker) sweep(ctx context.Context) time.Duration {
 // sessionsOf are those of a peer. The caller holds mu.
 func (e *Edge) sessionsOf(p *v1alpha1.L2Peer) []v1alpha1.PeerSession {
 	var all []v1alpha1.PeerSession
+	_, missing := e.passwordOf(p)
 	for _, at := range p.Spec.Endpoints {
 		address, err := netip.ParseAddr(at.Address)
 		if err != nil {
@@ -167,6 +169,9 @@ func (e *Edge) sessionsOf(p *v1alpha1.L2Peer) []v1alpha1.PeerSession {
 			if t.Error != "" {
 				told.Message = "tunnel: " + t.Error
 			}
+		}
+		if missing {
+			told.Message = fmt.Sprintf("Secret %s/%s has no key %s: create it", v1alpha1.EdgeNamespace, p.Spec.PasswordSecretRef.Name, v1alpha1.PasswordKey)
 		}
 		if len(told.Message) > maxMessage {
 			told.Message = told.Message[:maxMessage]

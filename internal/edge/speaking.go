@@ -105,11 +105,21 @@ func (e *Edge) peerOf(p *v1alpha1.L2Peer) (evpn.Peer, evpn.PeerPolicy) {
 			policy.VTEPs = append(policy.VTEPs, prefix)
 		}
 	}
-	if p.Spec.PasswordSecretRef != nil {
-		peer.Password = e.cache.Password(p.Spec.PasswordSecretRef.Name)
+	var missing bool
+	if peer.Password, missing = e.passwordOf(p); missing {
+		peer.Endpoints = nil // no session rather than one that anybody may speak on
 	}
 	policy.Endpoints = peer.Endpoints
 	return peer, policy
+}
+
+// passwordOf is the peer's, and whether one is asked for that is not there.
+func (e *Edge) passwordOf(p *v1alpha1.L2Peer) (password string, missing bool) {
+	if p.Spec.PasswordSecretRef == nil {
+		return "", false
+	}
+	password = e.cache.Password(p.Spec.PasswordSecretRef.Name)
+	return password, password == ""
 }
 
 // settle brings bridge, table and speaker in line with the API.

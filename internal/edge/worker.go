@@ -237,6 +237,9 @@ func (w *worker) abandon(p *plan, n *network) {
 	for key := range n.base {
 		p.flows = append(p.flows, openflow.DeleteFlow(key))
 	}
+	if w.byVNI[n.vni] == nil { // else its flows name them soon
+		p.flows = append(p.flows, w.meters.free(n.vni)...)
+	}
 }
 
 // bind tells the table which MAC addresses are ours.
