@@ -33,6 +33,7 @@ func (s *GoBGP) Announce(_ context.Context, r Route, peers []string) error {
 	peers = slices.Compact(slices.Sorted(slices.Values(peers)))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	r.Sequence = s.sequences.raised(r)
 	a := s.ours[r.RouteKey]
 	if a != nil && !a.dead && a.route == r && slices.Equal(a.peers, peers) {
 		return nil
@@ -57,6 +58,7 @@ func (s *GoBGP) Announce(_ context.Context, r Route, peers []string) error {
 	if err := s.add(path); err != nil {
 		return fmt.Errorf("announce %s with sequence %d: %w", r.RouteKey, r.Sequence, err)
 	}
+	s.sequences.announced(r, a == nil || a.dead)
 	if a == nil {
 		a = &announced{rd: rd}
 		rd.routes++
@@ -107,6 +109,7 @@ func (s *GoBGP) Withdraw(_ context.Context, key RouteKey) error {
 		return fmt.Errorf("withdraw %s: %w", key, err)
 	}
 	s.name(a, nil)
+	s.sequences.withdrawn(key)
 	a.dead = true
 	s.dead++
 	if s.dead > maxDead {

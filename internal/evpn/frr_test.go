@@ -5,6 +5,7 @@ package evpn
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,4 +127,31 @@ func (r *recorder) replay(t *Table) {
 			t.Received(a, l, false)
 		}
 	}
+}
+
+// A reflector may die: the edges keep what it passed, and nothing of it goes away when
+// it is back.
+func TestReflectorRestarts(t *testing.T) {
+	ctx := t.Context()
+	f := frrtest.Reflector(t, wan(t), "192.0.2.9", frrtest.Conf(t, "reflector"))
+	east, _ := edge(t, "192.0.2.1")
+	west, westSaw := edge(t, "192.0.2.2")
+	fabric := peersOf(map[string]string{"fabric": "192.0.2.9"})
+	fabric[0].Fabric = true
+	must(t, east.SetPeers(ctx, fabric), west.SetPeers(ctx, fabric))
+	must(t, east.Announce(ctx, Route{RouteKey: macIP(5001, 1, "10.0.0.1")}, []string{"fabric"}))
+	eventually(t, westSaw.of(frrAddress)).Should(gomega.HaveLen(1))
+	f.Kill()
+	eventually(t, westSaw.isUp(frrAddress)).Should(gomega.BeFalse())
+	if !westSaw.isStale(frrAddress) {
+		t.Fatal("its routes are not kept")
+	}
+	f.StartBGP("192.0.2.9", "-n")
+	// It says again what it passed before it says that this is all: between, nothing is
+	// dropped.
+	eventually(t, func() []string {
+		westSaw.mu.Lock()
+		defer westSaw.mu.Unlock()
+		return slices.Clone(westSaw.order[slices.Index(westSaw.order, "up=false stale=true")+1:])
+	}).Should(gomega.Equal([]string{"up=true stale=false", "received", "end"}))
 }

@@ -39,7 +39,7 @@ type RouteKey struct {
 type Route struct {
 	RouteKey
 	// Sequence is that of MAC mobility (RFC 7432 section 7.7): the highest is where the
-	// MAC address is. All routes of one MAC address should have the same.
+	// MAC address is. It is raised to that of the other routes of the MAC address.
 	Sequence uint32
 }
 

@@ -55,6 +55,33 @@ func TestTwoSpeakers(t *testing.T) {
 
 var _ Speaker = &GoBGP{}
 
+// A route whose sequence is below that of its MAC address is raised: a pod that is bound
+// again may be given one before its routes were withdrawn.
+func TestSequenceDoesNotFall(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	east, _ := speak(t, "127.179.11.1")
+	west, westSaw := speakTo(t, "127.179.11.2", "127.179.11.1")
+	must(t, east.SetPeers(ctx, peersOf(map[string]string{"west": "127.179.11.2"})))
+	say := func(address string, sequence uint32) {
+		t.Helper()
+		must(t, east.Announce(ctx, Route{RouteKey: macIP(5001, 1, address), Sequence: sequence}, []string{"west"}))
+	}
+	say("", 7)
+	say("", 3)
+	say("10.0.0.1", 2)
+	eventually(t, westSaw.of(east.config.Address)).Should(gomega.Equal([]string{
+		"5001 02:00:00:00:00:01 - seq 7 via 127.179.11.1", "5001 02:00:00:00:00:01 10.0.0.1 seq 7 via 127.179.11.1",
+	}))
+	must(t, east.Withdraw(ctx, macIP(5001, 1, "")), east.Withdraw(ctx, macIP(5001, 1, "10.0.0.1")))
+	say("10.0.0.1", 2)
+	eventually(t, westSaw.of(east.config.Address)).Should(gomega.Equal([]string{"5001 02:00:00:00:00:01 10.0.0.1 seq 2 via 127.179.11.1"}))
+	must(t, east.Withdraw(ctx, macIP(5001, 1, "10.0.0.1")), west.SetPeers(ctx, nil))
+	if len(east.sequences) != 0 {
+		t.Errorf("of what is withdrawn it knows %v", east.sequences)
+	}
+}
+
 // A route goes to those that it names, and nothing of it to others: not when it changes,
 // not when it is withdrawn.
 func TestNamedPeersOnly(t *testing.T) {

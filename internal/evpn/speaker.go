@@ -58,6 +58,8 @@ type GoBGP struct {
 	ours  map[RouteKey]*announced
 	dead  int
 
+	sequences sequences
+
 	// Of the goroutine that tells Events:
 	sessions map[netip.Addr]*session
 
@@ -81,16 +83,18 @@ func NewSpeaker(ctx context.Context, c Config, events Events, log logr.Logger) (
 	s := &GoBGP{
 		config: c,
 		// What GoBGP tells on level Info is what Events are told: sessions that come and go.
-		server:   server.NewBgpServer(server.LoggerOption(slog.New(untilClosed{logr.ToSlogHandler(log.V(1)), closed}), nil)),
-		closed:   closed,
-		events:   events,
-		log:      log,
-		peers:    map[netip.Addr]neighbor{},
-		names:    names{index: map[string]*name{}, taken: map[uint16]bool{}},
-		rds:      map[uint32]*distinguisher{},
-		ours:     map[RouteKey]*announced{},
-		sessions: map[netip.Addr]*session{},
-		counts:   newCounts(),
+		server: server.NewBgpServer(server.LoggerOption(slog.New(untilClosed{logr.ToSlogHandler(log.V(1)), closed}), nil)),
+		closed: closed,
+		events: events,
+		log:    log,
+		peers:  map[netip.Addr]neighbor{},
+		names:  names{index: map[string]*name{}, taken: map[uint16]bool{}},
+		rds:    map[uint32]*distinguisher{},
+		ours:   map[RouteKey]*announced{},
+
+		sequences: sequences{},
+		sessions:  map[netip.Addr]*session{},
+		counts:    newCounts(),
 	}
 	go s.server.Serve()
 	if err := s.start(ctx); err != nil {

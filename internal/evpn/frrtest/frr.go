@@ -42,7 +42,7 @@ func Root(t testing.TB) string {
 func Reflector(t testing.TB, netns, address, conf string) *FRR {
 	t.Helper()
 	f := &FRR{t: t, netns: netns, dir: t.TempDir(), root: Root(t)}
-	f.write("bgpd.conf", conf)
+	f.prepare(conf)
 	f.StartBGP(address, "-n")
 	return f
 }
@@ -52,16 +52,9 @@ func Reflector(t testing.TB, netns, address, conf string) *FRR {
 func VTEP(t testing.TB, netns, address, conf string) *FRR {
 	t.Helper()
 	f := &FRR{t: t, netns: netns, dir: t.TempDir(), root: Root(t)}
-	f.write("bgpd.conf", conf)
+	f.prepare(conf)
 	f.write("zebra.conf", "")
-	// zebra wants a group for its vty.
-	group, err := os.ReadFile("/etc/group")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.write("group", string(group)+"frrvty:x:9999:root\n")
-	zebra := f.command("unshare", "-m", "sh", "-c", `mount --bind "$1" /etc/group; shift; exec "$@"`, "sh", f.path("group"),
-		f.daemon("zebra"), "-f", f.path("zebra.conf"), "-i", f.path("zebra.pid"), "-z", f.path("zserv.api"), "--vty_socket", f.dir, "-u", "root", "-g", "root")
+	zebra := f.command(f.daemon("zebra"), "-f", f.path("zebra.conf"), "-i", f.path("zebra.pid"), "-z", f.path("zserv.api"), "--vty_socket", f.dir, "-u", "root", "-g", "root")
 	f.run(zebra, "zebra")
 	f.await("zserv.api")
 	f.StartBGP(address)
@@ -127,8 +120,22 @@ func (f *FRR) write(name, content string) {
 	}
 }
 
+// prepare writes what daemons want: a configuration, and a group for zebra's vty.
+func (f *FRR) prepare(conf string) {
+	f.t.Helper()
+	group, err := os.ReadFile("/etc/group")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.write("group", string(group)+"frrvty:x:9999:root\n")
+	f.write("bgpd.conf", conf)
+}
+
+// command is a daemon's, in the network namespace, with mounts of its own: it leaves
+// nothing in /var/tmp.
 func (f *FRR) command(name string, arguments ...string) *exec.Cmd {
-	c := exec.Command("nsenter", append([]string{"--net=" + f.netns, name}, arguments...)...)
+	c := exec.Command("nsenter", append([]string{"--net=" + f.netns, "unshare", "-m",
+		"sh", "-ec", `mount -t tmpfs none /var/tmp; mount --bind "$1" /etc/group; shift; exec "$@"`, "sh", f.path("group"), name}, arguments...)...)
 	libraries := filepath.Join(f.root, "usr/lib/x86_64-linux-gnu")
 	c.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(libraries, "frr")+":"+libraries)
 	return c
