@@ -158,32 +158,33 @@ func TestValidation(t *testing.T) {
 	})
 }
 
-// validation is what the API server says to a spec of the kind, and to another that
-// follows it, if any. An empty says means that it takes it.
-type validation struct{ reason, kind, spec, then, says string }
+// validation is a reason, a kind, a spec of it, another that follows it, if any, and what
+// the API server says then: nothing where it takes it.
+type validation [5]string
 
 func validate(t *testing.T, c client.Client, cases map[string]validation) {
 	t.Helper()
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			u := object(t, tc.kind, strings.ToLower(name), tc.spec)
+			reason, kind, spec, then, says := tc[0], tc[1], tc[2], tc[3], tc[4]
+			u := object(t, kind, strings.ToLower(name), spec)
 			err := c.Create(t.Context(), u)
-			if tc.then != "" {
+			if then != "" {
 				if err != nil {
-					t.Fatalf("%s\ncreate: %v", tc.reason, err)
+					t.Fatalf("%s\ncreate: %v", reason, err)
 				}
-				changed := object(t, tc.kind, strings.ToLower(name), tc.then)
+				changed := object(t, kind, strings.ToLower(name), then)
 				changed.SetResourceVersion(u.GetResourceVersion())
 				err = c.Update(t.Context(), changed)
 			}
-			if tc.says == "" && err != nil {
-				t.Errorf("%s\nrefused: %v", tc.reason, err)
+			if says == "" && err != nil {
+				t.Errorf("%s\nrefused: %v", reason, err)
 			}
-			if tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says)) {
-				t.Errorf("%s\nwant an error that says %q, got %v", tc.reason, tc.says, err)
+			if says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+				t.Errorf("%s\nwant an error that says %q, got %v", reason, says, err)
 			}
 			if err != nil && strings.Contains(err.Error(), "no such") {
-				t.Errorf("%s\na rule fell over: %v", tc.reason, err)
+				t.Errorf("%s\na rule fell over: %v", reason, err)
 			}
 		})
 	}
