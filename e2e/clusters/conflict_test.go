@@ -3,6 +3,9 @@
 package clusters
 
 import (
+	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -23,9 +26,8 @@ func TestAddressConflict(t *testing.T) {
 		p.says(address, "get", "l2peer", p.other, "-o", condition("AddressConflict"))
 	}
 	for p, mac := range map[place]string{east: easts, west: wests} {
-		p.exec("friend", "ip neighbour flush dev net1; ping -c 5 -i 0.2 "+address)
-		if got := p.exec("friend", "ip neighbour show "+address); !strings.Contains(got, mac) {
-			t.Errorf("in the %s %s is %s, want its own pod's %s", p.side, address, got, mac)
+		if got := answers(p, address); got != mac {
+			t.Errorf("in the %s %s is at %q, want its own pod's %s", p.side, address, got, mac)
 		}
 	}
 
@@ -37,14 +39,28 @@ func TestAddressConflict(t *testing.T) {
 		}
 		return nil
 	})
-	west.exec("friend", "ip neighbour flush dev net1; ping -c 5 -i 0.2 "+address)
-	if got := west.exec("friend", "ip neighbour show "+address); !strings.Contains(got, easts) {
-		t.Errorf("in the west %s is %s, want the pod of the east, %s", address, got, easts)
-	}
+	west.eventually(func() error {
+		if got := answers(west, address); got != easts {
+			return fmt.Errorf("in the west %s is at %q, want the pod of the east, %s", address, got, easts)
+		}
+		return nil
+	})
 
 	t.Log("an address that the other side announces is not given to a pod here")
 	west.apply(pod("thief", "", asks("", address)))
-	west.says(address, "get", "events", "--field-selector", "involvedObject.name=thief,reason=AddressTaken")
+	west.says(address, "get", "events", "--field-selector", "involvedObject.name=thief,reason=AddressElsewhere")
 	east.kubectl("delete", "pod", "double")
 	west.ready("thief")
+}
+
+// answers are the MAC addresses from which friend is told that they have the address.
+func answers(p place, address string) string {
+	p.Helper()
+	out := p.exec("friend", "arping -c 3 -w 3 -I net1 "+address+" || true")
+	var all []string
+	for _, match := range regexp.MustCompile(`\[([0-9A-F:]{17})\]`).FindAllStringSubmatch(out, -1) {
+		all = append(all, strings.ToLower(match[1]))
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), " ")
 }

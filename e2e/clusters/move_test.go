@@ -55,7 +55,7 @@ func TestPodMovesBetweenClusters(t *testing.T) {
 				t.Errorf("from the %s: nothing answers after the pod has moved to the %s", p.side, to.side)
 				continue
 			}
-			t.Logf("clusters: moved from the %s to the %s, seen from the %s: answered again %d ms after Ready; away for %d ms",
+			t.Logf("clusters: a pod moved from the %s to the %s, seen from the %s: answers again %+d ms from its Ready, after %d ms",
 				from.side, to.side, p.side, back.Sub(at).Milliseconds(), pings.Gap().Milliseconds())
 			if after := back.Sub(at); after > followWithin {
 				t.Errorf("from the %s: traffic follows %s after Ready, want %s", p.side, after, followWithin)

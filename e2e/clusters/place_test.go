@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -52,12 +53,19 @@ func newScenario(t *testing.T) (east, west place) {
 	namespace := "clusters-" + strings.ToLower(strings.TrimPrefix(t.Name(), "Test"))
 	east = place{T: t, lab: labs["east"], side: "east", other: "west", nth: 1, namespace: namespace}
 	west = place{T: t, lab: labs["west"], side: "west", other: "east", nth: 2, namespace: namespace}
+	t.Cleanup(func() {
+		var ends sync.WaitGroup
+		for _, p := range []place{east, west} {
+			p.tell()
+			ends.Go(p.end)
+		}
+		ends.Wait()
+	})
 	for _, p := range []place{east, west} {
 		node := strings.Fields(p.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}"))
 		p.kubectl("label", "--overwrite", "node", node[len(node)-1], "l2sm.io/edge=")
 		p.kubectl("apply", "-f", filepath.Join("examples", "two-clusters", p.side, "edge.yaml"))
 		p.kubectl("create", "namespace", namespace)
-		t.Cleanup(p.end)
 	}
 	for _, p := range []place{east, west} {
 		p.kubectl("wait", "--for=condition=Ready", "--timeout=80s", "l2edge/default", "l2peer/"+p.other)
@@ -65,17 +73,22 @@ func newScenario(t *testing.T) (east, west place) {
 	return east, west
 }
 
-// end removes the namespace, after it told what stood there if the test failed.
-func (p place) end() {
-	if p.Failed() {
-		for _, args := range [][]string{
-			{"get", "pods,l2net,l2att,l2remote", "-o", "wide"}, {"get", "l2edge,l2peer", "-o", "yaml"}, {"get", "events", "--sort-by=.lastTimestamp"},
-			{"-n", "l2sm-system", "logs", "-l", "app.kubernetes.io/name=l2sm-edge", "--tail=60", "--prefix"},
-		} {
-			out, _ := p.try(args...)
-			p.Logf("%s: %s:\n%s", p.side, strings.Join(args, " "), out)
-		}
+// tell logs what stands there if the test failed.
+func (p place) tell() {
+	if !p.Failed() {
+		return
 	}
+	for _, args := range [][]string{
+		{"get", "pods,l2net,l2att,l2remote", "-o", "wide"}, {"get", "l2edge,l2peer", "-o", "yaml"}, {"get", "events", "--sort-by=.lastTimestamp"},
+		{"-n", "l2sm-system", "logs", "-l", "app.kubernetes.io/name=l2sm-edge", "--tail=60", "--prefix"},
+	} {
+		out, _ := p.try(args...)
+		p.Logf("%s: %s:\n%s", p.side, strings.Join(args, " "), out)
+	}
+}
+
+// end removes the namespace.
+func (p place) end() {
 	if out, err := p.try("delete", "namespace", p.namespace, "--timeout=80s"); err != nil {
 		p.Errorf("delete namespace of %s: %v\n%s", p.side, err, out)
 	}

@@ -53,6 +53,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(child) != "" {
 		os.Exit(beEdge())
 	}
+	if os.Getenv(flooder) != "" {
+		os.Exit(beFlooder())
+	}
 	nstest.Main(m, ovstest.Unpack)
 }
 
