@@ -42,10 +42,7 @@ func keepRemote(object any) (any, error) {
 	for i, host := range r.Hosts {
 		kept.macs[i], _ = ipam.ParseMAC(host.MACAddress) // none: its reader counts it
 		for _, text := range host.Addresses[:min(maxHostAddresses, len(host.Addresses))] {
-			addr, err := netip.ParseAddr(text)
-			if err != nil || addr.Zone() != "" {
-				addr = netip.Addr{} // as above
-			}
+			addr, _ := netip.ParseAddr(text) // as above
 			kept.addresses = append(kept.addresses, addr)
 			kept.counts[i]++
 		}

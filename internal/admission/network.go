@@ -111,9 +111,6 @@ func (n *network) lease(name string, ask Ask, inForce *v1alpha1.L2Network) (ipam
 				return ipam.Lease{}, err
 			}
 		}
-		if n.resting[name] {
-			had = ipam.Lease{}
-		}
 		return lease, n.pool.Take(name, lease, had)
 	}
 	if !n.opened {

@@ -255,9 +255,14 @@ func TestAnnouncedIsSmall(t *testing.T) {
 	if each > most {
 		t.Errorf("one host takes %d bytes, want at most %d", each, most)
 	}
+	p.Announce("west", says("west", "10.255.0.1"))
 	for i := range parts {
 		p.Announce(fmt.Sprint(i), Announced{})
 	}
+	if len(p.elsewhere.sides) != 1 {
+		t.Errorf("one peer announces something, and %d are kept", len(p.elsewhere.sides))
+	}
+	p.Announce("west", Announced{})
 	if p.elsewhere.sides != nil || p.elsewhere.parts != nil || p.subnets[0].tracks() {
 		t.Errorf("after all is withdrawn there is %v", p.elsewhere)
 	}
