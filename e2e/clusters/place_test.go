@@ -143,8 +143,12 @@ func (p place) ready(pods ...string) {
 func (p place) says(want string, args ...string) {
 	p.Helper()
 	p.eventually(func() error {
-		if out, err := p.try(args...); err != nil || !strings.Contains(out, want) {
-			return fmt.Errorf("%s: kubectl %s: %v, %s: want %q", p.side, strings.Join(args, " "), err, strings.TrimSpace(out), want)
+		out, err := p.try(args...)
+		if err != nil {
+			return fmt.Errorf("%s: kubectl %s: %w: %s", p.side, strings.Join(args, " "), err, out)
+		}
+		if !strings.Contains(out, want) {
+			return fmt.Errorf("%s: kubectl %s prints %s, want %q", p.side, strings.Join(args, " "), strings.TrimSpace(out), want)
 		}
 		return nil
 	})
