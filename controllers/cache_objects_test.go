@@ -82,7 +82,7 @@ func TestKeptObjects(t *testing.T) {
 			o.SetOwnerReferences(nil)
 		}},
 		"RemoteOfNone": {"a peer that announces nothing", &v1alpha1.L2Remote{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "b"}, Network: "net", Peer: "east"}, func(client.Object) {}},
-		"Layer2": {"without addresses", &v1alpha1.L2Network{ObjectMeta: cachedMeta("net", 1)}, func(client.Object) {}},
+		"Layer2":       {"without addresses", &v1alpha1.L2Network{ObjectMeta: cachedMeta("net", 1)}, func(client.Object) {}},
 		"Definition": {"the config is that of its name", cachedDefinition(1), func(o client.Object) {
 			brief(&o.(*nadv1.NetworkAttachmentDefinition).ObjectMeta)
 		}},

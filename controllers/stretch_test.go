@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/tunnelkey"
 )
 
 // out is networkOf, gone on with an id by way of a node.
@@ -119,6 +120,35 @@ func TestStretchIDsOnRecord(t *testing.T) {
 	s.load([]v1alpha1.L2Network{*younger, *older, *withID("plain", 0, "1")})
 	if !s.has(older, 7) || s.has(younger, 7) || len(s.networks) != 1 {
 		t.Errorf("held are %v", s.holders)
+	}
+}
+
+// The edge's port has a key as any other: no attachment gets it after a start, and where
+// there is none left it waits for the next.
+func TestEdgeKey(t *testing.T) {
+	k, woken := keysOf(v1alpha1.FabricZones, 10, 12)
+	k.ports, k.from = tunnelkey.Range{First: 1, Last: 2}, func(r tunnelkey.Range) int32 { return r.First }
+	a := withKey("a", 10, 1)
+	a.Status.Stretch = &v1alpha1.StretchStatus{ID: 5001, Chassis: "node-a", TunnelKey: 1}
+	k.load([]v1alpha1.L2Network{*a}, nil)
+	x, y := on("a", "x", 0, 0), on("a", "y", 0, 0)
+	if got, err := k.port(a, x); err != nil || got != 2 {
+		t.Errorf("an attachment has key %d, %v; the edge's is 1", got, err)
+	}
+	if got, err := k.port(a, edgeAttachment(a)); err != nil || got != 1 {
+		t.Errorf("the edge has key %d, %v", got, err)
+	}
+	k.attachmentGone(v1alpha1.EdgeOf(a.Key()))
+	if got, err := k.port(a, y); err != nil || got != 1 {
+		t.Errorf("what the edge has no longer is another's: %d, %v", got, err)
+	}
+	a.Status.Stretch = nil
+	if _, err := k.port(a, edgeAttachment(a)); err == nil {
+		t.Error("two keys for three ports")
+	}
+	k.attachmentGone(x.Key())
+	if got := strings.Join(*woken, " "); got != "a/edge" {
+		t.Errorf("woken is %q", got)
 	}
 }
 

@@ -53,6 +53,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(child) != "" {
 		os.Exit(beEdge())
 	}
+	if os.Getenv(flooder) != "" {
+		os.Exit(beFlooder())
+	}
 	nstest.Main(m, ovstest.Unpack)
 }
 
@@ -269,9 +272,8 @@ func (c *cluster) eventually(f func(gomega.Gomega)) {
 type edgeProcess struct {
 	node *sidestest.Node
 	c    *cluster
-	host string
 	cmd  *exec.Cmd
-	// cut ends the way to the API server.
+	// door is the way to the API server.
 	door *door
 }
 
@@ -286,7 +288,7 @@ func (c *cluster) edge(n *sidestest.Node) *edgeProcess {
 func (e *edgeProcess) run() {
 	e.c.t.Helper()
 	text, err := json.Marshal(childConfig{
-		Node: e.node.Name, OVSDB: e.node.OVS.Endpoint(), Dir: filepath.Dir(e.node.Management()), Host: "https://" + e.door.address,
+		Node: e.node.Name, OVSDB: e.node.Endpoint(), Dir: filepath.Dir(e.node.Management()), Host: "https://" + e.door.address,
 		CA: e.c.config.CAData, Cert: e.c.config.CertData, Key: e.c.config.KeyData, ServerName: "127.0.0.1",
 	})
 	if err != nil {

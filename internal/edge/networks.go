@@ -158,9 +158,3 @@ func (e *Edge) policyChanged(vni uint32) {
 
 // to is whom a network's routes are announced to, as a text to compare.
 func (n *network) to() string { return strings.Join(n.peers, ",") }
-
-// patch is the name of the network's port in br-edge, which ovn-controller makes where
-// the network's port is bound (ovn-controller(8), l2gateway).
-func (n *network) patch() string {
-	return "patch-" + v1alpha1.PortOf(v1alpha1.EdgeOf(n.object.Key())) + "-to-br-int"
-}

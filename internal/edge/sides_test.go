@@ -219,7 +219,6 @@ func (s *three) speakerKilled(t *testing.T) {
 
 // withoutAPI: the edge goes on, and its successor does what it can.
 func (s *three) withoutAPI(t *testing.T) {
-	e := s.a.edgeOf(s.a.Edges[0])
 	few(t, s.under(t, "the API server of one side away for 20 s, longer than the Lease", "everything that was bound", func() {
 		for _, e := range s.a.edges {
 			e.door.close()
@@ -230,15 +229,14 @@ func (s *three) withoutAPI(t *testing.T) {
 		e.door.open()
 	}
 	once(t, s, 1)
-	_ = e
 }
 
 // vswitchdKilled: all flows are gone and written again.
 func (s *three) vswitchdKilled(t *testing.T) {
 	n := s.b.Edges[0]
 	lost := s.under(t, "ovs-vswitchd of an edge killed (-9) and started again", "what is announced", func() {
-		n.OVS.StopVswitchd()
-		n.OVS.StartVswitchd()
+		n.StopVswitchd()
+		n.StartVswitchd()
 		time.Sleep(3 * time.Second)
 	})
 	if lost.Gap > nstest.Patience(3*time.Second) {
@@ -339,7 +337,7 @@ func (s *three) deadEdge(t *testing.T) {
 	time.Sleep(2 * time.Second) // BFD has seen it
 	lost := s.under(t, "the active edge's node killed: ovs-vswitchd, ovn-controller, l2sm-edge", "another takes over", func() {
 		e := s.a.edgeOf(active)
-		active.OVS.StopVswitchd()
+		active.StopVswitchd()
 		active.StopController()
 		e.kill()
 		time.Sleep(5 * time.Second)

@@ -41,20 +41,24 @@ func (c *Client) Edge() (*Edge, error) {
 	return e, errors.Join(all, err)
 }
 
-// OnEdge has f called when the L2Edge comes, changes or goes: see [Node.OnPod]. So do
-// the others for their kinds.
+// OnEdge has f called when the L2Edge comes, changes or goes: see [Node.OnPod].
 func (e *Edge) OnEdge(f func(before, after *v1alpha1.L2Edge)) error { return follow(e.edge, f) }
 
+// OnPeer is OnEdge for L2Peers.
 func (e *Edge) OnPeer(f func(before, after *v1alpha1.L2Peer)) error { return follow(e.peers, f) }
 
+// OnNetwork is OnEdge for the L2Networks that are stretched.
 func (e *Edge) OnNetwork(f func(before, after *v1alpha1.L2Network)) error {
 	return follow(e.networks, f)
 }
 
+// OnRemote is OnEdge for L2Remotes.
 func (e *Edge) OnRemote(f func(before, after *v1alpha1.L2Remote)) error { return follow(e.remotes, f) }
 
+// OnLease is OnEdge for the edges' Lease.
 func (e *Edge) OnLease(f func(before, after *coordinationv1.Lease)) error { return follow(e.lease, f) }
 
+// OnSecret is OnEdge for edges' Secrets.
 func (e *Edge) OnSecret(f func(before, after *corev1.Secret)) error { return follow(e.secrets, f) }
 
 // Run keeps the caches until ctx ends. It calls filled once they hold all there is.

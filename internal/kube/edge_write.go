@@ -38,8 +38,8 @@ func (m *Members) Attachments() []*v1alpha1.L2Attachment {
 	return typed(m.attachments.GetStore().List())
 }
 
-// CreateLease and UpdateLease write the edges' Lease. Somebody else's write in between
-// is an error for which IsOvertaken is true.
+// CreateLease makes the edges' Lease. Where somebody else has made it, IsOvertaken is true
+// of the error.
 func (c *Client) CreateLease(ctx context.Context, lease *coordinationv1.Lease) error {
 	err := c.coordination.Post().Namespace(lease.Namespace).Resource("leases").Body(lease).Do(ctx).Error()
 	if err != nil {
@@ -48,6 +48,8 @@ func (c *Client) CreateLease(ctx context.Context, lease *coordinationv1.Lease) e
 	return nil
 }
 
+// UpdateLease writes it. Somebody else's write in between is an error of which IsOvertaken is
+// true.
 func (c *Client) UpdateLease(ctx context.Context, lease *coordinationv1.Lease) error {
 	err := c.coordination.Put().Namespace(lease.Namespace).Resource("leases").Name(lease.Name).Body(lease).Do(ctx).Error()
 	if err != nil {

@@ -4,7 +4,7 @@
 set -eu
 
 to=${XDG_CACHE_HOME:-$HOME/.cache}/l2sm/frr
-packages=(frr libyang2 libc-ares2)
+packages=(frr libyang2 libc-ares2 libjson-c5 libpcre2-8-0)
 
 if [ ! -e "$to/usr/lib/frr/bgpd" ]; then
   work=$(mktemp -d)
