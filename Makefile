@@ -123,9 +123,8 @@ test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
-	internal/evpn/frrtest/fetch.sh
-	OVN_SUITE=trixie bin/lab images --out bin/ovn-for-zones ovn
 	@internal/evpn/frrtest/fetch.sh > /dev/null
+	OVN_SUITE=trixie bin/lab images --out bin/ovn-for-zones ovn
 	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" L2SM_TEST_OVN_IMAGE="$(CURDIR)/bin/ovn-for-zones/ovn.tar" go test -count=1 -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
 
 .PHONY: test-kernel

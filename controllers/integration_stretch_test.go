@@ -248,7 +248,7 @@ func TestStretchWithdrawn(t *testing.T) {
 	again := o.edge.DeepCopy()
 	o.passing(again)
 	o.leads(n, "a")
-	o.change(again, func() { again.Spec.Encryption, again.Spec.MTU = v1alpha1.EncryptionWireGuard, 1500 })
+	o.change(again, func() { again.Spec.MTU = 1440 })
 	o.says(n, metav1.ConditionFalse, v1alpha1.ReasonMTUTooLarge, "at most 1390")
 	o.leadsNowhere(n)
 	o.change(n, func() { n.Spec.MTU = new(int32(1390)) })

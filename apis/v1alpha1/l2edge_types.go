@@ -50,8 +50,10 @@ type L2EdgeSpec struct {
 	// +kubebuilder:validation:Maximum=65534
 	// +required
 	ASN int32 `json:"asn"`
-	// Encryption of the frames between edges: None or WireGuard.
+	// Encryption of the frames between edges: None. WireGuard is refused, since it is not
+	// there yet.
 	// +kubebuilder:default=None
+	// +kubebuilder:validation:XValidation:rule="self != 'WireGuard'",message="encryption WireGuard is not there yet, and frames would go in the clear: protect the way between edges by other means, and say None"
 	// +optional
 	Encryption Encryption `json:"encryption,omitempty"`
 	// MTU, in bytes, of the path between edges. Networks carry 50 bytes less over

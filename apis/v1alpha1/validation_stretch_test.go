@@ -44,7 +44,7 @@ func testStretchValidation(t *testing.T, c client.Client) {
 		"StretchLater":   {"It comes, changes and goes.", "L2Network", `{stretch: {id: 1, peers: [a]}}`, `{stretch: {id: 2, peers: [b]}}`, ""},
 		"StretchRemoved": {"It comes, changes and goes.", "L2Network", `{stretch: {id: 1, peers: [a]}}`, `{}`, ""},
 
-		"default":      {"The one edge.", "L2Edge", `{nodeSelector: {l2sm.io/edge: ""}, asn: 64512, address: 192.0.2.1}`, `{nodeSelector: {a: b}, asn: 64513, mtu: 9000, encryption: WireGuard}`, ""},
+		"default":      {"The one edge.", "L2Edge", `{nodeSelector: {l2sm.io/edge: ""}, asn: 64512, address: 192.0.2.1}`, `{nodeSelector: {a: b}, asn: 64513, mtu: 9000, encryption: None}`, ""},
 		"another":      {"There is one.", "L2Edge", `{nodeSelector: {a: b}, asn: 64512}`, "", "named default"},
 		"EdgeNowhere":  {"Not on every node by mistake.", "L2Edge", `{nodeSelector: {}, asn: 64512}`, "", "nodeSelector"},
 		"EdgeLabel":    {"A value that no label can have.", "L2Edge", `{nodeSelector: {a: ` + strings.Repeat("a", 64) + `}, asn: 64512}`, "", "longer than a label"},
@@ -53,6 +53,7 @@ func testStretchValidation(t *testing.T, c client.Client) {
 		"EdgeName":     {"An address is no name.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, address: edge.example.com}`, "", "IPv4 or IPv6"},
 		"EdgeLong":     {"Addresses are compared as text.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, address: "2001:DB8::1"}`, "", "usual form"},
 		"EdgeLocal":    {"It means something on one link only.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, address: "fe80::1"}`, "", "a host can have"},
+		"EdgeInClear":  {"Nobody may believe that frames are encrypted.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, encryption: WireGuard}`, "", "not there yet"},
 		"EdgeEncrypts": {"Two ways.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, encryption: IPsec}`, "", "encryption"},
 
 		"Peer":           {"Another cluster.", "L2Peer", peer(``), peer(`, maxMACs: 65536, floodRate: 1`), ""},

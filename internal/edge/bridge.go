@@ -91,7 +91,16 @@ func (e *Edge) portOf(n *network) uint32 { return e.bridgeIs.patches[n.object.Ke
 
 // announces says whether this edge speaks for the network: its port is bound here, and
 // all of its attachments are known.
-func (e *Edge) announces(n *network) bool { return n.filled && e.portOf(n) != 0 && len(n.peers) > 0 }
+func (e *Edge) announces(n *network) bool {
+	return n.filled && e.portOf(n) != 0 && e.mayCarry(n) && len(n.peers) > 0
+}
+
+// mayCarry says whether the API has the network bound to this node, as far as is known: a
+// patch port that ovn-controller has not taken away yet leads nowhere.
+func (e *Edge) mayCarry(n *network) bool {
+	chassis := n.object.Status.Stretch.Chassis
+	return chassis == "" || chassis == e.config.Node
+}
 
 // wayTo is how frames get to a VTEP of a peer.
 func (e *Edge) wayTo(via evpn.Via) way {

@@ -70,7 +70,11 @@ func (e *Edge) networkChanged(before, after *v1alpha1.L2Network) {
 			e.log.Error(err, "Cannot follow the attachments of a network", "network", key)
 		}
 	}
+	moved := n.object.Status.Stretch.Chassis != s.Chassis
 	n.object = after
+	if moved {
+		e.touch(n.vni)
+	}
 	var peers []string
 	for _, p := range s.Peers {
 		peers = append(peers, p.Name)

@@ -158,6 +158,20 @@ func TestWant(t *testing.T) {
 	g.Eventually(func() string { return o.Ctl("list-br") }, patience, "10ms").Should(gomega.ContainSubstring(edgebridge.Name))
 	g.Eventually(func() bool { return h.tunnel("192.0.2.4").Port != 0 }, patience, "10ms").Should(gomega.BeTrue())
 
+	// ovs-vswitchd may give other numbers when it starts again.
+	o.StopVswitchd()
+	o.StartVswitchd()
+	if err := b.Want(t.Context(), edgebridge.Config{Local: local, Peers: addresses("192.0.2.4", "192.0.2.5")}); err != nil {
+		t.Fatal(err)
+	}
+	number := func(endpoint string) string {
+		return o.Ctl("--bare", "--columns=ofport", "find", "interface", `options:remote_ip="`+endpoint+`"`)
+	}
+	g.Eventually(func() bool {
+		return h.tunnel("192.0.2.5").Port != 0 && fmt.Sprint(h.tunnel("192.0.2.5").Port) == number("192.0.2.5") &&
+			fmt.Sprint(h.tunnel("192.0.2.4").Port) == number("192.0.2.4")
+	}, patience, "10ms").Should(gomega.BeTrue())
+
 	if err := b.Remove(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -5,122 +5,15 @@ package sidestest_test
 import (
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
 
 	. "l2sm.io/l2sm/internal/edge/sidestest"
-	"l2sm.io/l2sm/internal/openflow"
 )
-
-const red, blue = "team/red", "team/blue"
-
-// plane is three sides with two networks that have the same addresses.
-type plane struct {
-	*World
-	t     *testing.T
-	edges []*edge // one a side
-	later *edge   // the first side's other one
-	both  bool    // the other one announces the first side's networks, too
-	red   []*Pod  // one a side, on its worker, then one on the first side's edge
-	blue  []*Pod
-	vtep  *Stranger // of a fabric that the first side peers with
-}
-
-func startPlane(t *testing.T) *plane {
-	t.Helper()
-	began := time.Now()
-	p := &plane{World: Start(t, 2, 1, 1), t: t}
-	t.Logf("three sides with four edges are up after %s", time.Since(began).Round(10*time.Millisecond))
-	p.vtep = p.Stranger()
-	var all []netip.Addr
-	for _, side := range p.Sides {
-		for _, node := range side.Edges {
-			all = append(all, node.WAN)
-		}
-	}
-	for _, side := range p.Sides {
-		for i, node := range side.Edges {
-			var peers []netip.Addr
-			for _, one := range all {
-				if one != node.WAN {
-					peers = append(peers, one)
-				}
-			}
-			e := startEdge(t, node, peers...)
-			if i == 0 {
-				p.edges = append(p.edges, e)
-			} else {
-				p.later = e
-			}
-		}
-	}
-	for _, name := range []string{red, blue} {
-		for _, side := range p.Sides {
-			side.Network(name)
-			side.EdgePort(name, side.Edges[0])
-		}
-	}
-	for i, side := range p.Sides {
-		p.red = append(p.red, side.Pod(side.Worker, red, mac(i), addresses(i)...))
-		p.blue = append(p.blue, side.Pod(side.Worker, blue, mac(i), addresses(i)...))
-	}
-	p.red = append(p.red, p.Sides[0].Pod(p.Sides[0].Edges[0], red, mac(9), addresses(9)...))
-	p.writeAll(10_000)
-	return p
-}
-
-func mac(i int) string { return fmt.Sprintf("02:aa:00:00:00:%02x", i+1) }
-
-func addresses(i int) []string {
-	return []string{fmt.Sprintf("10.50.0.%d/24", i+1), fmt.Sprintf("fd50::%x/64", i+1)}
-}
-
-// write writes the flows of both networks on an edge of side i.
-func (p *plane) write(e *edge, i int, rate uint32) {
-	p.t.Helper()
-	n := network{name: red, vni: 5001, rate: rate, macs: map[openflow.MAC]netip.Addr{}}
-	for other, peer := range p.edges {
-		if other == i {
-			continue
-		}
-		n.peers = append(n.peers, peer.WAN)
-		n.macs[openflow.MAC(p.red[other].MAC)] = peer.WAN
-	}
-	if i == 0 {
-		n.vteps = []netip.Addr{p.vtep.Addr}
-	} else {
-		n.macs[openflow.MAC(p.red[3].MAC)] = p.edges[0].WAN
-		if p.both {
-			n.peers = append(n.peers, p.later.WAN)
-		}
-	}
-	e.write(n)
-	n.name, n.vni, n.macs, n.vteps = blue, 5002, nil, nil
-	e.write(n)
-}
-
-func (p *plane) writeAll(rate uint32) {
-	p.t.Helper()
-	for i, e := range p.edges {
-		p.write(e, i, rate)
-	}
-}
-
-// move has the first side's other edge bind its networks, and returns when it has a port.
-func (p *plane) move() {
-	p.t.Helper()
-	for _, name := range []string{red, blue} {
-		p.Sides[0].EdgePort(name, p.later.Node)
-	}
-	p.edges[0], p.later = p.later, p.edges[0]
-	for _, name := range []string{red, blue} {
-		p.edges[0].port(name)
-	}
-}
 
 var marks uint32
 
@@ -168,6 +61,7 @@ func TestDataPlane(t *testing.T) {
 		}
 	})
 	t.Run("EachBroadcastOnce", p.testBroadcast)
+	t.Run("OnTheWAN", p.testOnTheWAN)
 	t.Run("Strangers", p.testStrangers)
 	t.Run("FloodRate", p.testFloodRate)
 	t.Run("ForeignMACs", func(t *testing.T) {
@@ -240,6 +134,36 @@ func (p *plane) testBroadcast(t *testing.T) {
 		if got := others.All(); got != 0 {
 			t.Errorf("%d frames of one network arrived on another with the same addresses", got)
 		}
+	}
+}
+
+// testOnTheWAN has every broadcast cross once to each peer, with the network's identifier.
+func (p *plane) testOnTheWAN(t *testing.T) {
+	var mu sync.Mutex
+	type crossing struct{ vni, mark uint32 }
+	seen := map[crossing]int{}
+	p.Capture(func(frame []byte) {
+		// Ethernet, IPv4, UDP and VXLAN have 50 bytes; then comes the frame of the test's.
+		if len(frame) < 50+18 || binary.BigEndian.Uint16(frame[36:]) != 4789 || binary.BigEndian.Uint16(frame[50+12:]) != 0x88b5 {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		seen[crossing{binary.BigEndian.Uint32(frame[46:]) >> 8, binary.BigEndian.Uint32(frame[50+14:])}]++
+	})
+	ear := p.red[0].Hear()
+	sent, first := frames(p.red[1], 20)
+	p.red[1].Send(sent...)
+	quiet(ear)
+	mu.Lock()
+	defer mu.Unlock()
+	for mark := first; mark < first+20; mark++ {
+		if n, peers := seen[crossing{5001, mark}], len(p.edges)-1; n != peers {
+			t.Errorf("a broadcast crosses the network between sides %d times, want once to each of %d peers", n, peers)
+		}
+	}
+	if len(seen) != len(sent) {
+		t.Errorf("%d broadcasts are seen as %v", len(sent), seen)
 	}
 }
 

@@ -81,7 +81,13 @@ func (e *Ear) All() int {
 // what an outsider sees.
 func (w *World) Capture(see func(frame []byte)) {
 	w.t.Helper()
-	receive(w.t, rawSocket(w.t, "/proc/thread-self/ns/net", w.WAN.Name(), unix.ETH_P_ALL), func(frame []byte, _ uint8) { see(frame) })
+	socket := rawSocket(w.t, "/proc/thread-self/ns/net", w.WAN.Name(), unix.ETH_P_ALL)
+	// A bridge hands over what it forwards only where all is asked for.
+	all := &unix.PacketMreq{Ifindex: int32(w.WAN.Index()), Type: unix.PACKET_MR_PROMISC}
+	if err := unix.SetsockoptPacketMreq(socket, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, all); err != nil {
+		w.t.Fatal(err)
+	}
+	receive(w.t, socket, func(frame []byte, _ uint8) { see(frame) })
 }
 
 // rawSocket opens a socket on an interface of a network namespace, which takes frames of

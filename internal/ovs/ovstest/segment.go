@@ -47,6 +47,9 @@ func NewSegment(t testing.TB, name string, prefix netip.Prefix, mtu int) *Segmen
 // Name is that of the bridge, on which every frame can be seen.
 func (s *Segment) Name() string { return s.bridge.Name }
 
+// Index is that of the bridge.
+func (s *Segment) Index() int { return s.bridge.Index }
+
 // Member is an interface on a segment.
 type Member struct {
 	segment *Segment
