@@ -23,7 +23,8 @@ type place struct {
 	lab       string // the local cluster
 	side      string // east or west: what the other one calls it
 	other     string
-	nth       int // east is the first
+	nth       int    // east is the first
+	edge      string // the node that is one
 	namespace string
 }
 
@@ -53,6 +54,10 @@ func newScenario(t *testing.T) (east, west place) {
 	namespace := "clusters-" + strings.ToLower(strings.TrimPrefix(t.Name(), "Test"))
 	east = place{T: t, lab: labs["east"], side: "east", other: "west", nth: 1, namespace: namespace}
 	west = place{T: t, lab: labs["west"], side: "west", other: "east", nth: 2, namespace: namespace}
+	for _, p := range []*place{&east, &west} {
+		nodes := strings.Fields(p.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}"))
+		p.edge = nodes[len(nodes)-1]
+	}
 	t.Cleanup(func() {
 		var ends sync.WaitGroup
 		for _, p := range []place{east, west} {
@@ -62,8 +67,7 @@ func newScenario(t *testing.T) (east, west place) {
 		ends.Wait()
 	})
 	for _, p := range []place{east, west} {
-		node := strings.Fields(p.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}"))
-		p.kubectl("label", "--overwrite", "node", node[len(node)-1], "l2sm.io/edge=")
+		p.kubectl("label", "--overwrite", "node", p.edge, "l2sm.io/edge=")
 		p.kubectl("apply", "-f", filepath.Join("examples", "two-clusters", p.side, "edge.yaml"))
 		p.kubectl("create", "namespace", namespace)
 	}
@@ -91,6 +95,24 @@ func (p place) tell() {
 func (p place) end() {
 	if out, err := p.try("delete", "namespace", p.namespace, "--timeout=80s"); err != nil {
 		p.Errorf("delete namespace of %s: %v\n%s", p.side, err, out)
+		return
+	}
+	if left := p.flowsLeft(); left != "" {
+		p.Errorf("flows are left in br-edge of the %s:\n%s", p.side, left)
+	}
+}
+
+// flowsLeft are those of networks, once there is none any more; scenarios run one after
+// the other.
+func (p place) flowsLeft() string {
+	for began := time.Now(); ; time.Sleep(200 * time.Millisecond) {
+		out, err := run("", "bin/lab", "--name", p.lab, "node", p.edge, "ovs-ofctl", "dump-flows", "br-edge")
+		if err == nil && !strings.Contains(out, "tun_id") {
+			return ""
+		}
+		if time.Since(began) > patience {
+			return out
+		}
 	}
 }
 
@@ -143,8 +165,12 @@ func (p place) ready(pods ...string) {
 func (p place) says(want string, args ...string) {
 	p.Helper()
 	p.eventually(func() error {
-		if out, err := p.try(args...); err != nil || !strings.Contains(out, want) {
-			return fmt.Errorf("%s: kubectl %s: %v, %s: want %q", p.side, strings.Join(args, " "), err, strings.TrimSpace(out), want)
+		out, err := p.try(args...)
+		if err != nil {
+			return fmt.Errorf("%s: kubectl %s: %w: %s", p.side, strings.Join(args, " "), err, out)
+		}
+		if !strings.Contains(out, want) {
+			return fmt.Errorf("%s: kubectl %s prints %s, want %q", p.side, strings.Join(args, " "), strings.TrimSpace(out), want)
 		}
 		return nil
 	})
