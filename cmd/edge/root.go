@@ -17,7 +17,7 @@ networks whose port is bound to this node, and keeps the flows of bridge br-edge
 through which frames go to the peers by VXLAN. What networks go where stands in
 their status, which l2sm-controller writes; an edge decides nothing of it.
 
-It needs the node's network namespace, NET_ADMIN and NET_BIND_SERVICE, and the
+It needs the node's network namespace, NET_BIND_SERVICE for BGP's port, and the
 sockets of Open vSwitch. It writes nothing to disk and may be killed at any time:
 flows stay, and peers keep its routes for a minute.`
 

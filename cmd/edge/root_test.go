@@ -24,7 +24,7 @@ func TestHelpTeaches(t *testing.T) {
 	if err := root.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"NODE_NAME", "br-edge", "EVPN", "NET_ADMIN", "--bgp-port"} {
+	for _, word := range []string{"NODE_NAME", "br-edge", "EVPN", "NET_BIND_SERVICE", "--bgp-port"} {
 		if !strings.Contains(out.String(), word) {
 			t.Errorf("--help does not mention %q:\n%s", word, out.String())
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -47,5 +48,14 @@ func TestTwoClusters(t *testing.T) {
 		g.Expect(remotes.Items).To(gomega.HaveLen(1))
 		g.Expect(remotes.Items[0].Hosts).To(gomega.HaveLen(1))
 		g.Expect(remotes.Items[0].Hosts[0].Addresses).To(gomega.ConsistOf("10.50.0.129", "fd50::81"))
+	})
+
+	// The administrator has no edge any more.
+	if err := a.Delete(t.Context(), &v1alpha1.L2Edge{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.EdgeName}}); err != nil {
+		t.Fatal(err)
+	}
+	a.eventually(func(g gomega.Gomega) {
+		g.Expect(a.Edges[0].Ctl("list-br")).NotTo(gomega.ContainSubstring("br-edge"))
+		g.Expect(a.Edges[0].Ctl("get", "Open_vSwitch", ".", "external_ids")).NotTo(gomega.ContainSubstring("l2sm-edge"))
 	})
 }

@@ -3,7 +3,6 @@ package edge
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -21,7 +20,9 @@ const patience = 10 * time.Second
 
 // settings are what the API says of this edge and its peers.
 type settings struct {
-	// address is this edge's, invalid while this node is none.
+	// edge says that the L2Edge names this node, address where peers reach it; invalid while
+	// that is not known.
+	edge    bool
 	address netip.Addr
 	asn     uint32
 	// others are the addresses of the cluster's other edges.
@@ -71,6 +72,7 @@ func (e *Edge) settingsOf() settings {
 	s.asn = uint32(edge.Spec.ASN)
 	for _, n := range edge.Status.Nodes {
 		address, err := netip.ParseAddr(n.Address)
+		s.edge = s.edge || n.Name == e.config.Node
 		switch {
 		case err != nil: // the controller says why it has none
 		case n.Name == e.config.Node:
@@ -143,7 +145,13 @@ func (w *worker) settle(ctx context.Context) error {
 }
 
 func (w *worker) settleOn(ctx context.Context, s settings) error {
-	if w.speaker != nil && reflect.DeepEqual(w.speaker.settings, s) {
+	switch {
+	case !s.edge:
+		return w.retire(ctx)
+	case !s.address.IsValid(): // what there is goes on
+		w.log.Info("This edge has no address: see the L2Edge's condition Ready", "node", w.config.Node)
+		return nil
+	case w.speaker != nil && reflect.DeepEqual(w.speaker.settings, s):
 		return nil
 	}
 	w.mu.Lock()
@@ -154,25 +162,42 @@ func (w *worker) settleOn(ctx context.Context, s settings) error {
 		return err
 	}
 	if w.speaker == nil || w.speaker.settings.address != s.address || w.speaker.settings.asn != s.asn {
-		if err := w.speak(ctx, s); err != nil {
+		if err := w.speak(s); err != nil {
 			return err
 		}
 	}
-	if w.speaker == nil {
-		return nil
-	}
 	w.speaker.settings = s
 	if !w.speaker.peered {
-		return nil // see round
+		return nil // see peer
 	}
 	return w.speaker.SetPeers(ctx, s.peers)
 }
 
+// retire takes away all that an edge has: this node is none, or none any more.
+func (w *worker) retire(ctx context.Context) error {
+	w.silence()
+	w.close()
+	if err := w.bridge.Remove(ctx); err != nil {
+		return err
+	}
+	w.log.Info("This node is no edge: see the L2Edge's status.nodes", "node", w.config.Node)
+	return nil
+}
+
+// silence ends the speaker: peers are told nothing, and forget its routes after a while.
+func (w *worker) silence() {
+	if w.speaker == nil {
+		return
+	}
+	w.speaker.stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.speaker = nil
+	w.forgetSessions()
+}
+
 // wanted is what br-edge has to have. Edges of one cluster see each other by BFD.
 func wanted(s settings) edgebridge.Config {
-	if !s.address.IsValid() {
-		return edgebridge.Config{}
-	}
 	c := edgebridge.Config{Local: s.address, Peers: slices.Clone(s.others)}
 	for i, p := range s.policies {
 		if p.Fabric {
@@ -184,19 +209,9 @@ func wanted(s settings) edgebridge.Config {
 	return c
 }
 
-// speak starts the speaker again, with another address.
-func (w *worker) speak(ctx context.Context, s settings) error {
-	if w.speaker != nil {
-		w.speaker.stop()
-		w.mu.Lock()
-		w.speaker = nil
-		w.forgetSessions()
-		w.mu.Unlock()
-	}
-	if !s.address.IsValid() {
-		w.log.Info("This node is no edge: see the L2Edge's status", "node", w.config.Node)
-		return nil
-	}
+// speak starts the speaker, again where it has another address.
+func (w *worker) speak(s settings) error {
+	w.silence()
 	running, stop := context.WithCancel(w.ctx)
 	bgp, err := evpn.NewSpeaker(running, evpn.Config{Address: s.address, ASN: s.asn, Port: w.config.BGPPort}, events{w.Edge}, w.log.WithName("bgp"))
 	if err != nil {
@@ -210,7 +225,7 @@ func (w *worker) speak(ctx context.Context, s settings) error {
 		clear(n.announced)
 	}
 	w.touchAll()
-	return errors.Join(ctx.Err())
+	return nil
 }
 
 // peer gives the speaker its peers, once all that is announced on start is.

@@ -92,6 +92,9 @@ func (w *worker) round(ctx context.Context) time.Duration {
 	if err := w.settle(ctx); err != nil {
 		return w.failed(err)
 	}
+	if w.speaker == nil {
+		return 0 // this node is no edge, as far as is known
+	}
 	if err := w.connect(ctx); err != nil {
 		return w.failed(err)
 	}
