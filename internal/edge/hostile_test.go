@@ -122,7 +122,7 @@ func TestPeerAnnouncesTooMuch(t *testing.T) {
 		g.Expect(hosts).To(gomega.Equal(may))
 	})
 	lost := stream.Stop()
-	t.Logf("reliability: a peer announces %d MAC addresses, of which it may have %d | another peer's network | lost: %s", announces, may, lost)
+	t.Logf("reliability: a peer announces %d MAC addresses, of which it may have %d | another peer's network | %s", announces, may, lost)
 	few(t, lost, max(3, lost.Sent/20))
 	if after := a.rows(); after != before {
 		t.Errorf("the southbound database had %s, and has %s", before, after)

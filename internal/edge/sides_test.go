@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/edge/sidestest"
 	"l2sm.io/l2sm/internal/link/nstest"
 )
@@ -74,42 +76,42 @@ func TestThreeClusters(t *testing.T) {
 
 // broadcasts: each frame arrives once at every pod of its network, and at no other.
 func (s *three) broadcasts(t *testing.T) {
-	once(t, s, 1)
+	once(t, s)
 }
 
-var marks uint32
+var mark uint32
 
-// once sends broadcasts from a pod of every cluster.
-func once(t *testing.T, s *three, frames int) {
+// once sends broadcasts from a pod of every cluster until one has arrived everywhere: one may be
+// lost while nodes follow a change. None arrives twice.
+func once(t *testing.T, s *three) {
 	t.Helper()
-	marks += 100
 	var ears, others []*sidestest.Ear
 	for i := range s.red {
 		ears, others = append(ears, s.red[i].Hear()), append(others, s.blue[i].Hear())
 	}
-	for i, p := range s.red {
-		for range frames {
-			p.Send(sidestest.Frame(sidestest.Broadcast, p.MAC, marks+uint32(i)))
-		}
-	}
-	for from := range s.red {
-		for to, ear := range ears {
-			if from != to {
-				gomega.NewWithT(t).Eventually(func() int { return ear.Copies(marks + uint32(from)) }, patience, "10ms").Should(gomega.BeNumerically(">=", frames),
-					"a broadcast of cluster %d does not arrive in cluster %d", from, to)
+	first := mark + 1
+	for from, p := range s.red {
+		gomega.NewWithT(t).Eventually(func(g gomega.Gomega) {
+			mark++
+			p.Send(sidestest.Frame(sidestest.Broadcast, p.MAC, mark))
+			for to, ear := range ears {
+				if from != to {
+					g.Eventually(func() int { return ear.Copies(mark) }, "300ms", "5ms").Should(gomega.BeNumerically(">", 0),
+						"a broadcast of cluster %d does not arrive in cluster %d", from, to)
+				}
 			}
-		}
+		}, patience, "10ms").Should(gomega.Succeed())
 	}
 	time.Sleep(200 * time.Millisecond) // for copies that come later
-	for from := range s.red {
+	for is := first; is <= mark; is++ {
 		for to, ear := range ears {
-			if got := ear.Copies(marks + uint32(from)); from != to && got != frames {
-				t.Errorf("%d broadcasts of cluster %d arrived %d times in cluster %d", frames, from, got, to)
+			if got := ear.Copies(is); got > 1 {
+				t.Errorf("a broadcast arrived %d times in cluster %d", got, to)
 			}
 		}
 		for to, ear := range others {
-			if got := ear.Copies(marks + uint32(from)); got != 0 {
-				t.Errorf("the other network of cluster %d heard %d broadcasts of cluster %d", to, got, from)
+			if got := ear.Copies(is); got != 0 {
+				t.Errorf("the other network of cluster %d heard a broadcast", to)
 			}
 		}
 	}
@@ -118,11 +120,11 @@ func once(t *testing.T, s *three, frames int) {
 // apart: equal addresses of two networks are two pods.
 func (s *three) apart(t *testing.T) {
 	ear := s.blue[1].Hear()
-	frame := sidestest.Frame(s.red[1].MAC, s.red[0].MAC, 7)
+	frame := sidestest.Frame(s.red[1].MAC, s.red[0].MAC, 1<<30)
 	red := s.red[1].Hear()
 	s.red[0].Send(frame)
-	gomega.NewWithT(t).Eventually(func() int { return red.Copies(7) }, patience, "10ms").Should(gomega.Equal(1))
-	if got := ear.Copies(7); got != 0 {
+	gomega.NewWithT(t).Eventually(func() int { return red.Copies(1 << 30) }, patience, "10ms").Should(gomega.Equal(1))
+	if got := ear.Copies(1 << 30); got != 0 {
 		t.Errorf("a frame to %s of one network arrived at the same address of another", s.red[1].MAC)
 	}
 }
@@ -132,10 +134,10 @@ func (s *three) stranger(t *testing.T) {
 	ear := s.red[1].Hear()
 	from := s.Stranger()
 	for range 20 {
-		from.SendVXLAN(s.b.Edges[0].WAN, 5001, sidestest.Frame(sidestest.Broadcast, s.red[0].MAC, 99), sidestest.Frame(s.red[1].MAC, s.red[0].MAC, 99))
+		from.SendVXLAN(s.b.Edges[0].WAN, 5001, sidestest.Frame(sidestest.Broadcast, s.red[0].MAC, 1<<31), sidestest.Frame(s.red[1].MAC, s.red[0].MAC, 1<<31))
 	}
 	s.red[0].Reaches(s.red[1]) // what came before has been forwarded, or dropped
-	if got := ear.Copies(99); got != 0 {
+	if got := ear.Copies(1 << 31); got != 0 {
 		t.Errorf("%d of 40 frames of a VTEP that is no peer arrived", got)
 	}
 }
@@ -147,7 +149,7 @@ func (s *three) moves(t *testing.T) {
 	s.red[0].Reaches(at)
 	var gaps []time.Duration
 	var sum sidestest.Lost
-	for i := range 10 {
+	for i := range 6 {
 		from, to, name := s.b, s.c, "mover-c"
 		if i%2 == 1 {
 			from, to, name = s.c, s.b, "mover-b"
@@ -166,7 +168,7 @@ func (s *three) moves(t *testing.T) {
 		s.red[0].Reaches(at)
 	}
 	slices.Sort(gaps)
-	t.Logf("reliability: a MAC address moved from cluster to cluster 10 times | it follows | lost: %d of %d pings, longest gap p50 %s, worst %s", sum.Lost, sum.Sent, gaps[5], gaps[9])
+	t.Logf("reliability: a MAC address moved from cluster to cluster %d times | traffic to it | %d of %d lost, longest gap %s", len(gaps), sum.Lost, sum.Sent, gaps[len(gaps)-1])
 	s.b.detach("mover-b")
 	at.Node.Side.NB("lsp-del", at.Port)
 }
@@ -193,7 +195,7 @@ func (s *three) under(t *testing.T, what, kept string, do func()) (worst sideste
 			worst = lost
 		}
 	}
-	t.Logf("reliability: %s | %s | lost: %s", what, kept, worst)
+	t.Logf("reliability: %s | %s | %s", what, kept, worst)
 	return worst
 }
 
@@ -214,7 +216,7 @@ func (s *three) speakerKilled(t *testing.T) {
 		e.run()
 		time.Sleep(5 * time.Second)
 	}), 2)
-	once(t, s, 1)
+	once(t, s)
 }
 
 // withoutAPI: the edge goes on, and its successor does what it can.
@@ -228,7 +230,7 @@ func (s *three) withoutAPI(t *testing.T) {
 	for _, e := range s.a.edges {
 		e.door.open()
 	}
-	once(t, s, 1)
+	once(t, s)
 }
 
 // vswitchdKilled: all flows are gone and written again.
@@ -242,33 +244,40 @@ func (s *three) vswitchdKilled(t *testing.T) {
 	if lost.Gap > nstest.Patience(3*time.Second) {
 		t.Errorf("%s, want the flows back within 3 s", lost)
 	}
-	once(t, s, 1)
+	once(t, s)
 }
 
-// wan: an edge is cut off for less than the hold time, and for more.
+// wan: an edge is cut off for longer than the hold time of BGP.
 func (s *three) wan(t *testing.T) {
-	lost := s.under(t, "the way of one side to the others cut for 15 s", "its own pods among themselves; everything again afterwards", func() {
-		mend := s.b.Edges[0].Cut()
-		time.Sleep(15 * time.Second)
-		mend()
-		time.Sleep(5 * time.Second)
-	})
-	if lost.Gap > nstest.Patience(21*time.Second) {
-		t.Errorf("%s: the network did not come back", lost)
+	mend := s.b.Edges[0].Cut()
+	time.Sleep(12 * time.Second)
+	if s.red[0].Ping(s.red[1].V4()) == nil {
+		t.Error("the way is cut, and pings pass")
 	}
+	mend()
+	began := time.Now()
 	s.red[0].Reaches(s.red[1])
-	once(t, s, 1)
+	t.Logf("reliability: the way of one side to the others cut for 12 s | each side's own traffic | back after %s", time.Since(began).Round(10*time.Millisecond))
+	s.red[1].Reaches(s.red[0])
+	s.b.eventually(func(g gomega.Gomega) { // with the standby too
+		for _, name := range []string{"a", "c"} {
+			var p v1alpha1.L2Peer
+			g.Expect(s.b.Get(t.Context(), client.ObjectKey{Name: name}, &p)).To(gomega.Succeed())
+			g.Expect(p.Status.Sessions).To(gomega.HaveEach(gomega.HaveField("Established", true)))
+		}
+	})
+	once(t, s)
 }
 
 // takeOver: another edge takes over by the one write that the controller makes.
 func (s *three) takeOver(t *testing.T) {
 	for i := range 4 {
 		to := s.a.Edges[(i+1)%2]
-		few(t, s.under(t, "planned take-over by another edge", "", func() {
+		few(t, s.under(t, "planned take-over by another edge", "the network, everywhere", func() {
 			s.a.bindTo(to)
 			time.Sleep(time.Second)
 		}), 10)
-		once(t, s, 1)
+		once(t, s)
 	}
 }
 
@@ -324,7 +333,7 @@ func (s *three) pausedProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 5 { // at any time from now on
-		once(t, s, 1)
+		once(t, s)
 	}
 	s.red[1].Reaches(s.red[0])
 }
@@ -345,5 +354,5 @@ func (s *three) deadEdge(t *testing.T) {
 	if lost.Gap > nstest.Patience(3*time.Second) {
 		t.Errorf("%s, want another edge within 3 s", lost)
 	}
-	once(t, s, 1)
+	once(t, s)
 }
