@@ -2,6 +2,8 @@
 
 NAME      ?= l2sm
 TEST_NAME ?= l2sm-test
+EAST      ?= east
+WEST      ?= west
 NODES     ?= 3
 KERNEL_NODES ?= 2
 OVN_SUITE ?= trixie
@@ -40,6 +42,15 @@ demo: deps build ## Bring up a three-node cluster on this machine and ping acros
 demo-down: build ## Remove what make demo brought up.
 	$(LAB) down
 
+.PHONY: clusters-demo
+clusters-demo: deps build ## Bring up two clusters on this machine and ping from one to the other on one network.
+	@e2e/steps.sh clusters-demo $(EAST) $(WEST)
+
+.PHONY: clusters-demo-down
+clusters-demo-down: build ## Remove what make clusters-demo brought up.
+	bin/lab --name $(WEST) down
+	bin/lab --name $(EAST) down
+
 .PHONY: kernel-demo
 kernel-demo: deps build ## The demo with the kernel's datapath, in a virtual machine: a quarter of an hour and more.
 	bin/lab images
@@ -65,13 +76,14 @@ build: programs ## Build every program into bin/.
 	go build -o bin/scale ./e2e/scale
 	go build -o bin/release ./release
 
-# grpcnotrace leaves out gRPC's web pages of traces, and with them 5 MB of the agent.
+# grpcnotrace leaves out gRPC's web pages of traces, and with them 5 MB of a program.
 .PHONY: programs
 programs: ## Build l2sm's own programs into PROGRAMS, for GOARCH.
 	@mkdir -p $(PROGRAMS)
 	go build -ldflags "-s -w -X main.version=$(VERSION)" -o $(PROGRAMS)/l2sm-controller ./cmd/controller
 	go build -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" -o $(PROGRAMS)/l2sm-agent ./cmd/agent
 	go build -ldflags "-s -w -X main.version=$(VERSION)" -o $(PROGRAMS)/l2sm ./cmd/cni
+	go build -tags grpcnotrace -ldflags "-s -w -X main.version=$(VERSION)" -o $(PROGRAMS)/l2sm-edge ./cmd/edge
 
 .PHONY: generate
 generate: ## Generate CRDs, RBAC, deep copies, OVSDB models, the chart's files and the API reference.
@@ -79,6 +91,7 @@ generate: ## Generate CRDs, RBAC, deep copies, OVSDB models, the chart's files a
 	$(TOOL) controller-gen rbac:roleName=l2sm-controller paths=./controllers/... output:rbac:dir=manifests/controller
 	$(TOOL) controller-gen rbac:roleName=l2sm-agent paths=./internal/agent/... paths=./internal/identity/... output:rbac:dir=manifests/agent
 	$(TOOL) controller-gen rbac:roleName=l2sm-agent-zone paths=./internal/zone/... output:rbac:dir=manifests/agent/zone
+	$(TOOL) controller-gen rbac:roleName=l2sm-edge paths=./internal/edge/... output:rbac:dir=manifests/edge
 	$(TOOL) controller-gen rbac:roleName=l2sm-controller-peers paths=./internal/peers/... output:rbac:dir=manifests/ovn-kubernetes
 	go generate ./... # the chart's are of what stands above
 	$(TOOL) crd-ref-docs --source-path=apis --config=docs/api.yaml --renderer=markdown --output-path=docs/api.md --log-level=ERROR
@@ -110,6 +123,7 @@ test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
 
 .PHONY: test-integration
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
+	@internal/evpn/frrtest/fetch.sh > /dev/null
 	OVN_SUITE=trixie bin/lab images --out bin/ovn-for-zones ovn
 	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" L2SM_TEST_OVN_IMAGE="$(CURDIR)/bin/ovn-for-zones/ovn.tar" go test -count=1 -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
 
@@ -132,6 +146,10 @@ test-conformance: ## Check any cluster with l2sm by the scenarios that need noth
 .PHONY: test-upgrade
 test-upgrade: build ## Bring v0.1.0 to this version and back, part by part under traffic, in a local cluster of its own.
 	@e2e/upgrade.sh $(TEST_NAME)-upgrade $(NODES)
+
+.PHONY: test-clusters
+test-clusters: build ## The scenarios of one network in two clusters, in local clusters of their own.
+	@e2e/steps.sh test-clusters $(TEST_NAME)-east $(TEST_NAME)-west
 
 .PHONY: test-nri
 test-nri: build ## The quick scenarios without Multus, by the NRI of containerd 2: a part of test-e2e.

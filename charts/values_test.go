@@ -47,13 +47,16 @@ controller:
   resources: {controller: {limits: {memory: 512Mi}, requests: {cpu: 1}}}
 agent:
   nodeSelector: {l2sm: "true"}
+edge:
+  enabled: true
+  nodeSelector: {rack: "7"}
 `
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	if err := os.WriteFile(file, []byte(values), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	all := rendered(t, "--values="+file)
-	plain, changed := pods(t, rendered(t)), pods(t, all)
+	plain, changed := pods(t, rendered(t, "--set=edge.enabled=true")), pods(t, all)
 	for name, want := range plain {
 		want.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "mine"}}
 		for _, containers := range [][]corev1.Container{want.InitContainers, want.Containers} {
@@ -72,6 +75,8 @@ agent:
 			want.Containers[0].Resources.Requests[corev1.ResourceCPU] = resource.MustParse("1")
 		case "l2sm-agent":
 			want.NodeSelector = map[string]string{"l2sm": "true"}
+		case "l2sm-edge":
+			want.NodeSelector = map[string]string{"l2sm.io/edge": "", "rack": "7"}
 		}
 		if diff := gocmp.Diff(want, changed[name]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -155,6 +160,7 @@ func TestWrongValues(t *testing.T) {
 		"settings.attachBy=cni":                              "/settings/attachBy",
 		"settings.underlayMTU=150":                           "/settings/underlayMTU",
 		"settings.underlayMtu=1500":                          "underlayMtu",
+		"edge.enabled=maybe":                                 "/edge/enabled",
 		"mutatingPolicies=maybe":                             "/mutatingPolicies",
 		"nodeFolders.cniBin=opt/cni":                         "/nodeFolders/cniBin",
 		"image.registry=":                                    "/image/registry",

@@ -3,6 +3,7 @@ package controllers
 import (
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -27,10 +28,13 @@ func CacheOptions() cache.Options {
 			&corev1.Node{}:           {Transform: stripNode, UnsafeDisableDeepCopy: &shared},
 			&v1alpha1.L2Attachment{}: {Transform: keepAttachment},
 			&v1alpha1.L2Network{}:    {Transform: keepNetwork},
+			&v1alpha1.L2Remote{}:     {Transform: keepRemote, UnsafeDisableDeepCopy: &shared},
 			&v1alpha1.L2Node{}:       {Transform: keepL2Node, UnsafeDisableDeepCopy: &shared},
+			&v1alpha1.L2Peer{}:       {Transform: keepL2Peer, UnsafeDisableDeepCopy: &shared},
 			// Of these, one each, and the requests to one signer.
 			&corev1.Secret{}:                            only(identity.AuthorityName),
 			&corev1.ConfigMap{}:                         only(identity.TrustName),
+			&coordinationv1.Lease{}:                     only(v1alpha1.EdgeLease),
 			&certificatesv1.CertificateSigningRequest{}: {Field: fields.OneTermEqualSelector("spec.signerName", identity.Signer)},
 		},
 	}
@@ -68,6 +72,10 @@ func stripNode(object any) (any, error) {
 	}
 	stripped := &corev1.Node{TypeMeta: node.TypeMeta}
 	stripped.Name, stripped.UID, stripped.ResourceVersion = node.Name, node.UID, node.ResourceVersion
+	stripped.Labels = sharedLabels(node.Labels)
+	if address, has := node.Annotations[v1alpha1.EdgeAddressAnnotation]; has {
+		stripped.Annotations = map[string]string{v1alpha1.EdgeAddressAnnotation: address}
+	}
 	stripped.Spec.PodCIDRs = node.Spec.PodCIDRs[:min(maxNodeRanges, len(node.Spec.PodCIDRs))]
 	for _, a := range node.Status.Addresses {
 		if a.Type == corev1.NodeInternalIP && len(stripped.Status.Addresses) < maxNodeRanges {

@@ -34,6 +34,7 @@ func TestCacheIsSmall(t *testing.T) {
 		"Attachment": {"accepted and wired", cachedAttachment, 1_900},
 		"Network":    {"in force, programmed and ready", cachedNetwork, 900},
 		"Definition": {"kept for a network", cachedDefinition, 500},
+		"Remote":     {"200 hosts with an IPv4 address each", cachedRemote, 600 + 40*remoteHosts},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -46,6 +47,7 @@ func TestCacheIsSmall(t *testing.T) {
 				}
 			}) / objects
 
+			t.Logf("one takes %d bytes", each)
 			if each > tc.most {
 				t.Errorf("%s\none in the cache takes %d bytes, want at most %d", tc.reason, each, tc.most)
 			}

@@ -18,6 +18,7 @@ import (
 const (
 	podIndex        = "spec.podName" // L2Attachments by their pod, in its namespace
 	networkIndex    = "network"      // L2Attachments of all namespaces by the namespace/name of the networks that they name, and are on
+	stretchIndex    = "stretch"      // L2Networks of all namespaces that go on in other clusters, or want to: see stretchIndexed, peerIndexed and idIndexed
 	definitionIndex = "multus"       // Pods of all namespaces by the NetworkAttachmentDefinitions that they name
 )
 
@@ -38,6 +39,8 @@ func indexes(kind runtime.Object) toolscache.Indexers {
 	switch kind.(type) {
 	case *v1alpha1.L2Attachment:
 		return toolscache.Indexers{"field:" + podIndex: byPod, "field:" + networkIndex: byNetwork}
+	case *v1alpha1.L2Network:
+		return toolscache.Indexers{"field:" + stretchIndex: byStretch}
 	case *corev1.Pod:
 		return toolscache.Indexers{"field:" + definitionIndex: byDefinition}
 	default:

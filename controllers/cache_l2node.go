@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -10,10 +12,11 @@ import (
 )
 
 // keptL2Node is what the cache keeps of an L2Node: whether it is Ready, and why
-// not.
+// not, and where peers may reach its edge.
 type keptL2Node struct {
 	keptMeta
-	ready []keptCondition
+	ready   []keptCondition
+	tunnels []string
 }
 
 // keepL2Node is the transform of the L2Nodes' informer.
@@ -23,6 +26,7 @@ func keepL2Node(object any) (any, error) {
 		return object, nil // kept already, or a tombstone of the informer
 	}
 	kept := &keptL2Node{keptMeta: metaOf(&n.ObjectMeta)}
+	kept.tunnels = slices.Clone(n.Status.TunnelAddresses[:min(maxNodeRanges, len(n.Status.TunnelAddresses))])
 	if ready := meta.FindStatusCondition(n.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
 		kept.ready = conditionsOf([]metav1.Condition{*ready})
 	}
@@ -31,7 +35,7 @@ func keepL2Node(object any) (any, error) {
 
 // Expand implements compact.Object.
 func (k *keptL2Node) Expand() runtime.Object {
-	return &v1alpha1.L2Node{ObjectMeta: k.expanded(), Status: v1alpha1.L2NodeStatus{Conditions: expandedConditions(k.ready)}}
+	return &v1alpha1.L2Node{ObjectMeta: k.expanded(), Status: v1alpha1.L2NodeStatus{Conditions: expandedConditions(k.ready), TunnelAddresses: k.tunnels}}
 }
 
 var _ compact.Object = &keptL2Node{}

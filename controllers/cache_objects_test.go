@@ -48,16 +48,41 @@ func TestKeptObjects(t *testing.T) {
 			n.Spec.AllowedNamespaces = v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesFromSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}}
 			n.Status.IPAM.Excluded = []string{"10.1.1.1"}
 		}), func(o client.Object) { o.SetAnnotations(nil) }},
-		"L2Node": {"only Ready is read", &v1alpha1.L2Node{
+		"Stretched": {"its id and peers", changed(cachedNetwork(1), func(n *v1alpha1.L2Network) {
+			n.Spec.Stretch = &v1alpha1.Stretch{ID: 5001, Peers: []string{"east"}}
+			n.Status.Stretch = &v1alpha1.StretchStatus{ID: 5001, Chassis: "a", TunnelKey: 7, Peers: []v1alpha1.StretchPeer{{Name: "east", Joined: true, MACs: 3}}}
+		}), func(o client.Object) { o.SetAnnotations(nil) }},
+		"L2Peer": {"who it is, the edge alone reads", &v1alpha1.L2Peer{
+			ObjectMeta: metav1.ObjectMeta{Name: "east", UID: "1", ResourceVersion: "2", Generation: 3},
+			Spec: v1alpha1.L2PeerSpec{
+				Type: v1alpha1.PeerCluster, Endpoints: []v1alpha1.PeerEndpoint{{Address: "192.0.2.1"}}, VNIs: []v1alpha1.VNIRange{{First: 1, Last: 9}},
+				Namespaces: metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}}, MaxMACs: 1024,
+			},
+			Status: v1alpha1.L2PeerStatus{
+				Conditions: []metav1.Condition{{Type: "Ready", Status: "True", Reason: "X"}, {Type: "TooManyMACs", Status: "True", Reason: "X"}},
+				Sessions:   []v1alpha1.PeerSession{{Address: "192.0.2.1", Received: 9}},
+				Networks:   []v1alpha1.PeerNetwork{{ID: 5001, Namespace: "a", Name: "b", MACs: 3, Refused: 2, Conflict: "10.0.0.1"}}, MACs: 3,
+			},
+		}, func(o client.Object) {
+			p := o.(*v1alpha1.L2Peer)
+			p.Spec.Type, p.Spec.Endpoints, p.Spec.MaxMACs = "", nil, 0
+			p.Status.Conditions, p.Status.Sessions, p.Status.MACs = p.Status.Conditions[:1], nil, 0
+		}},
+		"L2Node": {"only Ready is read, and where peers may reach it", &v1alpha1.L2Node{
 			ObjectMeta: metav1.ObjectMeta{Name: "node-a", UID: "1", ResourceVersion: "2"},
-			Status: v1alpha1.L2NodeStatus{Chassis: "node-a", Conditions: []metav1.Condition{
+			Status: v1alpha1.L2NodeStatus{Chassis: "node-a", TunnelAddresses: []string{"10.0.0.1", "fd00::1"}, Conditions: []metav1.Condition{
 				{Type: "Refused", Status: "True", Reason: "X"}, {Type: "Ready", Status: "False", Reason: "X", Message: "x", LastTransitionTime: metav1.Unix(1, 0)},
 			}},
 		}, func(o client.Object) {
 			status := &o.(*v1alpha1.L2Node).Status
 			status.Chassis, status.Conditions = "", status.Conditions[1:]
 		}},
-		"Layer2": {"without addresses", &v1alpha1.L2Network{ObjectMeta: cachedMeta("net", 1)}, func(client.Object) {}},
+		"Remote": {"whose it is, is the garbage collector's to know", cachedRemote(1), func(o client.Object) {
+			brief(&o.(*v1alpha1.L2Remote).ObjectMeta)
+			o.SetOwnerReferences(nil)
+		}},
+		"RemoteOfNone": {"a peer that announces nothing", &v1alpha1.L2Remote{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "b"}, Network: "net", Peer: "east"}, func(client.Object) {}},
+		"Layer2":       {"without addresses", &v1alpha1.L2Network{ObjectMeta: cachedMeta("net", 1)}, func(client.Object) {}},
 		"Definition": {"the config is that of its name", cachedDefinition(1), func(o client.Object) {
 			brief(&o.(*nadv1.NetworkAttachmentDefinition).ObjectMeta)
 		}},
@@ -136,6 +161,15 @@ func keptAs(t *testing.T, a *v1alpha1.L2Attachment) any {
 	return kept
 }
 
+func keptNetworkOf(t *testing.T, n client.Object) any {
+	t.Helper()
+	kept, err := keepNetwork(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
 func changed[T client.Object](o client.Object, change func(T)) client.Object {
 	change(o.(T))
 	return o
@@ -179,6 +213,10 @@ func TestIndexes(t *testing.T) {
 	a := cachedAttachment(1).(*v1alpha1.L2Attachment)
 	moves := a.DeepCopy()
 	moves.Status.Network.Name = "old"
+	both := cachedNetwork(1).(*v1alpha1.L2Network)
+	both.Status.InForce = both.Spec.DeepCopy()
+	both.Spec.Stretch = &v1alpha1.Stretch{ID: 5002, Peers: []string{"east", "west"}}
+	both.Status.InForce.Stretch = &v1alpha1.Stretch{ID: 5001, Peers: []string{"east"}}
 	pod := cachedPod(1).(*corev1.Pod)
 	pod.Annotations[nadv1.NetworkAttachmentAnnot] = "l2sm-system/l2sm, mine, theirs/lab"
 	pod.Annotations[multus.MainNetworkAnnotation] = "theirs/main"
@@ -188,10 +226,15 @@ func TestIndexes(t *testing.T) {
 		object any
 		want   []string
 	}{
-		"Pod":      {"in its namespace", byPod, keptAs(t, a), []string{"tenant-01/pod-00001"}},
-		"Network":  {"in any", byNetwork, keptAs(t, a), []string{"__all_namespaces/tenant-01/net-00001"}},
-		"Moves":    {"the one that it names, and the one that it is on", byNetwork, keptAs(t, moves), []string{"__all_namespaces/tenant-01/net-00001", "__all_namespaces/tenant-01/old"}},
-		"Multus":   {"but for the definition of all pods", byDefinition, keptOf(t, pod), []string{"__all_namespaces/theirs/main", "__all_namespaces/tenant-01/mine", "__all_namespaces/theirs/lab"}},
+		"Pod":     {"in its namespace", byPod, keptAs(t, a), []string{"tenant-01/pod-00001"}},
+		"Network": {"in any", byNetwork, keptAs(t, a), []string{"__all_namespaces/tenant-01/net-00001"}},
+		"Moves":   {"the one that it names, and the one that it is on", byNetwork, keptAs(t, moves), []string{"__all_namespaces/tenant-01/net-00001", "__all_namespaces/tenant-01/old"}},
+		"Multus":  {"but for the definition of all pods", byDefinition, keptOf(t, pod), []string{"__all_namespaces/theirs/main", "__all_namespaces/tenant-01/mine", "__all_namespaces/theirs/lab"}},
+		"Stretch": {"by what its status and its spec name", byStretch, keptNetworkOf(t, both), []string{
+			"__all_namespaces/any", "__all_namespaces/id/5002", "__all_namespaces/peer/east", "__all_namespaces/peer/west", "__all_namespaces/id/5001",
+		}},
+		"Stays":    {"most networks stay here", byStretch, keptNetworkOf(t, cachedNetwork(1)), nil},
+		"NoNet":    {"a tombstone", byStretch, "gone", nil},
 		"Asks":     {"by our annotation alone", byDefinition, keptOf(t, cachedPod(1).(*corev1.Pod)), nil},
 		"Plain":    {"a pod that asks for nothing", byDefinition, keptOf(t, plainPod(1).(*corev1.Pod)), nil},
 		"NoPod":    {"a tombstone", byPod, "gone", nil},

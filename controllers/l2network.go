@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -95,10 +96,29 @@ func (r *L2NetworkReconciler) reconcile(ctx context.Context, key types.Namespace
 			return err
 		}
 	}
+	if err := r.stretch(ctx, f); err != nil {
+		return err
+	}
 	err = r.write(ctx, f)
 	r.ports.note(key, network.Generation, err)
 	r.statuses.wake(key)
 	return err
+}
+
+// stretch decides whether the network goes on in other clusters, and what its port is
+// for that.
+func (r *L2NetworkReconciler) stretch(ctx context.Context, f networkFacts) error {
+	d, err := r.placement.stretches.judge(ctx, f.network, f.InForce)
+	if err != nil || r.placement.keys != nil { // nodes write their own ports, by the status
+		return err
+	}
+	network := *f.network
+	if f.InForce != nil {
+		network.Spec = f.InForce.Spec
+	}
+	network.Status.Stretch = &v1alpha1.StretchStatus{ID: d.ID, Chassis: d.Chassis}
+	r.ports.setEdge(&network)
+	return nil
 }
 
 // retried are errors that a retry can mend. The return of a lost connection
@@ -160,10 +180,13 @@ func (r *L2NetworkReconciler) committed(ctx context.Context, key types.Namespace
 		log.FromContext(ctx).Info("Northbound committed", append(result.Logged(), "switch", ovn.Key{Namespace: key.Namespace, Name: key.Name}.Switch())...)
 	}
 	for _, p := range w.set {
-		r.placement.ledger.Settle(key, p.owner, p.uid)
+		if !v1alpha1.IsEdge(p.owner) {
+			r.placement.ledger.Settle(key, p.owner, p.uid)
+		}
 	}
 	changed, again := r.ports.done(key, w)
 	r.networks.wake(again...)
+	changed = slices.DeleteFunc(changed, v1alpha1.IsEdge)
 	r.stages.portsCommitted(changed)
 	r.attachments.wake(changed...)
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,6 +44,9 @@ func (r *L2NetworkReconciler) gone(ctx context.Context, key types.NamespacedName
 	if keys := r.placement.keys; keys != nil {
 		keys.networkGone(key)
 	}
+	if err := r.placement.stretches.gone(ctx, key); err != nil {
+		return err
+	}
 	if err := r.wakeAttachments(ctx, key); err != nil {
 		return err
 	}
@@ -70,6 +74,6 @@ func (r *L2NetworkReconciler) sweep(ctx context.Context, key types.NamespacedNam
 	if err := r.Northbound.Delete(ctx, ovn.Key{Namespace: key.Namespace, Name: key.Name}); err != nil {
 		return fmt.Errorf("delete network %q from the northbound database: %w", key, err)
 	}
-	r.attachments.wake(r.ports.drop(key)...)
+	r.attachments.wake(slices.DeleteFunc(r.ports.drop(key), v1alpha1.IsEdge)...)
 	return nil
 }

@@ -25,6 +25,9 @@ func newEvents(before, now []metav1.Condition, users []string) []v1alpha1.Event 
 			all = append(all, v1alpha1.NetworkWithoutKeyEvent(c.Reason, c.Message))
 		case c.Type == v1alpha1.ConditionSameName && stood == nil:
 			all = append(all, v1alpha1.NetworkSameNameEvent(c.Message))
+		case c.Type == v1alpha1.ConditionStretched && isBad(c) && (stood == nil || stood.Reason != c.Reason):
+			// Which of several peers is named is no news, nor that one waits for a first answer.
+			all = append(all, v1alpha1.NetworkNotStretchedEvent(c.Reason, c.Message))
 		case c.Type == v1alpha1.ConditionOverlaps && (stood == nil || stood.Reason != c.Reason) && !isRefused(now, c.Reason):
 			// Which range is named changes with nodes, and is no news.
 			all = append(all, v1alpha1.NetworkOverlapsEvent(c.Reason, c.Message))
@@ -32,6 +35,9 @@ func newEvents(before, now []metav1.Condition, users []string) []v1alpha1.Event 
 	}
 	return all
 }
+
+// isBad says whether a network does not go on, or not for all addresses.
+func isBad(stretched metav1.Condition) bool { return stretched.Reason != v1alpha1.ReasonStretched }
 
 // isRefused says whether the event of a refusal tells of the reason already.
 func isRefused(now []metav1.Condition, reason string) bool {

@@ -68,11 +68,11 @@ func TestNetworkStatusWaitsForTheWrite(t *testing.T) {
 	n.Generation = 7
 	p := placementOf(n)
 	r := &L2NetworkStatusReconciler{placement: p, ports: newPorts(), policy: &podPolicy{}}
-	if _, known := r.gather(t.Context(), n); known {
+	if _, known, _ := r.gather(t.Context(), n); known {
 		t.Error("nothing was written")
 	}
 	r.ports.note(n.Key(), 6, nil)
-	if _, known := r.gather(t.Context(), n); known {
+	if _, known, _ := r.gather(t.Context(), n); known {
 		t.Error("another generation was written")
 	}
 	r.ports.note(n.Key(), 7, errBroken)
@@ -80,17 +80,17 @@ func TestNetworkStatusWaitsForTheWrite(t *testing.T) {
 	if _, err := p.ledger.Take(admission.Ask{Network: n, Attachment: portOf("x")}); err != nil {
 		t.Fatal(err)
 	}
-	f, known := r.gather(t.Context(), n)
-	if !known || f.Members != 1 || f.ports != 1 || f.users != nil {
+	f, known, err := r.gather(t.Context(), n)
+	if err != nil || !known || f.Members != 1 || f.ports != 1 || f.users != nil {
 		t.Errorf("got %+v, %t", f, known)
 	}
 	now := metav1.Now()
 	n.DeletionTimestamp = &now
-	if f, _ = r.gather(t.Context(), n); len(f.users) != 1 {
+	if f, _, _ = r.gather(t.Context(), n); len(f.users) != 1 {
 		t.Errorf("a deletion waits for %v", f.users)
 	}
 	r.ports.forget(n.Key())
-	if _, known := r.gather(t.Context(), n); known {
+	if _, known, _ := r.gather(t.Context(), n); known {
 		t.Error("a network that is gone is forgotten")
 	}
 }

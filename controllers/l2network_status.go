@@ -45,16 +45,20 @@ func (r *L2NetworkStatusReconciler) Reconcile(ctx context.Context, req ctrl.Requ
 		r.placement.peers.forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
-	f, known := r.gather(ctx, network)
-	if !known {
-		return ctrl.Result{}, nil // its first write wakes this again
+	if err := r.placement.stretches.settle(ctx, network); err != nil {
+		return ctrl.Result{}, err
+	}
+	f, known, err := r.gather(ctx, network)
+	if err != nil || !known {
+		return ctrl.Result{}, err // its first write wakes this again
 	}
 	before := network.Status
 	network.Status = networkStatus(network, f, r.placement.maxMTU)
 	if equality.Semantic.DeepEqual(before, network.Status) {
 		return ctrl.Result{}, nil
 	}
-	if err := replaceStatus(ctx, r, network); client.IgnoreNotFound(err) != nil {
+	r.placement.stretches.ids.sending(network)
+	if err := replaceStatus(ctx, r, networkKind, network, network.Status); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("patch status of network %q: %w", req.NamespacedName, err)
 	}
 	for _, e := range newEvents(before.Conditions, network.Status.Conditions, f.users) {
@@ -79,19 +83,23 @@ type reportFacts struct {
 	// where they do not, and keyless why it has none that it may use.
 	key     int32
 	keyless *metav1.Condition
+	// stretch is how far the network goes on in other clusters, and stretched what there
+	// is to say of that, nil for nothing.
+	stretch   *v1alpha1.StretchStatus
+	stretched *metav1.Condition
 	// users are the members that a deletion waits for.
 	users []string
 }
 
 // gather finds what there is to say of the network as it is now, if it has been
 // judged and written.
-func (r *L2NetworkStatusReconciler) gather(ctx context.Context, network *v1alpha1.L2Network) (reportFacts, bool) {
+func (r *L2NetworkStatusReconciler) gather(ctx context.Context, network *v1alpha1.L2Network) (f reportFacts, known bool, err error) {
 	key := client.ObjectKeyFromObject(network)
 	written, has := r.ports.program(key)
 	if !has || written.generation != network.Generation {
-		return reportFacts{}, false
+		return reportFacts{}, false, nil
 	}
-	f := reportFacts{Report: r.placement.ledger.Judge(network), program: written, ports: r.ports.count(key)}
+	f = reportFacts{Report: r.placement.ledger.Judge(network), program: written, ports: r.ports.count(key)}
 	f.overlaps = r.placement.ranges.now().Find(network)
 	f.peers = r.placement.peers.compare(ctx, network)
 	f.policy = r.policy.now()
@@ -101,7 +109,8 @@ func (r *L2NetworkStatusReconciler) gather(ctx context.Context, network *v1alpha
 	if !network.DeletionTimestamp.IsZero() {
 		f.users = r.placement.ledger.Members(key)
 	}
-	return f, true
+	f.stretch, f.stretched, err = r.placement.stretches.status(ctx, key)
+	return f, err == nil, err
 }
 
 // networkStatus is the status that a network is to have. It is pure.
@@ -110,6 +119,7 @@ func networkStatus(network *v1alpha1.L2Network, f reportFacts, maxMTU int32) v1a
 		Conditions:  append([]metav1.Condition(nil), network.Status.Conditions...),
 		Attachments: int32(f.Members),
 		TunnelKey:   f.key,
+		Stretch:     f.stretch,
 	}
 	if f.InForce != nil {
 		spec := f.InForce.Spec
@@ -142,6 +152,11 @@ func networkStatus(network *v1alpha1.L2Network, f reportFacts, maxMTU int32) v1a
 		conditions = append(conditions, *late)
 	} else if f.policy == policyThere { // while nothing is known, what was found before a restart stays
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionAttachedLate)
+	}
+	if f.stretched != nil {
+		conditions = append(conditions, *f.stretched)
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionStretched)
 	}
 	for _, c := range conditions {
 		c.ObservedGeneration = network.Generation

@@ -40,6 +40,9 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 			return err
 		}
 	}
+	if err := p.stretches.load(ctx); err != nil {
+		return err // by which ports would be removed
+	}
 	records := &records{reads: &p.reads, networks: map[types.NamespacedName]*v1alpha1.L2Network{}}
 	networks := &v1alpha1.L2NetworkList{}
 	if err := p.cached.List(ctx, networks, client.UnsafeDisableDeepCopy); err != nil {
@@ -47,6 +50,13 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 	}
 	for i := range networks.Items {
 		records.networks[client.ObjectKeyFromObject(&networks.Items[i])] = &networks.Items[i]
+	}
+	remotes := &v1alpha1.L2RemoteList{}
+	if err := p.cached.List(ctx, remotes, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list L2Remotes: %w", err)
+	}
+	for i := range remotes.Items {
+		announce(p.ledger, &remotes.Items[i]) // before anything is decided
 	}
 	records.ctx = ctx
 	p.ledger.Load(attachments, records)
@@ -85,11 +95,11 @@ func (r *reads) allAttachments(ctx context.Context) ([]v1alpha1.L2Attachment, er
 }
 
 // allNetworks reads the API itself.
-func (r *reads) allNetworks(ctx context.Context) ([]v1alpha1.L2Network, error) {
+func (r *reads) allNetworks(ctx context.Context, of ...client.ListOption) ([]v1alpha1.L2Network, error) {
 	var all []v1alpha1.L2Network
 	for next := ""; ; {
 		page := &v1alpha1.L2NetworkList{}
-		if err := r.live.List(ctx, page, client.Limit(pageSize), client.Continue(next)); err != nil {
+		if err := r.live.List(ctx, page, append(of, client.Limit(pageSize), client.Continue(next))...); err != nil {
 			return nil, fmt.Errorf("read all networks: %w", err)
 		}
 		all = append(all, page.Items...)

@@ -17,6 +17,7 @@ import (
 var (
 	networkKind    = v1alpha1.GroupVersion.WithKind("L2Network")
 	attachmentKind = v1alpha1.GroupVersion.WithKind("L2Attachment")
+	edgeKind       = v1alpha1.GroupVersion.WithKind("L2Edge")
 )
 
 // metadataOf is the object as it is patched where nobody reads the API's answer:
@@ -41,14 +42,14 @@ func setFinalizers(ctx context.Context, c client.Client, network *v1alpha1.L2Net
 	return c.Patch(ctx, metadataOf(networkKind, network), client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldOwner))
 }
 
-// replaceStatus writes a network's status, which is the controller's alone, as a
-// whole: to find out what differs would cost more than to send it.
-func replaceStatus(ctx context.Context, c client.Client, network *v1alpha1.L2Network) error {
-	patch, err := json.Marshal([]map[string]any{{"op": "add", "path": "/status", "value": network.Status}})
+// replaceStatus writes the status of an object whose status is the controller's alone,
+// as a whole: to find out what differs would cost more than to send it.
+func replaceStatus(ctx context.Context, c client.Client, kind schema.GroupVersionKind, o client.Object, status any) error {
+	patch, err := json.Marshal([]map[string]any{{"op": "add", "path": "/status", "value": status}})
 	if err != nil {
 		return fmt.Errorf("marshal status: %w", err)
 	}
-	return c.Status().Patch(ctx, metadataOf(networkKind, network), client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(fieldOwner))
+	return c.Status().Patch(ctx, metadataOf(kind, o), client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(fieldOwner))
 }
 
 // sendStatus applies the controller's part of an attachment's status, if that is

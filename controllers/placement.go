@@ -22,8 +22,10 @@ type placement struct {
 	ledger *admission.Ledger
 	keys   *tunnelKeys // nil on FabricCentral
 	loaded *loading
-	ranges *clusterRanges
-	peers  *peerNetworks // nil but on FabricOVNKubernetes
+	// stretches decide which networks go on in other clusters.
+	stretches *stretches
+	ranges    *clusterRanges
+	peers     *peerNetworks // nil but on FabricOVNKubernetes
 	// turns has the state of one attachment be read and acted upon by one at a
 	// time: the last one to act has read the newest state.
 	turns *turn.Turns
@@ -134,6 +136,9 @@ func (p *placement) take(f placeFacts) (place, error) {
 		return p.keyed(f, place{Taken: taken, refused: refused})
 	case f.binding == nil && f.on.network != nil:
 		return p.stay(f, refused)
+	case refused.Reserves:
+		p.ledger.Keep(a, a.NetworkKey())
+		return place{refused: refused}, nil
 	}
 	p.ledger.Keep(a)
 	return place{refused: refused}, nil

@@ -27,6 +27,7 @@ func placementOf(networks ...*v1alpha1.L2Network) *placement {
 		ranges: newClusterRanges(nil, nil),
 		maxMTU: 1442,
 	}
+	p.stretches = newStretches(p.reads, nil, Config{MaxMTU: p.maxMTU}, &wakeups{})
 	for _, n := range networks {
 		api.networks = append(api.networks, *n)
 		p.ledger.Judge(n)

@@ -44,7 +44,8 @@ type networkPorts struct {
 	last *program
 }
 
-// port is an attachment's port.
+// port is an attachment's port, or, where the owner is what EdgeOf returns, the edge's
+// of the network.
 type port struct {
 	owner  types.NamespacedName
 	uid    types.UID
@@ -114,7 +115,24 @@ func unmark(set *map[types.NamespacedName]bool, owner types.NamespacedName) {
 // one in force, and whether that is new.
 func (p *ports) set(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) bool {
 	owner, to := client.ObjectKeyFromObject(a), client.ObjectKeyFromObject(network)
-	want := port{owner: owner, uid: a.UID, packed: topology.Port(network, a).Pack()}
+	return p.put(to, port{owner: owner, uid: a.UID, packed: topology.Port(network, a).Pack()})
+}
+
+// setEdge says what the port is by which the network goes on in other clusters, if its
+// status says that it does. The caller writes the network.
+func (p *ports) setEdge(network *v1alpha1.L2Network) {
+	owner := v1alpha1.EdgeOf(network.Key())
+	row, goes := topology.Edge(network)
+	if !goes {
+		p.remove(owner)
+		return
+	}
+	p.put(network.Key(), port{owner: owner, uid: network.UID, packed: row.Pack()})
+}
+
+// put has the network have the port, and says whether that is new.
+func (p *ports) put(to types.NamespacedName, want port) bool {
+	owner := want.owner
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	have := p.on[owner]

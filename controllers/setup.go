@@ -58,7 +58,7 @@ type Config struct {
 // Setup adds all controllers to the manager.
 func Setup(mgr ctrl.Manager, c Config) error {
 	s := newSetup(mgr, c)
-	adds := []func() error{s.network, s.status, s.attachment, s.networkStatus, s.overlaps, s.peers, s.podPolicy}
+	adds := []func() error{s.edge, s.network, s.status, s.attachment, s.networkStatus, s.remotes, s.overlaps, s.peers, s.podPolicy}
 	if !c.Fabric.Zoned() {
 		adds = append(adds, s.node, s.identities)
 	}
@@ -129,16 +129,30 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 	})
 	var keys *tunnelKeys
 	if c.Fabric.Zoned() {
-		keys = newTunnelKeys(c.Fabric, c.TunnelKeys, keyWake{networks: s.networks.wake, attachments: s.attachments.wake})
+		keys = newTunnelKeys(c.Fabric, c.TunnelKeys, keyWake{networks: s.networks.wake, attachments: s.wakeOwners})
 	}
+	read := reads{cached: mgr.GetClient(), live: mgr.GetAPIReader()}
 	s.placement = &placement{
-		reads:  reads{cached: mgr.GetClient(), live: mgr.GetAPIReader()},
-		ledger: ledger, keys: keys, loaded: &loading{}, ranges: ranges, turns: turn.New(), maxMTU: c.MaxMTU,
+		reads:     read,
+		stretches: newStretches(read, keys, c, s.networks),
+		ledger:    ledger, keys: keys, loaded: &loading{}, ranges: ranges, turns: turn.New(), maxMTU: c.MaxMTU,
 	}
 	if c.Fabric == v1alpha1.FabricOVNKubernetes {
 		s.placement.peers = newPeerNetworks(s.placement.reads)
 	}
 	return s
+}
+
+// wakeOwners has the owners of ports looked at: attachments, and networks that have an
+// edge's.
+func (s *setup) wakeOwners(owners ...types.NamespacedName) {
+	for _, owner := range owners {
+		if network, is := v1alpha1.NetworkOfEdge(owner); is {
+			s.networks.wake(network)
+			continue
+		}
+		s.attachments.wake(owner)
+	}
 }
 
 // maxBackoff bounds the wait after an error that repeats. What a reconcile
@@ -194,6 +208,8 @@ func (s *setup) network() error {
 	b := ctrl.NewControllerManagedBy(s.mgr).Named("l2network").
 		For(&v1alpha1.L2Network{}, builder.WithPredicates(changes)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.networksOf), builder.WithPredicates(terminating)).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(s.placement.stretches.ofNamespace), builder.WithPredicates(relabelled)).
+		Watches(&v1alpha1.L2Peer{}, handler.EnqueueRequestsFromMapFunc(s.placement.stretches.ofPeer), builder.WithPredicates(allowsElse)).
 		WatchesRawSource(s.networks)
 	if !s.config.Fabric.Zoned() {
 		b.WatchesRawSource(source.Func(func(ctx context.Context, q queue) error {
@@ -215,6 +231,7 @@ func (s *setup) status() error {
 	}
 	b := ctrl.NewControllerManagedBy(s.mgr).Named("l2networkstatus").
 		For(&v1alpha1.L2Network{}, builder.WithPredicates(networkChanges)).
+		Watches(&v1alpha1.L2Peer{}, s.placement.stretches.peerEvents()).
 		WatchesRawSource(s.statuses)
 	if s.placement.peers != nil {
 		b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(s.placement.peers.ofNamespace), builder.WithPredicates(relabelled))

@@ -16,12 +16,15 @@ func (k *tunnelKeys) load(networks []v1alpha1.L2Network, attachments []v1alpha1.
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.reset()
-	for _, network := range byAge(networks, func(n *v1alpha1.L2Network) *metav1.ObjectMeta { return &n.ObjectMeta }) {
+	for _, network := range byAge(networks, metadataOfNetwork) {
 		if recorded := network.Status.TunnelKey; k.valid(recorded) {
 			n := k.of(network.Key())
 			n.uid = network.UID
 			k.adopt(n, recorded)
 		}
+	}
+	for i := range networks {
+		attachments = append(attachments, *edgeAttachment(&networks[i]))
 	}
 	for _, a := range byAge(attachments, func(a *v1alpha1.L2Attachment) *metav1.ObjectMeta { return &a.ObjectMeta }) {
 		on, has := a.PortNetwork()
@@ -36,6 +39,8 @@ func (k *tunnelKeys) load(networks []v1alpha1.L2Network, attachments []v1alpha1.
 		k.forget(n)
 	}
 }
+
+func metadataOfNetwork(n *v1alpha1.L2Network) *metav1.ObjectMeta { return &n.ObjectMeta }
 
 func byAge[T any](all []T, metadata func(*T) *metav1.ObjectMeta) []*T {
 	sorted := make([]*T, 0, len(all))

@@ -2,6 +2,7 @@
 # What make demo, install and test-e2e do, one line and its time for each step.
 #
 #   steps.sh demo NAME NODES | install NAME | chart NAME | test NAME NODES | quick NAME NODES | test-nri NAME | test-zones NAME | test-ovnk NAME | bench-peers NAME
+#   steps.sh clusters-demo EAST WEST | clusters-up EAST WEST | test-clusters EAST WEST
 #
 # L2SM_KUBERNETES and L2SM_RUNTIME choose what a new cluster runs: the flags
 # --kubernetes and --runtime of `bin/lab up`.
@@ -12,6 +13,7 @@ command=$1 name=$2 nodes=${3:-3}
 began=$SECONDS
 patience=${L2SM_LAB_PATIENCE:-1} # see e2e/lab/patience
 kubernetes=${L2SM_KUBERNETES:-} runtime=${L2SM_RUNTIME:-} no_multus=false main_cni=ptp tags=e2e
+product=(ovn controller agent) # images that are installed
 
 # Before 1.36 the API server has no MutatingAdmissionPolicy.
 case $kubernetes in
@@ -39,10 +41,19 @@ quietly() {
 }
 
 install_l2sm() {
+  build_images
+  install_images
+}
+
+build_images() {
   say "building the images of l2sm and OVN ($OVN_SUITE); a minute the first time"
-  lab images ovn controller agent
-  say "loading them into the nodes"
-  quietly lab load bin/images/ovn.tar bin/images/controller.tar bin/images/agent.tar
+  bin/lab images "${product[@]}"
+}
+
+install_images() {
+  local files=("${product[@]/#/bin/images/}")
+  say "loading them into the nodes of $name"
+  quietly lab load "${files[@]/%/.tar}"
   say "applying $overlay"
   quietly kubectl apply -k "$overlay"
   say "waiting for OVN, the controller and the agents"
@@ -190,7 +201,7 @@ uninstall() {
   local node left
   for node in $(kubectl get nodes -o name); do
     left=$(lab node "${node#node/}" sh -c '
-      ip -oneline link | grep -oE "br-int|br-ext|ovs-netdev|l2p[^:@]*"
+      ip -oneline link | grep -oE "br-int|br-ext|br-wan|br-edge|vxlan_sys|ovs-netdev|l2p[^:@]*"
       nft list tables | grep l2sm
       ls -d /run/openvswitch /run/l2sm /opt/cni/bin/l2sm /var/lib/l2sm/* 2> /dev/null' || true)
     [ -z "$left" ] || { echo "left on $node: $left" >&2; exit 1; }
@@ -230,7 +241,63 @@ suite() {
   L2SM_LAB=$name go test -count=1 -tags "$tags" -timeout 60m -parallel 4 -v "$@"
 }
 
+# each_cluster DO...: for both, with the number of nodes that each has: two, so that frames also go from node to
+# node, and one.
+each_cluster() {
+  local nodes=2 name=$east
+  "$@"
+  nodes=1 name=$west
+  "$@"
+}
+
+# clusters_up is two clusters with l2sm and edges, and a network between their last nodes.
+clusters_up() {
+  local overlay=manifests/overlays/lab-edge product=(ovn controller agent edge)
+  say "bringing up two clusters, $east and $west; the first time it downloads and builds Kubernetes: 6 to 10 minutes on 2 cores"
+  each_cluster up
+  say "connecting their edges"
+  bin/lab wan up "$east" "$west"
+  build_images
+  each_cluster install_images
+}
+
+clusters_down() {
+  bin/lab --name "$west" down
+  bin/lab --name "$east" down # and the network between them
+}
+
+# clusters_demo does what the example's page says, but for its end.
+clusters_demo() {
+  clusters_up
+  say "one network in both: examples/two-clusters/README.md"
+  awk '/^## Clean up/ {exit} /^```sh$/ {on = 1; next} /^```$/ {on = 0} on' examples/two-clusters/README.md |
+    EAST=$east WEST=$west bash -ex
+  say "done; both clusters stay"
+  cat <<EOF
+
+Try next:
+  bin/lab --name $east kubectl exec -it east -- bash              a shell on the network (net1) in one cluster
+  bin/lab --name $west kubectl exec west -- tcpdump -eni net1     what it does, seen from the other
+  bin/lab --name $east kubectl describe l2net shared
+  bin/lab --name $east kubectl get l2remote                       what $west announces, as $east holds it
+  bin/lab --name $east node n2 ovs-ofctl dump-flows br-edge       how frames go there
+  ip netns exec $east-wan tcpdump -ni wan udp port 4789           the frames between the clusters
+  make clusters-demo-down                                        remove it all
+EOF
+}
+
+test_clusters() {
+  trap 'say "removing the test clusters"; clusters_down' EXIT
+  clusters_up
+  say "running the scenarios of two clusters"
+  EAST=$east WEST=$west go test -count=1 -tags e2e -timeout 20m -v ./e2e/clusters
+}
+
+east=$name west=${3:-west}
 case $command in
+  clusters-demo) clusters_demo ;;
+  clusters-up) clusters_up ;;
+  test-clusters) test_clusters ;;
   demo) demo ;;
   test-nri) trap 'say "removing the test cluster"; lab down' EXIT; without_multus ;;
   test-zones) trap 'say "removing the test cluster"; lab down' EXIT; in_zones ;;
@@ -240,5 +307,5 @@ case $command in
   chart) by_chart ;;
   test) test_all ;;
   quick) quick ;;
-  *) echo "usage: $0 demo|install|chart|test|quick|test-nri|test-zones|test-ovnk|bench-peers NAME [NODES]" >&2; exit 2 ;;
+  *) echo "usage: $0 demo|install|chart|test|quick|test-nri|test-zones|test-ovnk|bench-peers NAME [NODES], clusters-demo|clusters-up|test-clusters EAST WEST" >&2; exit 2 ;;
 esac

@@ -72,6 +72,7 @@ func (v *version) complete() error {
 	v.manifests = map[string]string{
 		"install.yaml":             filepath.Join("manifests", "default"),
 		"install-before-1.36.yaml": filepath.Join("manifests", "before-1.36"),
+		"edge.yaml":                filepath.Join("manifests", "overlays", "edge"),
 	}
 	v.images.Cache, v.images.Repository, v.images.Time, v.images.Suite = cache, repository, v.created, v.suite
 	return nil

@@ -54,7 +54,7 @@ var plugins = sync.OnceValues(func() (string, error) {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("build the CNI plugin for %s: %w\n%s", arch, err, out)
 		}
-		for _, program := range []string{"l2sm-agent", "l2sm-controller"} {
+		for _, program := range []string{"l2sm-agent", "l2sm-controller", "l2sm-edge"} {
 			if err := os.Symlink("l2sm", filepath.Join(folder, program)); err != nil {
 				return "", err
 			}

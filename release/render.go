@@ -32,7 +32,7 @@ func (v *version) install(ctx context.Context, out, from string, digests map[str
 	}
 	var k strings.Builder
 	fmt.Fprintf(&k, "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [%s]\nimages:\n", manifests)
-	for _, name := range []string{"controller", "agent", "ovn"} {
+	for _, name := range []string{"controller", "agent", "edge", "ovn"} {
 		fmt.Fprintf(&k, "- {name: localhost/l2sm-%s, newName: %s/l2sm-%s, newTag: %s, digest: %q}\n", name, v.registry, name, v.name, digests[name])
 	}
 	if err := os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(k.String()), 0o644); err != nil {

@@ -84,7 +84,7 @@ func (v *version) labels(name string) map[string]string {
 
 // licences are SPDX expressions. Debian's packages have many licences, each in its copyright file.
 var licences = map[string]string{
-	"controller": "Apache-2.0", "agent": "Apache-2.0", "ovn": "Apache-2.0 AND LicenseRef-Debian", "toolbox": "LicenseRef-Debian",
+	"controller": "Apache-2.0", "agent": "Apache-2.0", "edge": "Apache-2.0", "ovn": "Apache-2.0 AND LicenseRef-Debian", "toolbox": "LicenseRef-Debian",
 }
 
 // index is an image for all architectures: whoever pulls it gets its own.

@@ -41,35 +41,36 @@ const (
 
 // Condition reasons.
 const (
-	ReasonAccepted        = "Accepted"
-	ReasonProgrammed      = "Programmed"
-	ReasonReady           = "Ready"
-	ReasonInvalid         = "Invalid"
-	ReasonMTUTooLarge     = "MTUTooLarge"
-	ReasonNotAccepted     = "NotAccepted"
-	ReasonNorthbound      = "NorthboundUnavailable"
-	ReasonInUse           = "InUse"
-	ReasonNetworkNotFound = "NetworkNotFound"
-	ReasonNetworkGone     = "NetworkGone"
-	ReasonNotAllowed      = "NotAllowed"
-	ReasonRoleNotAllowed  = "RoleNotAllowed"
-	ReasonLinkFull        = "LinkFull"
-	ReasonTooMany         = "TooManyAttachments"
-	ReasonTooManyMACs     = "TooManyMACs"
-	ReasonAddressTaken    = "AddressTaken"
-	ReasonMACTaken        = "MACTaken"
-	ReasonOutOfRange      = "AddressOutOfRange"
-	ReasonExhausted       = "AddressesExhausted"
-	ReasonForged          = "BindingMismatch"
-	ReasonInterfaceTaken  = "InterfaceTaken"
-	ReasonNoPod           = "NoPod"
-	ReasonAwaitsNode      = "AwaitsNode"
-	ReasonPodEnded        = "PodEnded"
-	ReasonWiring          = "Wiring"
-	ReasonFailed          = "Failed"
-	ReasonNoTunnelKey     = "NoTunnelKey"
-	ReasonTunnelKeyTaken  = "TunnelKeyTaken"
-	ReasonSameName        = "SameName"
+	ReasonAccepted         = "Accepted"
+	ReasonProgrammed       = "Programmed"
+	ReasonReady            = "Ready"
+	ReasonInvalid          = "Invalid"
+	ReasonMTUTooLarge      = "MTUTooLarge"
+	ReasonNotAccepted      = "NotAccepted"
+	ReasonNorthbound       = "NorthboundUnavailable"
+	ReasonInUse            = "InUse"
+	ReasonNetworkNotFound  = "NetworkNotFound"
+	ReasonNetworkGone      = "NetworkGone"
+	ReasonNotAllowed       = "NotAllowed"
+	ReasonRoleNotAllowed   = "RoleNotAllowed"
+	ReasonLinkFull         = "LinkFull"
+	ReasonTooMany          = "TooManyAttachments"
+	ReasonTooManyMACs      = "TooManyMACs"
+	ReasonAddressTaken     = "AddressTaken"
+	ReasonMACTaken         = "MACTaken"
+	ReasonOutOfRange       = "AddressOutOfRange"
+	ReasonExhausted        = "AddressesExhausted"
+	ReasonAddressElsewhere = "AddressElsewhere"
+	ReasonForged           = "BindingMismatch"
+	ReasonInterfaceTaken   = "InterfaceTaken"
+	ReasonNoPod            = "NoPod"
+	ReasonAwaitsNode       = "AwaitsNode"
+	ReasonPodEnded         = "PodEnded"
+	ReasonWiring           = "Wiring"
+	ReasonFailed           = "Failed"
+	ReasonNoTunnelKey      = "NoTunnelKey"
+	ReasonTunnelKeyTaken   = "TunnelKeyTaken"
+	ReasonSameName         = "SameName"
 )
 
 // Reasons of condition Overlaps, and of a spec that is refused for it.
@@ -258,6 +259,12 @@ func AttachmentReserved() metav1.Condition {
 // has no port.
 func AttachmentRefused(reason, message string) metav1.Condition {
 	return condition(ConditionAccepted, metav1.ConditionFalse, reason, message)
+}
+
+// AddressElsewhere says that a peer announces an address that the attachment has, or
+// asks for.
+func AddressElsewhere(err error) metav1.Condition {
+	return AttachmentRefused(ReasonAddressElsewhere, err.Error()+"; the pod is attached when it is withdrawn there")
 }
 
 // NetworkNotFound says that the named network does not exist; the attachment

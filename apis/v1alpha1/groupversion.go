@@ -22,6 +22,9 @@ func addKnownTypes(s *runtime.Scheme) error {
 		&L2Network{}, &L2NetworkList{},
 		&L2Attachment{}, &L2AttachmentList{},
 		&L2Node{}, &L2NodeList{},
+		&L2Edge{}, &L2EdgeList{},
+		&L2Peer{}, &L2PeerList{},
+		&L2Remote{}, &L2RemoteList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -52,6 +52,7 @@ const (
 )
 
 // L2NetworkSpec is what a user wants of a network.
+// +kubebuilder:validation:XValidation:rule="!has(self.stretch) || self.type != 'vlink'",message="a vlink can't be stretched: it has exactly two ends, and no side can count those of the others; use a vnet"
 // +kubebuilder:validation:XValidation:rule="self.type == oldSelf.type",message="type cannot be changed; create another L2Network"
 // +kubebuilder:validation:XValidation:rule="has(self.ipam) == has(oldSelf.ipam)",message="ipam can be neither added nor removed later; create another L2Network"
 // +kubebuilder:validation:XValidation:rule="!has(self.mtu) || self.mtu >= 1280 || !has(self.ipam) || !self.ipam.subnets.exists(s, isCIDR(s) && cidr(s).ip().family() == 6)",message="mtu must be at least 1280 on a network with an IPv6 subnet (RFC 8200 section 5)"
@@ -102,6 +103,13 @@ type L2NetworkSpec struct {
 	// +kubebuilder:default={from: Same}
 	// +optional
 	AllowedNamespaces AllowedNamespaces `json:"allowedNamespaces,omitempty"`
+
+	// Stretch has the network go on in other clusters, as one Ethernet segment. Both
+	// sides have to want it: see condition Stretched. With ipam, the sides have one
+	// subnet and ranges of it that are apart. Not of a vlink, which has exactly two
+	// ends.
+	// +optional
+	Stretch *Stretch `json:"stretch,omitempty"`
 }
 
 // IPAM says which addresses a network assigns.
@@ -181,7 +189,8 @@ type AllowedNamespaces struct {
 type L2NetworkStatus struct {
 	// Conditions: Accepted (the spec is valid), Programmed (this generation is
 	// in OVN's northbound database), Ready (both), Deleting (what a deletion
-	// waits for), Overlaps (which addresses of the cluster the subnets include;
+	// waits for), Stretched (whether it goes on behind all peers of spec.stretch, and
+	// what is missing), Overlaps (which addresses of the cluster the subnets include;
 	// only where they do), AttachedLate (why pods get their interface once they
 	// run; only where they do).
 	// +listType=map
@@ -208,6 +217,9 @@ type L2NetworkStatus struct {
 	// IPAM in force, with its defaults.
 	// +optional
 	IPAM *IPAMStatus `json:"ipam,omitempty"`
+	// Stretch is how far the network goes on in other clusters. Only where it may.
+	// +optional
+	Stretch *StretchStatus `json:"stretch,omitempty"`
 	// InForce is the spec that ports, addresses, DHCP and MTUs follow: the last
 	// one that was accepted. It has the fields of spec.
 	// +kubebuilder:validation:Schemaless
@@ -236,12 +248,16 @@ type IPAMStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=l2net,categories=l2sm
+// +kubebuilder:selectablefield:JSONPath=".status.stretch.chassis"
+// +kubebuilder:selectablefield:JSONPath=".status.stretch.id"
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Subnets",type=string,JSONPath=`.status.subnets`
 // +kubebuilder:printcolumn:name="Attachments",type=integer,JSONPath=`.status.attachments`
 // +kubebuilder:printcolumn:name="MTU",type=integer,JSONPath=`.status.mtu`,priority=1
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Stretched",type=string,JSONPath=`.status.conditions[?(@.type=="Stretched")].reason`,priority=1
+// +kubebuilder:printcolumn:name="ID",type=integer,JSONPath=`.status.stretch.id`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type L2Network struct {
 	metav1.TypeMeta   `json:",inline"`

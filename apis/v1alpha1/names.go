@@ -10,6 +10,15 @@ const (
 	L2SMNetworksAnnotation = "l2sm/networks"
 )
 
+// EdgeLease is the Lease, in SystemNamespace, whose holder may be the active edge.
+// Its holderIdentity is the name of the edge's node.
+const EdgeLease = "l2sm-edge"
+
+// EdgeNetworkName ties the edges' ports to the bridge that leads out of the cluster:
+// the option network_name of ports of type l2gateway (ovn-nb(5)), and a key of
+// ovn-bridge-mappings (ovn-controller(8)).
+const EdgeNetworkName = "l2sm-edge"
+
 // What the controller writes on the objects that it makes.
 const (
 	// EntryAnnotation, on an L2Attachment, is the pod's annotation entry that

@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,3 +65,37 @@ func (n *L2Network) MaxAttachments() int {
 	}
 	return defaultMaxAttachments
 }
+
+// edgeSuffix ends what stands for the edge's port of a network where others have an
+// attachment. No attachment is called so.
+const edgeSuffix = "/edge"
+
+// EdgeOf is what stands for the edge's port of the network where others have an
+// attachment: PortOf gives the port's name, l2sm/<namespace>/<network>/edge.
+func EdgeOf(network types.NamespacedName) types.NamespacedName {
+	return types.NamespacedName{Namespace: network.Namespace, Name: network.Name + edgeSuffix}
+}
+
+// NetworkOfEdge is the network that EdgeOf was asked for, if the owner of a port is what
+// it returns.
+func NetworkOfEdge(owner types.NamespacedName) (types.NamespacedName, bool) {
+	name, is := strings.CutSuffix(owner.Name, edgeSuffix)
+	return types.NamespacedName{Namespace: owner.Namespace, Name: name}, is
+}
+
+// IsEdge says whether the owner of a port is what EdgeOf returns.
+func IsEdge(owner types.NamespacedName) bool { return strings.HasSuffix(owner.Name, edgeSuffix) }
+
+// NetworkOfEdgePort is the namespace and name of the network whose edge's port has the
+// name.
+func NetworkOfEdgePort(port string) (types.NamespacedName, bool) {
+	name, is := strings.CutSuffix(port, edgeSuffix)
+	if !is {
+		return types.NamespacedName{}, false
+	}
+	return AttachmentOfPort(name)
+}
+
+// Goes says whether the network goes on in other clusters, with an edge that carries
+// it.
+func (s *StretchStatus) Goes() bool { return s != nil && s.ID != 0 && s.Chassis != "" }

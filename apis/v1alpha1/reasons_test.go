@@ -18,7 +18,7 @@ import (
 // once, in the order of the alphabet, and no other does.
 func TestReasonsAreDocumented(t *testing.T) {
 	declared := map[string]int{}
-	for _, file := range []string{"conditions.go", "events.go"} {
+	for _, file := range []string{"conditions.go", "conditions_stretch.go", "events.go"} {
 		for _, reason := range reasonsIn(t, file) {
 			declared[reason] = 1
 		}
@@ -34,7 +34,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(declared, documented); diff != "" {
-		t.Errorf("reasons: -conditions.go and events.go, +docs/reasons.md:\n%s", diff)
+		t.Errorf("reasons: -apis, +docs/reasons.md:\n%s", diff)
 	}
 	for i := 1; i < len(listed); i++ {
 		if strings.ToLower(listed[i-1]) > strings.ToLower(listed[i]) {
@@ -46,13 +46,13 @@ func TestReasonsAreDocumented(t *testing.T) {
 // TestEventReasonsAreConstants: a reason that is written where it is used would
 // escape TestReasonsAreDocumented.
 func TestEventReasonsAreConstants(t *testing.T) {
-	for _, file := range []string{"conditions.go", "events.go"} {
+	for _, file := range []string{"conditions.go", "conditions_stretch.go", "events.go"} {
 		ast.Inspect(parse(t, file), func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
 			if !ok {
 				return true
 			}
-			reason := map[string]int{"warning": 0, "condition": 2, "AttachmentRefused": 0, "AttachmentNotReady": 0, "NotProgrammed": 0}
+			reason := map[string]int{"warning": 0, "condition": 2, "AttachmentRefused": 0, "AttachmentNotReady": 0, "NotProgrammed": 0, "NetworkNotStretched": 0, "EdgeNotReady": 0}
 			name, ok := call.Fun.(*ast.Ident)
 			if !ok {
 				return true

@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
@@ -19,7 +20,7 @@ import (
 
 // server starts a real kube-apiserver with our CRDs (KUBEBUILDER_ASSETS says
 // where its binaries are).
-func server(t *testing.T) client.Client {
+func server(t *testing.T) (client.Client, *rest.Config) {
 	t.Helper()
 	env := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "manifests", "crd")}, ErrorIfCRDPathMissing: true}
 	cfg, err := env.Start()
@@ -38,7 +39,7 @@ func server(t *testing.T) client.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return c, cfg
 }
 
 func object(t *testing.T, kind, name, spec string) *unstructured.Unstructured {
@@ -48,16 +49,17 @@ func object(t *testing.T, kind, name, spec string) *unstructured.Unstructured {
 	if err := yaml.Unmarshal([]byte(text), &u.Object); err != nil {
 		t.Fatal(err)
 	}
+	switch kind {
+	case "L2Edge", "L2Peer":
+		u.SetNamespace("")
+	}
 	return u
 }
 
-// What the API server says to each spec, on creation and on change. An empty
-// says means that it takes it.
+// What the API server says to each spec, on creation and on change.
 func TestValidation(t *testing.T) {
-	c := server(t)
-	cases := map[string]struct {
-		reason, kind, spec, then, says string
-	}{
+	c, _ := server(t)
+	validate(t, c, map[string]validation{
 		"Empty":            {"Pure layer 2 needs no field.", "L2Network", `{}`, "", ""},
 		"Dual":             {"One subnet of each family.", "L2Network", `{ipam: {subnets: ["10.0.0.0/8", "fd00::/64"], ranges: ["10.1.0.0/16", "10.2.0.1-10.2.0.9", "fd00::7"], excluded: ["10.1.0.1"]}}`, "", ""},
 		"NoCIDR":           {"An address is no subnet.", "L2Network", `{ipam: {subnets: ["10.0.0.0"]}}`, "", "CIDR notation"},
@@ -153,27 +155,36 @@ func TestValidation(t *testing.T) {
 		"NetworkName":      {"What can name no L2Network.", "L2Attachment", `{podName: p, network: {name: "../net"}}`, "", "network.name"},
 		"NetworkNamespace": {"What can name no namespace.", "L2Attachment", `{podName: p, network: {name: net, namespace: "a.b"}}`, "", "network.namespace"},
 		"PodName":          {"What can name no pod.", "L2Attachment", `{podName: "p/q", network: {name: net}}`, "", "podName"},
-	}
+	})
+}
+
+// validation is a reason, a kind, a spec of it, another that follows it, if any, and what
+// the API server says then: nothing where it takes it.
+type validation [5]string
+
+func validate(t *testing.T, c client.Client, cases map[string]validation) {
+	t.Helper()
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			u := object(t, tc.kind, strings.ToLower(name), tc.spec)
+			reason, kind, spec, then, says := tc[0], tc[1], tc[2], tc[3], tc[4]
+			u := object(t, kind, strings.ToLower(name), spec)
 			err := c.Create(t.Context(), u)
-			if tc.then != "" {
+			if then != "" {
 				if err != nil {
-					t.Fatalf("%s\ncreate: %v", tc.reason, err)
+					t.Fatalf("%s\ncreate: %v", reason, err)
 				}
-				changed := object(t, tc.kind, strings.ToLower(name), tc.then)
+				changed := object(t, kind, strings.ToLower(name), then)
 				changed.SetResourceVersion(u.GetResourceVersion())
 				err = c.Update(t.Context(), changed)
 			}
-			if tc.says == "" && err != nil {
-				t.Errorf("%s\nrefused: %v", tc.reason, err)
+			if says == "" && err != nil {
+				t.Errorf("%s\nrefused: %v", reason, err)
 			}
-			if tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says)) {
-				t.Errorf("%s\nwant an error that says %q, got %v", tc.reason, tc.says, err)
+			if says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+				t.Errorf("%s\nwant an error that says %q, got %v", reason, says, err)
 			}
 			if err != nil && strings.Contains(err.Error(), "no such") {
-				t.Errorf("%s\na rule fell over: %v", tc.reason, err)
+				t.Errorf("%s\na rule fell over: %v", reason, err)
 			}
 		})
 	}
@@ -181,7 +192,7 @@ func TestValidation(t *testing.T) {
 
 // The columns that kubectl get prints, and the defaults that a user reads back.
 func TestDefaultsAndSelectableFields(t *testing.T) {
-	c := server(t)
+	c, _ := server(t)
 	if err := c.Create(t.Context(), object(t, "L2Network", "plain", `{}`)); err != nil {
 		t.Fatal(err)
 	}

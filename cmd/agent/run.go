@@ -3,23 +3,20 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/go-logr/logr"
-	"github.com/go-logr/zapr"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
 	"l2sm.io/l2sm/internal/agent"
 	"l2sm.io/l2sm/internal/identity"
+	"l2sm.io/l2sm/internal/logging"
 )
 
 // run runs the agent until the context ends.
 func run(ctx context.Context, o options) error {
-	log := newLogger(o.verbose)
+	log := logging.New(o.verbose)
 	klog.SetLogger(log) // client-go's
 	// As kubectl finds it, and in a pod by its service account.
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{}).ClientConfig()
@@ -56,14 +53,4 @@ func ovnPart(a *agent.Agent, o options, log logr.Logger) (func(context.Context) 
 	}
 	keeper := &identity.Keeper{API: a.API(), Node: o.agent.Node, Dir: o.ovnTLSDir, Log: log.WithName("identity"), Told: a.Certified}
 	return keeper.Run, nil
-}
-
-func newLogger(verbose bool) logr.Logger {
-	level := zapcore.InfoLevel
-	if verbose {
-		level = zapcore.DebugLevel
-	}
-	form := zap.NewProductionEncoderConfig()
-	form.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	return zapr.NewLogger(zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(form), zapcore.Lock(os.Stderr), level)))
 }

@@ -83,7 +83,7 @@ func newProduct(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"l2sm", "l2sm-agent", "l2sm-controller"} {
+	for _, name := range []string{"l2sm", "l2sm-agent", "l2sm-controller", "l2sm-edge"} {
 		if err := os.Symlink(self, filepath.Join(repository, "bin", name)); err != nil {
 			t.Fatal(err)
 		}
@@ -99,6 +99,11 @@ func TestProductImage(t *testing.T) {
 	}
 	if _, err := tarball.ImageFromPath(file, nil); err != nil {
 		t.Errorf("read image: %v", err)
+	}
+	for _, other := range []string{"controller", "edge"} {
+		if _, err := images.Build(t.Context(), other); err != nil {
+			t.Errorf("image %s: %v", other, err)
+		}
 	}
 	if cached, err := images.Cached("agent"); err != nil || cached {
 		t.Error("programs that were built since would not get into the image")

@@ -48,7 +48,9 @@ type state struct {
 	NoMultus        bool   // its main network is alone
 	MainCNI         string // name of the main network's plugin
 	MainCNIPrograms string // folder of those that it brings itself; empty without
-	Complete        bool   // came up to the end
+	// Links to a network between clusters; none without.
+	WAN      []wanLink `json:",omitempty"`
+	Complete bool      // came up to the end
 }
 
 // ErrNotUp says that there is no cluster of that name.

@@ -85,5 +85,5 @@ func (p plan) owns(name string) bool {
 		return false
 	}
 	number, isNode := strings.CutPrefix(part, nodePrefix)
-	return part == fabric || part == controlPlane || isNode && strings.Trim(number, "0123456789") == "" && number != ""
+	return part == fabric || part == controlPlane || part == wan || isNode && strings.Trim(number, "0123456789") == "" && number != ""
 }

@@ -59,6 +59,7 @@ func TestPlanOwns(t *testing.T) {
 		"Fabric":           {"the bridges' namespace", "dev-fabric", true},
 		"ControlPlane":     {"the API server's namespace", "dev-cp", true},
 		"Node":             {"a node's namespace", "dev-n1", true},
+		"WAN":              {"the network between it and others, which was made for it", "dev-wan", true},
 		"NodeBeyondPlan":   {"the cluster may have been larger once", "dev-n17", true},
 		"OtherCluster":     {"a cluster must not remove another's parts", "dev2-n1", false},
 		"LongerCluster":    {"a cluster's name may begin with another's", "dev-n1-cp", false},

@@ -31,6 +31,14 @@ func (l *Lab) StopNode(name string) error {
 	if err := netns.IP(l.plan.namespace(fabric), unplugScript(n)); err != nil {
 		return err
 	}
+	for _, link := range l.state.WAN {
+		if link.Node != n.Name {
+			continue
+		}
+		if err := unplugWAN(link); err != nil {
+			return err
+		}
+	}
 	return netns.Delete(n.Namespace)
 }
 
@@ -44,6 +52,9 @@ func (l *Lab) StartNode(ctx context.Context, name string) error {
 		return fmt.Errorf("node %q is running", name)
 	}
 	if err := plugNode(l.plan, n); err != nil {
+		return err
+	}
+	if err := l.plugNodeIntoWAN(n); err != nil {
 		return err
 	}
 	if err := l.startNode(n); err != nil {

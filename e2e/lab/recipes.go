@@ -20,7 +20,7 @@ const pauseImage = "localhost/l2sm-pause:dev"
 var baseImages = []string{"pause", "coredns", "toolbox"}
 
 // ProductImages are those that users' clusters take from a registry.
-var ProductImages = []string{"controller", "agent", "ovn", "toolbox"}
+var ProductImages = []string{"controller", "agent", "edge", "ovn", "toolbox"}
 
 // AllImages are the names of the images that Build knows.
 var AllImages = append([]string{"pause", "coredns"}, ProductImages...)
@@ -56,6 +56,8 @@ func (i Images) recipe(name string) (recipe, error) {
 		return i.product("l2sm-controller", image.Config{User: nobody, Entrypoint: []string{"/usr/bin/l2sm-controller"}}, "l2sm-controller"), nil
 	case "agent":
 		return i.product("l2sm-agent", image.Config{Entrypoint: []string{"/usr/bin/l2sm-agent"}}, "l2sm-agent", "l2sm"), nil
+	case "edge":
+		return i.product("l2sm-edge", image.Config{Entrypoint: []string{"/usr/bin/l2sm-edge"}}, "l2sm-edge"), nil
 	}
 	return recipe{}, fmt.Errorf("no image %q: there are %s", name, strings.Join(append(slices.Clone(AllImages), chosenImages...), ", "))
 }

@@ -141,9 +141,9 @@ func empty(t *testing.T, l *Ledger) {
 	}
 	for key, n := range l.networks {
 		waits := n.waiting.lines != nil || n.waiting.place != nil || n.waiting.woken != nil
-		if waits || n.guests != nil || n.pool.Len() > 0 {
-			t.Errorf("network %s keeps lines %v, places %v, woken %v, guests %v, %d members",
-				key, n.waiting.lines, n.waiting.place, n.waiting.woken, n.guests, n.pool.Len())
+		if waits || n.guests != nil || n.resting != nil || n.pool.Len() > 0 {
+			t.Errorf("network %s keeps lines %v, places %v, woken %v, guests %v, resting %v, %d members",
+				key, n.waiting.lines, n.waiting.place, n.waiting.woken, n.guests, n.resting, n.pool.Len())
 		}
 	}
 }
@@ -154,6 +154,8 @@ type api struct {
 	pods     map[types.NamespacedName]*corev1.Pod
 	labels   map[string]labels.Set // of namespaces
 	going    []string              // namespaces
+	// announced is what L2Remotes say, on network wide.
+	announced map[types.NamespacedName]ipam.Announced
 }
 
 func newAPI(networks ...*v1alpha1.L2Network) *api {
@@ -175,6 +177,9 @@ func (a *api) Surroundings(network *v1alpha1.L2Network, namespace string) Surrou
 // load is a ledger after a restart.
 func (a *api) load(attachments ...v1alpha1.L2Attachment) *Ledger {
 	l, _ := opened()
+	for remote, says := range a.announced {
+		l.Announce(remote, "wide", says)
+	}
 	l.Load(attachments, a)
 	for key, n := range a.networks {
 		l.Judge(n)

@@ -54,12 +54,7 @@ func (n *network) begin(network *v1alpha1.L2Network) {
 	n.generation = notSeen
 	n.inForce = termsOf(network.InForce())
 	n.version++
-	held := n.pool
-	n.pool = ipam.NewPool()
-	for _, owner := range held.Owners() {
-		lease, _ := held.Lease(owner)
-		_ = n.pool.Hold(owner, lease) // a pool holds what another held
-	}
+	n.pool.Unconfigure()
 	if n.inForce == nil {
 		return
 	}

@@ -37,6 +37,8 @@ type Ledger struct {
 	pending  pending
 	// lines has the network that an attachment was refused by, where it may wait.
 	lines map[types.NamespacedName]types.NamespacedName
+	// remotes has the network that an L2Remote is of.
+	remotes map[types.NamespacedName]string
 
 	turns *turn.Turns // by attachment
 }
@@ -59,6 +61,7 @@ func NewLedger(cluster Cluster, wake Wake) *Ledger {
 		networks: map[types.NamespacedName]*network{},
 		holders:  map[types.NamespacedName]holder{},
 		lines:    map[types.NamespacedName]types.NamespacedName{},
+		remotes:  map[types.NamespacedName]string{},
 		turns:    turn.New(),
 	}
 }

@@ -57,7 +57,7 @@ func (l *Ledger) record(r Ranked, on types.NamespacedName, records Records) {
 	}
 	ask := Ask{Network: network, Attachment: a, Surroundings: records.Surroundings(network, a.Namespace)}
 	if r.rank == accepted || keeps(a) {
-		l.member(a, on, ask)
+		l.member(a, on, ask) // whatever peers announce by now
 	}
 	_, _ = l.Take(ask)
 }
@@ -70,14 +70,15 @@ func (l *Ledger) member(a *v1alpha1.L2Attachment, on types.NamespacedName, ask A
 		return
 	}
 	defer l.turn(owner)()
-	if _, held := l.holder(owner); held || !l.admitTo(on, owner, lease, ask.Network) {
+	rests := !a.Bound() || awaitsPeer(a)
+	if _, held := l.holder(owner); held || !l.admitTo(on, owner, lease, ask.Network, rests) {
 		return
 	}
 	l.hold(owner, holder{}.on(on).of(a.UID), a.PodKey())
 }
 
 // admitTo makes the owner a member with the lease, if that is free.
-func (l *Ledger) admitTo(key, owner types.NamespacedName, lease ipam.Lease, network *v1alpha1.L2Network) bool {
+func (l *Ledger) admitTo(key, owner types.NamespacedName, lease ipam.Lease, network *v1alpha1.L2Network, rests bool) bool {
 	n := l.locked(key)
 	defer n.mu.Unlock()
 	n.judge(network, l.cluster)
@@ -85,6 +86,7 @@ func (l *Ledger) admitTo(key, owner types.NamespacedName, lease ipam.Lease, netw
 		return false
 	}
 	n.joined(owner)
+	n.rest(owner.String(), rests)
 	return true
 }
 
@@ -161,7 +163,7 @@ func lacksKeyAlone(a *v1alpha1.L2Attachment, said *metav1.Condition) bool {
 // refused of it: its port, or the addresses that are reserved for its next pod.
 func keeps(a *v1alpha1.L2Attachment) bool {
 	if a.Bound() {
-		return a.Status.Network != nil
+		return a.Status.Network != nil || awaitsPeer(a)
 	}
 	said := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionAccepted)
 	return a.Status.Addresses != "" && said != nil && said.ObservedGeneration == a.Generation

@@ -23,6 +23,10 @@ type network struct {
 	// guests counts members by namespace, but for the network's own: nil without any.
 	guests map[string]int
 
+	// resting are members that have no pod, or whose pod waits for a peer: nil
+	// without any.
+	resting map[string]bool
+
 	// known says that the API has the network, uid and generation what was judged
 	// of it last.
 	known      bool
@@ -88,7 +92,7 @@ func (n *network) decide(owner types.NamespacedName, ask Ask, inForce *v1alpha1.
 	if err != nil {
 		return ipam.Lease{}, refuseLease(err)
 	}
-	return lease, nil
+	return lease, n.attached(name, ask.Attachment, lease)
 }
 
 // lease takes what the attachment has on record, or asks for.
@@ -98,7 +102,8 @@ func (n *network) lease(name string, ask Ask, inForce *v1alpha1.L2Network) (ipam
 		if err != nil {
 			return ipam.Lease{}, Refuse(v1alpha1.AttachmentRefused(v1alpha1.ReasonInvalid, err.Error()))
 		}
-		if had, has := n.pool.Lease(name); has && same(had, lease) {
+		had, has := n.pool.Lease(name)
+		if has && same(had, lease) {
 			return had, nil
 		}
 		for _, address := range lease.Addresses {
@@ -106,7 +111,7 @@ func (n *network) lease(name string, ask Ask, inForce *v1alpha1.L2Network) (ipam
 				return ipam.Lease{}, err
 			}
 		}
-		return lease, n.pool.Hold(name, lease)
+		return lease, n.pool.Take(name, lease, had)
 	}
 	if !n.opened {
 		return ipam.Lease{}, ErrBehind
@@ -138,6 +143,7 @@ func (n *network) left(owner types.NamespacedName, had ipam.Lease) {
 			n.guests = nil
 		}
 	}
+	n.rest(owner.String(), false)
 	n.wake.Members(n.key)
 	n.pass(n.waiting.freed(n.tokens(owner, had)))
 	n.unstrand(owner.String())
@@ -184,8 +190,11 @@ func (n *network) release(owner types.NamespacedName) (idle bool) {
 		n.pool.Release(owner.String())
 		n.left(owner, had)
 	}
-	return !n.known && n.pool.Len() == 0
+	return n.idle()
 }
+
+// idle says that the API does not have the network, and that nothing is held there.
+func (n *network) idle() bool { return !n.known && n.pool.Len() == 0 && !n.pool.Announces() }
 
 func (n *network) pass(next []types.NamespacedName) {
 	if len(next) > 0 {
@@ -197,7 +206,7 @@ func (n *network) pass(next []types.NamespacedName) {
 func (n *network) drop() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.dropped = !n.known && n.pool.Len() == 0
+	n.dropped = n.idle()
 	return n.dropped
 }
 

@@ -16,6 +16,8 @@ type Refusal struct {
 	// Keeps says that a member keeps the port that it has: only a change of it is
 	// refused.
 	Keeps bool
+	// Reserves says that an attachment keeps its addresses, and has no port.
+	Reserves bool
 	// Holder is the attachment that has the address or the MAC address that this
 	// one asks for, as "namespace/name"; empty where that is not why.
 	Holder string
@@ -51,6 +53,13 @@ func refuseLease(err error) error {
 	}
 	if taken, is := errors.AsType[*ipam.MACTakenError](err); is {
 		return &Refusal{Condition: v1alpha1.AttachmentRefused(v1alpha1.ReasonMACTaken, err.Error()), Holder: taken.Owner, waits: macToken(taken.MAC)}
+	}
+	if elsewhere, is := errors.AsType[*ipam.ElsewhereError](err); is {
+		lacks := macToken(elsewhere.MAC)
+		if elsewhere.Addr.IsValid() {
+			lacks = addressToken(elsewhere.Addr)
+		}
+		return refuseFor(lacks, v1alpha1.AddressElsewhere(err))
 	}
 	if full, is := errors.AsType[*ipam.ExhaustedError](err); is {
 		return refuseFor(subnetToken(full.Subnet), v1alpha1.AttachmentRefused(v1alpha1.ReasonExhausted, err.Error()+"; the pod is attached when one is free"))

@@ -50,7 +50,10 @@ func (w *world) reconcile(l *Ledger, a *v1alpha1.L2Attachment) {
 	a.Status.Network, a.Status.Addresses = nil, ""
 	if refusal, is := AsRefusal(err); is {
 		said = refusal.Condition
-		if !refusal.Keeps {
+		switch {
+		case refusal.Reserves:
+			l.Keep(a, a.NetworkKey())
+		case !refusal.Keeps:
 			l.Keep(a)
 		}
 	} else if err != nil {
@@ -64,7 +67,7 @@ func (w *world) reconcile(l *Ledger, a *v1alpha1.L2Attachment) {
 	}
 	if on := l.On(a); len(on) > 0 {
 		a.Status.Addresses = strings.Join(a.Spec.Addresses, ", ")
-		if a.Bound() {
+		if a.Bound() && said.Reason != v1alpha1.ReasonAddressElsewhere {
 			a.Status.Network = &v1alpha1.NetworkReference{Namespace: on[0].Namespace, Name: on[0].Name}
 		}
 	}

@@ -127,11 +127,16 @@ func (n *network) tokens(owner types.NamespacedName, lease ipam.Lease) []token {
 func leaseTokens(lease ipam.Lease, config ipam.Config) []token {
 	all := []token{macToken(lease.MAC)}
 	for _, address := range lease.Addresses {
-		all = append(all, addressToken(address.Addr()))
-		for _, subnet := range config.Subnets {
-			if subnet.Contains(address.Addr()) {
-				all = append(all, subnetToken(subnet))
-			}
+		all = append(all, addressTokens(address.Addr(), config)...)
+	}
+	return all
+}
+
+func addressTokens(addr netip.Addr, config ipam.Config) []token {
+	all := []token{addressToken(addr)}
+	for _, subnet := range config.Subnets {
+		if subnet.Contains(addr) {
+			all = append(all, subnetToken(subnet))
 		}
 	}
 	return all

@@ -132,7 +132,7 @@ func New(api *rest.Config, c Config, log logr.Logger) (*Agent, error) {
 	}
 	a.plugger = plugger{links: link.New(c.SysctlRoot), ovs: vswitch, step: c.step}
 	a.reporter = newReporter(a)
-	a.firewall = firewall.New(log.WithName("firewall"), func(err error) { a.reporter.tell(func(v *nodeView) { v.open = err }) }, firewall.GenevePort)
+	a.firewall = firewall.New(log.WithName("firewall"), func(err error) { a.reporter.tell(func(v *nodeView) { v.open = err }) }, []uint16{firewall.GenevePort}, []uint16{firewall.VXLANPort})
 	a.underlay = &underlay{log: log.WithName("underlay"), complain: a.complain, ovs: vswitch, want: int(c.UnderlayMTU), seen: a.tunnelsAt}
 	return a, a.follow()
 }

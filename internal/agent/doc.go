@@ -28,7 +28,7 @@
 //	steer.go    several interfaces of a pod in one subnet: answer by the one asked
 //	static.go   which sandbox is a pod's: static pods have two UIDs
 //	sweep.go    what sandboxes that are gone have left
-//	queue.go    the loop that all of these run in
+//	sessions.go what is done at each connection to OVS
 //	serving.go  probes; metrics, inventory and profiles
 //
 // internal/kube caches the pods and attachments of the node, and no others: what

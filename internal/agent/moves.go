@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"l2sm.io/l2sm/internal/link"
+	"l2sm.io/l2sm/internal/loop"
 	"l2sm.io/l2sm/internal/ovs"
 )
 
@@ -17,12 +18,12 @@ import (
 // from the watcher, which writes to the API.
 type settler struct {
 	*Agent
-	loop *loop[string]
+	loop *loop.Loop[string]
 }
 
 func newSettler(a *Agent) *settler {
 	s := &settler{Agent: a}
-	s.loop = newLoop(a.log.WithName("moves"), func(ctx context.Context, port string) (time.Duration, error) {
+	s.loop = loop.New(a.log.WithName("moves"), func(ctx context.Context, port string) (time.Duration, error) {
 		return 0, s.settle(ctx, port)
 	})
 	return s
@@ -31,7 +32,7 @@ func newSettler(a *Agent) *settler {
 // portChanged never blocks.
 func (s *settler) portChanged(p ovs.Port) {
 	if unsettled(p) {
-		s.loop.add(p.Name)
+		s.loop.Add(p.Name)
 	}
 }
 
@@ -44,7 +45,7 @@ func unsettled(p ovs.Port) bool {
 // run works until ctx ends.
 func (s *settler) run(ctx context.Context) error {
 	go s.eachSession(ctx, s.lookAtAll)
-	s.loop.run(ctx, workers)
+	s.loop.Run(ctx, workers)
 	return nil
 }
 
@@ -94,7 +95,7 @@ func (s *settler) settlePort(ctx context.Context, p ovs.Port, stages *stages) er
 	}
 	stages.reach(stageNoted)
 	if !first {
-		s.loop.log.Info(what(p.Noted.Network, network), append(stages.values(), "interface", p.Interface, "port", p.Name,
+		s.loop.Log.Info(what(p.Noted.Network, network), append(stages.values(), "interface", p.Interface, "port", p.Name,
 			"Pod", p.Sandbox.PodNamespace+"/"+p.Sandbox.PodName, "from", p.Noted.Network, "to", network)...)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/link"
+	"l2sm.io/l2sm/internal/loop"
 	"l2sm.io/l2sm/internal/ovs"
 )
 
@@ -22,7 +23,7 @@ import (
 // most once in reportPace.
 type reporter struct {
 	*Agent
-	loop *loop[string]
+	loop *loop.Loop[string]
 
 	mu   sync.Mutex
 	told nodeView // what others have told of the node
@@ -49,12 +50,12 @@ func newReporter(a *Agent) *reporter {
 	if r.told.bootID == "" {
 		r.told.bootID = bootID()
 	}
-	r.loop = newLoop(a.log.WithName("node"), func(ctx context.Context, _ string) (time.Duration, error) { return 0, r.report(ctx) })
+	r.loop = loop.New(a.log.WithName("node"), func(ctx context.Context, _ string) (time.Duration, error) { return 0, r.report(ctx) })
 	return r
 }
 
 // wake never blocks.
-func (r *reporter) wake() { r.loop.queue.AddAfter(theNode, reportPace) }
+func (r *reporter) wake() { r.loop.Queue.AddAfter(theNode, reportPace) }
 
 func (r *reporter) tell(f func(*nodeView)) {
 	r.mu.Lock()
@@ -69,7 +70,7 @@ func (r *reporter) run(ctx context.Context) error {
 	go r.node.RunSelf(ctx, r.wake)
 	go r.followOVS(ctx)
 	go r.followRefusals(ctx)
-	r.loop.run(ctx, 1)
+	r.loop.Run(ctx, 1)
 	return nil
 }
 
@@ -92,7 +93,7 @@ func (r *reporter) followRefusals(ctx context.Context) {
 		if err == nil {
 			return
 		}
-		r.loop.log.Info("Could not watch for ovn-node's refusal", "error", err.Error())
+		r.loop.Log.Info("Could not watch for ovn-node's refusal", "error", err.Error())
 		timer := time.NewTimer(refusalRetry)
 		select {
 		case <-timer.C:

@@ -15,6 +15,7 @@ import (
 	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/cri"
 	"l2sm.io/l2sm/internal/link"
+	"l2sm.io/l2sm/internal/loop"
 	"l2sm.io/l2sm/internal/ovs"
 )
 
@@ -28,8 +29,8 @@ import (
 // another one, and the old network namespace may live on.
 type sweeper struct {
 	*Agent
-	loop  *loop[string]
-	byPod *loop[types.NamespacedName]
+	loop  *loop.Loop[string]
+	byPod *loop.Loop[types.NamespacedName]
 }
 
 // theNode is the only key: there is one node to sweep.
@@ -37,8 +38,8 @@ const theNode = "node"
 
 func newSweeper(a *Agent) *sweeper {
 	s := &sweeper{Agent: a}
-	s.loop = newLoop(a.log.WithName("sweep"), func(ctx context.Context, _ string) (time.Duration, error) { return 0, s.sweep(ctx) })
-	s.byPod = newLoop(a.log.WithName("sandboxes"), func(ctx context.Context, pod types.NamespacedName) (time.Duration, error) {
+	s.loop = loop.New(a.log.WithName("sweep"), func(ctx context.Context, _ string) (time.Duration, error) { return 0, s.sweep(ctx) })
+	s.byPod = loop.New(a.log.WithName("sandboxes"), func(ctx context.Context, pod types.NamespacedName) (time.Duration, error) {
 		return 0, s.sweepPod(ctx, pod)
 	})
 	return s
@@ -49,18 +50,18 @@ func newSweeper(a *Agent) *sweeper {
 func (s *sweeper) podChanged(before, after *corev1.Pod) {
 	switch {
 	case after == nil || before != nil && !attach.Ended(before) && attach.Ended(after):
-		s.loop.add(theNode)
+		s.loop.Add(theNode)
 	case before != nil:
-		s.byPod.add(keyOf(after))
+		s.byPod.Add(keyOf(after))
 	}
 }
 
 // run works until ctx ends; it sweeps once for each connection to OVS'
 // database.
 func (s *sweeper) run(ctx context.Context) error {
-	go s.eachSession(ctx, func(context.Context) { s.loop.add(theNode) })
-	go s.byPod.run(ctx, 1)
-	s.loop.run(ctx, 1)
+	go s.eachSession(ctx, func(context.Context) { s.loop.Add(theNode) })
+	go s.byPod.Run(ctx, 1)
+	s.loop.Run(ctx, 1)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"l2sm.io/l2sm/internal/loop"
 	"l2sm.io/l2sm/internal/ovs"
 )
 
@@ -18,7 +19,7 @@ import (
 // works off the path that a starting pod waits for.
 type watcher struct {
 	*Agent
-	loop *loop[types.NamespacedName]
+	loop *loop.Loop[types.NamespacedName]
 	// attached are the times of the hot attachments that are not Ready yet, by
 	// the port's name.
 	attached sync.Map
@@ -37,7 +38,7 @@ const workers = 8
 
 func newWatcher(a *Agent) *watcher {
 	w := &watcher{Agent: a}
-	w.loop = newLoop(a.log.WithName("attachments"), func(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
+	w.loop = loop.New(a.log.WithName("attachments"), func(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
 		return w.reconcile(ctx, key)
 	})
 	return w
@@ -47,7 +48,7 @@ func newWatcher(a *Agent) *watcher {
 // whenever OVS' database is there again.
 func (w *watcher) run(ctx context.Context) error {
 	go w.eachSession(ctx, w.wakeAll)
-	w.loop.run(ctx, workers)
+	w.loop.Run(ctx, workers)
 	return nil
 }
 
@@ -108,7 +109,7 @@ func (w *watcher) podChanged(pod *corev1.Pod) {
 	}
 }
 
-func (w *watcher) wake(key types.NamespacedName) { w.loop.add(key) }
+func (w *watcher) wake(key types.NamespacedName) { w.loop.Add(key) }
 
 // attachmentKey is the attachment of a logical port: see logicalPort.
 func attachmentKey(logicalPort string) (types.NamespacedName, bool) {

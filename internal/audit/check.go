@@ -186,6 +186,8 @@ func (c *check) runs(a *v1alpha1.L2Attachment) bool {
 type things[T any] struct {
 	// kind is what they are called, owner what each belongs to.
 	kind, owner string
+	// ownerOf is the owner of the one with that name, where it is another.
+	ownerOf func(name string) (owner string, is bool)
 	// name tells them apart.
 	name func(T) string
 	// differs says in what the second is not as the first.
@@ -214,7 +216,13 @@ func compare[T any](c *check, t things[T], want, have []T) {
 		delete(there, name)
 	}
 	for name := range there {
-		c.report(t.kind+" "+name, "belongs to no %s", t.owner)
+		owner := t.owner
+		if t.ownerOf != nil {
+			if other, is := t.ownerOf(name); is {
+				owner = other
+			}
+		}
+		c.report(t.kind+" "+name, "belongs to no %s", owner)
 	}
 }
 

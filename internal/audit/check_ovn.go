@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,11 @@ func (c *check) central() {
 	c.eachPorted(func(a *v1alpha1.L2Attachment) {
 		bindings = append(bindings, ovn.Binding{Port: a.PortName(), Chassis: a.Spec.NodeName, Up: true})
 	})
+	for key := range c.networks {
+		if network := c.inForce(key); network != nil {
+			bindings = append(bindings, edgeBinding(topology.Edge(network))...)
+		}
+	}
 	c.bindings(place{}, bindings, c.Southbound.Ports)
 	c.chassis()
 }
@@ -46,6 +52,21 @@ func (p place) ofNetwork() string {
 	return " of a network" + p.here
 }
 
+// edgeOwner is what an edge's port belongs to.
+func (p place) edgeOwner(port string) (owner string, is bool) {
+	_, is = v1alpha1.NetworkOfEdgePort(port)
+	return "L2Network" + p.here + " that goes on in other clusters", is
+}
+
+// edgeBinding is who must have claimed the edge's port of a network, where there is one.
+// OVN says of no port of its kind that it is up.
+func edgeBinding(port ovn.Port, goes bool) []ovn.Binding {
+	if !goes {
+		return nil
+	}
+	return []ovn.Binding{{Port: port.Name, Chassis: cmp.Or(port.Options["l2gateway-chassis"], port.Options["requested-chassis"]), TunnelKey: port.TunnelKey}}
+}
+
 // northbound compares the rows of a database with what the mapping makes of the
 // API.
 func (c *check) northbound(p place, want, have ovn.Contents) {
@@ -61,7 +82,7 @@ func (c *check) northbound(p place, want, have ovn.Contents) {
 		},
 	}, want.Switches, have.Switches)
 	compare(c, things[ovn.ListedPort]{
-		kind: p.at + "northbound port", owner: "L2Attachment" + p.ofNetwork(),
+		kind: p.at + "northbound port", owner: "L2Attachment" + p.ofNetwork(), ownerOf: p.edgeOwner,
 		name: func(p ovn.ListedPort) string { return p.Name }, differs: comparePorts,
 	}, want.Ports, have.Ports)
 	compare(c, things[ovn.ListedDHCP]{
@@ -135,7 +156,7 @@ func set(values []string) []string { return slices.Compact(slices.Sorted(slices.
 // not be up may be, and a tunnel key of zero is northd's choice.
 func (c *check) bindings(p place, want, have []ovn.Binding) {
 	compare(c, things[ovn.Binding]{
-		kind: p.at + "southbound port binding", owner: "L2Attachment" + p.ofNetwork(),
+		kind: p.at + "southbound port binding", owner: "L2Attachment" + p.ofNetwork(), ownerOf: p.edgeOwner,
 		name: func(b ovn.Binding) string { return b.Port },
 		differs: func(want, have ovn.Binding) []string {
 			all := unequal("its chassis", want.Chassis, have.Chassis)

@@ -124,6 +124,13 @@ func rewrite(f *Facts) {
 	add(&f.Northbound, topology.For(f.Networks[1].InForce(), nil, nil, maxMTU).Listed())
 }
 
+// goOn has network ping go on by the node's edge, in the databases too.
+func goOn(f *Facts, node string) {
+	f.Networks[0].Status.Stretch = &v1alpha1.StretchStatus{ID: 5001, Chassis: node}
+	rewrite(f)
+	f.Southbound.Ports = append(f.Southbound.Ports, ovn.Binding{Port: "l2sm/default/ping/edge", Chassis: node})
+}
+
 // inner changes the interface in the pod on node-a.
 func inner(f *Facts, change func(*inventory.Interface)) {
 	onA(f, func(n *inventory.Node) { change(&n.Ports[0].Inner) })
@@ -155,6 +162,33 @@ func TestCheck(t *testing.T) {
 		"Tidy": {
 			reason: "all is as it should be, however addresses are spelt",
 			spoil:  func(*Facts) {},
+		},
+
+		"Edge": {
+			reason: "a network that goes on in other clusters has one port more, which the edge's chassis has",
+			spoil:  func(f *Facts) { goOn(f, "node-c") },
+		},
+		"EdgeElsewhere": {
+			reason: "frames leave by another edge than that which speaks for the network",
+			spoil: func(f *Facts) {
+				goOn(f, "node-c")
+				f.Networks[0].Status.Stretch.Chassis = "node-b"
+			},
+			want: []Discrepancy{
+				{"northbound port l2sm/default/ping/edge", "options are map[l2gateway-chassis:node-c network_name:l2sm-edge], want map[l2gateway-chassis:node-b network_name:l2sm-edge]"},
+				{"southbound port binding l2sm/default/ping/edge", `its chassis is "node-c", want "node-b"`},
+			},
+		},
+		"EdgeStray": {
+			reason: "what is left of a network that goes on no longer",
+			spoil: func(f *Facts) {
+				goOn(f, "node-c")
+				f.Networks[0].Status.Stretch = nil
+			},
+			want: []Discrepancy{
+				{"northbound port l2sm/default/ping/edge", "belongs to no L2Network that goes on in other clusters"},
+				{"southbound port binding l2sm/default/ping/edge", "belongs to no L2Network that goes on in other clusters"},
+			},
 		},
 
 		// The API itself.

@@ -48,8 +48,13 @@ func (z *zoneCheck) look() {
 	p := place{at: "node " + z.node + ", ", here: " with a member on the node"}
 	z.others = map[string]bool{}
 	for key, attachments := range z.ported {
-		if slices.ContainsFunc(attachments, func(a *v1alpha1.L2Attachment) bool { return a.Spec.NodeName == z.node }) {
+		if slices.ContainsFunc(attachments, func(a *v1alpha1.L2Attachment) bool { return a.Spec.NodeName == z.node }) || z.carries(key) {
 			z.expect(key, attachments)
+		}
+	}
+	for key := range z.networks {
+		if z.ported[key] == nil && z.carries(key) {
+			z.expect(key, nil)
 		}
 	}
 	z.northbound(p, z.rows, z.has.Northbound)
@@ -66,6 +71,12 @@ func (z *zoneCheck) look() {
 	}
 }
 
+// carries says whether the node's edge carries the network, and so is a member.
+func (z *zoneCheck) carries(key types.NamespacedName) bool {
+	network := z.networks[key]
+	return network != nil && network.Status.Stretch.Goes() && network.Status.Stretch.Chassis == z.node
+}
+
 // expect adds what the databases must hold of a network that has a member here. The
 // agent writes none without a key or without a spec in force.
 func (z *zoneCheck) expect(key types.NamespacedName, attachments []*v1alpha1.L2Attachment) {
@@ -78,6 +89,12 @@ func (z *zoneCheck) expect(key types.NamespacedName, attachments []*v1alpha1.L2A
 	rows := zone.For(network, attachments, nil, z.MaxMTU)
 	add(&z.rows, rows.Listed())
 	z.bound.Switches = append(z.bound.Switches, ovn.BoundSwitch{Name: rows.Switch(), TunnelKey: rows.TunnelKey})
+	if edge, goes := zone.Edge(network); goes {
+		z.bound.Ports = append(z.bound.Ports, edgeBinding(edge, goes)...)
+		if node := network.Status.Stretch.Chassis; node != z.node {
+			z.others[node] = true
+		}
+	}
 	for _, a := range attachments {
 		here := a.Spec.NodeName == z.node
 		if !here {
@@ -147,10 +164,18 @@ func (c *check) keysTwice() {
 			holders[where] = append(holders[where], n.Namespace+"/"+n.Name)
 		}
 	}
+	ofPort := func(network types.NamespacedName, key int32, who string) {
+		where := fmt.Sprintf("L2Network %s, tunnel key %d of ports", network, key)
+		holders[where] = append(holders[where], who)
+	}
 	for network, attachments := range c.ported {
 		for _, a := range attachments {
-			where := fmt.Sprintf("L2Network %s, tunnel key %d of ports", network, a.Status.TunnelKey)
-			holders[where] = append(holders[where], a.Namespace+"/"+a.Name)
+			ofPort(network, a.Status.TunnelKey, a.Namespace+"/"+a.Name)
+		}
+	}
+	for key, network := range c.networks {
+		if s := network.Status.Stretch; s.Goes() && s.TunnelKey != 0 {
+			ofPort(key, s.TunnelKey, "the edge")
 		}
 	}
 	for where, who := range holders {

@@ -44,7 +44,11 @@ func refill(f *Facts) {
 	}
 	for node, n := range f.Agents {
 		z := topology.Zone{Node: node, Chassis: func(node string) string { return chassis[node] }}
-		rows := z.For(f.Networks[0].InForce(), []*v1alpha1.L2Attachment{&f.Attachments[0], &f.Attachments[1]}, nil, maxMTU)
+		network, ported := f.Networks[0].InForce(), []*v1alpha1.L2Attachment{}
+		for i := range min(2, len(f.Attachments)) { // of tidy
+			ported = append(ported, &f.Attachments[i])
+		}
+		rows := z.For(network, ported, nil, maxMTU)
 		n.Zone = &inventory.Zone{Northbound: rows.Listed(), Southbound: ovn.Bindings{
 			Switches: []ovn.BoundSwitch{{Name: rows.Switch(), TunnelKey: keyOfPing}},
 			Ports: []ovn.Binding{
@@ -53,8 +57,19 @@ func refill(f *Facts) {
 			Chassis: []string{chassis[node]},
 			Remotes: []ovn.Remote{remotes[node]},
 		}}
+		bound := &n.Zone.Southbound
+		bound.Ports = bound.Ports[:len(ported)]
+		if s := network.Status.Stretch; s.Goes() {
+			bound.Ports = append(bound.Ports, ovn.Binding{Port: "l2sm/default/ping/edge", Chassis: chassis[s.Chassis], TunnelKey: int(s.TunnelKey)})
+		}
 		f.Agents[node] = n
 	}
+}
+
+// goOnBy has network ping go on by the node's edge, in the databases too.
+func goOnBy(f *Facts, node string) {
+	f.Networks[0].Status.Stretch = &v1alpha1.StretchStatus{ID: 5001, Chassis: node, TunnelKey: 30_000}
+	refill(f)
 }
 
 func TestCheckZones(t *testing.T) {
@@ -87,6 +102,83 @@ func TestCheckZones(t *testing.T) {
 		"NoZone": {
 			reason: "nor where it tells of no databases: that is said elsewhere",
 			spoil:  func(f *Facts) { onA(f, func(n *inventory.Node) { n.Zone = nil }) },
+		},
+
+		"Edge": {
+			reason: "the edge's port is on each node that has members, and a key goes with it",
+			spoil:  func(f *Facts) { goOnBy(f, "node-b") },
+		},
+		"EdgeWithoutMembers": {
+			reason: "the edge is a member itself",
+			spoil: func(f *Facts) {
+				goOnBy(f, "node-b")
+				f.Attachments, f.Pods, f.Leaders[0].Leases = f.Attachments[:1], f.Pods[:1], f.Leaders[0].Leases[:1]
+				refill(f)
+				n := f.Agents["node-b"]
+				n.Ports, n.HostEnds = nil, nil
+				f.Agents["node-b"] = n
+			},
+		},
+		"EdgeAlone": {
+			reason: "also of a network that has no pod anywhere",
+			spoil: func(f *Facts) {
+				goOnBy(f, "node-b")
+				f.Attachments, f.Pods, f.Leaders[0].Leases = nil, nil, nil
+				refill(f)
+				f.Agents["node-b"].Zone.Southbound.Remotes = nil
+				f.Agents = map[string]inventory.Node{"node-b": {Node: "node-b", Zone: f.Agents["node-b"].Zone}}
+			},
+		},
+		"EdgeMissing": {
+			reason: "nothing reaches the other sides",
+			spoil: func(f *Facts) {
+				goOnBy(f, "node-b")
+				z := f.Agents["node-a"].Zone
+				z.Northbound.Ports, z.Southbound.Ports = z.Northbound.Ports[:2], z.Southbound.Ports[:2]
+			},
+			want: []Discrepancy{
+				{at + "northbound port l2sm/default/ping/edge", "is missing"},
+				{at + "southbound port binding l2sm/default/ping/edge", "is missing"},
+			},
+		},
+		"EdgeStray": {
+			reason: "frames would leave by an edge that nobody asked for",
+			spoil: func(f *Facts) {
+				goOnBy(f, "node-b")
+				f.Networks[0].Status.Stretch = nil
+				n := f.Agents["node-b"]
+				n.Zone.Northbound.Ports, n.Zone.Southbound.Ports = n.Zone.Northbound.Ports[:2], n.Zone.Southbound.Ports[:2]
+			},
+			want: []Discrepancy{
+				{at + "northbound port l2sm/default/ping/edge", "belongs to no L2Network with a member on the node that goes on in other clusters"},
+				{at + "southbound port binding l2sm/default/ping/edge", "belongs to no L2Network with a member on the node that goes on in other clusters"},
+			},
+		},
+		"TwoEdges": {
+			reason: "each frame would come back: one node takes itself for the edge that another is",
+			spoil: func(f *Facts) {
+				goOnBy(f, "node-b")
+				stale := &Facts{Networks: f.Networks[:1], Attachments: f.Attachments, Agents: map[string]inventory.Node{"node-a": f.Agents["node-a"]}}
+				carriedBy := *f.Networks[0].Status.Stretch
+				stale.Networks[0].Status.Stretch.Chassis = "node-a"
+				refill(stale)
+				f.Agents["node-a"] = stale.Agents["node-a"]
+				f.Networks[0].Status.Stretch = &carriedBy
+			},
+			want: []Discrepancy{
+				{at + "northbound port l2sm/default/ping/edge", `its type is "l2gateway", want "remote"`},
+				{at + "northbound port l2sm/default/ping/edge", "options are map[l2gateway-chassis:node-a network_name:l2sm-edge], want map[requested-chassis:chassis-b]"},
+				{at + "southbound port binding l2sm/default/ping/edge", `its chassis is "node-a", want "chassis-b"`},
+			},
+		},
+		"EdgesKeyTwice": {
+			reason: "what is for a pod would go to the other sides",
+			spoil: func(f *Facts) {
+				goOnBy(f, "node-b")
+				f.Networks[0].Status.Stretch.TunnelKey = 1
+				refill(f)
+			},
+			want: []Discrepancy{{"L2Network default/ping, tunnel key 1 of ports", "is held by default/a and the edge"}},
 		},
 
 		// The API itself.

@@ -183,7 +183,7 @@ func keep(t *testing.T, tunnels ...string) (stop func()) {
 		if err == nil {
 			working <- struct{}{}
 		}
-	}, firewall.GenevePort, 4789)
+	}, []uint16{firewall.GenevePort}, []uint16{firewall.VXLANPort})
 	if len(tunnels) > 0 {
 		k.SetTunnels(true, tunnels...)
 	}
@@ -215,13 +215,16 @@ func (s *site) check(reason string, open bool) {
 			want              bool
 		}{
 			"a pod to another node":            {s.pod, s.peer, peer, 6081, open},
-			"a pod to another node, VXLAN":     {s.pod, s.peer, peer, 4789, open},
+			"a pod to a peer's edge":           {s.pod, s.peer, peer, firewall.VXLANPort, open},
 			"a pod to its own node":            {s.pod, "", node, 6081, open},
 			"a pod to its gateway":             {s.pod, "", host(nodeForPod[i]), 6081, open},
 			"a pod to another node, elsewhere": {s.pod, s.peer, peer, 6082, true},
 			"the node's own":                   {"", s.peer, peer, 6081, true},
 			"another node's":                   {s.peer, "", node, 6081, true},
 			"the node to itself":               {"", "", node, 6081, true},
+			"the node's own VXLAN":             {"", s.peer, peer, firewall.VXLANPort, true},
+			"another node's VXLAN":             {s.peer, "", node, firewall.VXLANPort, true},
+			"another node's VXLAN, elsewhere":  {s.pod, "", host(nodeForPod[i]), firewall.VXLANPort, true},
 		} {
 			if got := s.passes(tc.from, tc.to, tc.address, tc.port); got != tc.want {
 				s.t.Errorf("%s: %s at %s port %d passes: %v, want %v", reason, name, tc.address, tc.port, got, tc.want)
@@ -262,13 +265,13 @@ func TestForwardedTunnelPackets(t *testing.T) {
 // What a node forwards by itself, as IPVS does, is output with a pod's address.
 func TestOutputFromForeignAddresses(t *testing.T) {
 	s := newSite(t)
-	arrives := func(source string) bool {
+	arrives := func(source string, port uint16) bool {
 		t.Helper()
-		c := s.listen(s.peer, host(peerOnUnderlay[0]), 6081)
+		c := s.listen(s.peer, host(peerOnUnderlay[0]), int(port))
 		defer c.Close()
 		marker := s.listen(s.peer, host(peerOnUnderlay[0]), 7777)
 		defer marker.Close()
-		raw(t, source, host(peerOnUnderlay[0]), 6081)
+		raw(t, source, host(peerOnUnderlay[0]), port)
 		raw(t, source, host(peerOnUnderlay[0]), 7777)
 		_ = marker.SetReadDeadline(time.Now().Add(patience))
 		if _, _, err := marker.ReadFrom(make([]byte, 100)); err != nil {
@@ -279,15 +282,20 @@ func TestOutputFromForeignAddresses(t *testing.T) {
 		return err == nil
 	}
 	pod, node := host(podOnCluster[0]), host(nodeOnUnderlay[0])
-	if !arrives(pod) {
-		t.Error("without the table, what a pod's address is the source of arrives")
+	ports := []uint16{firewall.GenevePort, firewall.VXLANPort}
+	for _, port := range ports {
+		if !arrives(pod, port) {
+			t.Errorf("without the table, what a pod's address is the source of arrives at port %d", port)
+		}
 	}
 	keep(t, "under")
-	if arrives(pod) {
-		t.Error("what a pod's address is the source of leaves as the node's own")
-	}
-	if !arrives(node) {
-		t.Error("the node's own packets do not arrive")
+	for _, port := range ports {
+		if arrives(pod, port) {
+			t.Errorf("what a pod's address is the source of leaves as the node's own, to port %d", port)
+		}
+		if !arrives(node, port) {
+			t.Errorf("the node's own packets do not arrive at port %d", port)
+		}
 	}
 }
 
@@ -322,7 +330,7 @@ func listing(t *testing.T) string {
 func TestTunnelInterface(t *testing.T) {
 	s := newSite(t)
 	working := make(chan struct{}, 10)
-	k := firewall.New(logr.Discard(), func(error) { working <- struct{}{} }, firewall.GenevePort)
+	k := firewall.New(logr.Discard(), func(error) { working <- struct{}{} }, []uint16{firewall.GenevePort}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- k.Run(ctx) }()

@@ -26,9 +26,10 @@ type Keeper struct {
 	rules Rules
 }
 
-// New returns a Keeper of rules for the ports. told may be nil.
-func New(log logr.Logger, told func(error), ports ...uint16) *Keeper {
-	return &Keeper{log: log, told: told, changed: make(chan struct{}, 1), rules: Rules{Ports: ports}}
+// New returns a Keeper of rules for the ports of tunnels between nodes and to other
+// clusters. told may be nil.
+func New(log logr.Logger, told func(error), nodes, edges []uint16) *Keeper {
+	return &Keeper{log: log, told: told, changed: make(chan struct{}, 1), rules: Rules{Ports: nodes, Edges: edges}}
 }
 
 // SetTunnels says by which interfaces other nodes' packets come in, and whether
@@ -36,7 +37,7 @@ func New(log logr.Logger, told func(error), ports ...uint16) *Keeper {
 func (k *Keeper) SetTunnels(ownOnly bool, interfaces ...string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	known := Rules{Ports: k.rules.Ports, Tunnels: interfaces, OwnOnly: ownOnly}
+	known := Rules{Ports: k.rules.Ports, Edges: k.rules.Edges, Tunnels: interfaces, OwnOnly: ownOnly}
 	if k.rules.equal(known) {
 		return
 	}
@@ -146,7 +147,7 @@ func (k *Keeper) look(ctx context.Context, stands holding, fight *pace) (holding
 }
 
 func (r Rules) equal(other Rules) bool {
-	return slices.Equal(r.Ports, other.Ports) && slices.Equal(r.Tunnels, other.Tunnels) && r.OwnOnly == other.OwnOnly
+	return slices.Equal(r.all(), other.all()) && slices.Equal(r.Tunnels, other.Tunnels) && r.OwnOnly == other.OwnOnly
 }
 
 func apply(r Rules) (holding, error) {

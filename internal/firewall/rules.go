@@ -5,9 +5,16 @@
 // tunnels' port that it forwards, and what comes to itself by another interface
 // than the tunnels'.
 //
-//	forward   udp dport 6081                          drop
-//	input     udp dport 6081 iifname != {lo, eth0}    drop
-//	output    udp dport 6081 fib saddr type != local  drop
+//	forward   udp dport {6081, 4789}                          drop
+//	input     udp dport 6081 iifname != {lo, eth0}            drop
+//	output    udp dport {6081, 4789} fib saddr type != local  drop
+//
+// 4789 is VXLAN's, by which edges speak to other clusters' edges: these trust the
+// address that a packet leaves with, and that may be the edge's own. Every node
+// drops it, as every one may route to an edge's peer. Other programs' VXLAN between
+// nodes goes on, by whatever interface it comes in: nodes output it and take it
+// in, and forward none. What pods send each other over the cluster's own network on
+// these ports, as tunnels of a cluster inside the cluster, is forwarded and dropped.
 //
 // What the node encapsulates is output with an address of its own. What IPVS
 // forwards is output, too (kube-proxy in that mode, a Service whose endpoint is a
@@ -33,10 +40,16 @@ const TableName = "l2sm-underlay"
 // change.
 const GenevePort = 6081
 
+// VXLANPort is what edges use (RFC 7348, section 5), as all of EVPN does.
+const VXLANPort = 4789
+
 // Rules are what the table says.
 type Rules struct {
-	// Ports are the UDP ports of tunnels.
+	// Ports are the UDP ports of tunnels between nodes.
 	Ports []uint16
+	// Edges are those of tunnels to other clusters. What comes to the node itself is
+	// let in.
+	Edges []uint16
 	// Tunnels are the interfaces by which other nodes' packets come in. Without
 	// any, what comes to the node itself is let in.
 	Tunnels []string
@@ -44,6 +57,8 @@ type Rules struct {
 	// tell those of a VRF (networking/vrf of the kernel's documentation).
 	OwnOnly bool
 }
+
+func (r Rules) all() []uint16 { return slices.Concat(r.Ports, r.Edges) }
 
 // priority is before every other chain of a hook, also before those that skip
 // connection tracking: no other program's verdict comes first.
@@ -62,7 +77,7 @@ func install(r Rules) error {
 	c.DelTable(c.AddTable(table())) // deleting fails where there is none
 	t := c.AddTable(table())
 	forward := chain(c, t, "forward", nftables.ChainHookForward)
-	for _, port := range r.Ports {
+	for _, port := range r.all() {
 		c.AddRule(&nftables.Rule{Table: t, Chain: forward, Exprs: drop(port)})
 	}
 	input := chain(c, t, "input", nftables.ChainHookInput)
@@ -73,7 +88,7 @@ func install(r Rules) error {
 	}
 	output := chain(c, t, "output", nftables.ChainHookOutput)
 	if r.OwnOnly {
-		for _, port := range r.Ports {
+		for _, port := range r.all() {
 			c.AddRule(&nftables.Rule{Table: t, Chain: output, Exprs: drop(port, foreign()...)})
 		}
 	}

@@ -100,44 +100,41 @@ func (l *leases) station(mac MAC) (string, bool) {
 	return "", false
 }
 
-// add puts in the lease of an owner that has none, and says whether they are
-// many from now on.
-func (l *leases) add(owner string, lease Lease) (turned bool) {
+// add puts in the lease of an owner that has none.
+func (l *leases) add(owner string, lease Lease) {
 	if !l.many() && len(l.list) < few {
 		l.list = append(l.list, held{owner, lease})
-		return false
+		return
 	}
 	if !l.many() {
 		l.index = &index{map[string]Lease{}, map[netip.Addr]string{}, map[MAC]string{}}
 		for _, h := range l.list {
 			l.index.add(h.owner, h.Lease)
 		}
-		l.list, turned = nil, true
+		l.list = nil
 	}
 	l.index.add(owner, lease)
-	return turned
 }
 
-// remove takes the owner's lease out, and says whether they are few from now on.
-// A map keeps the size that it had, so it goes: at half of what makes one, since
-// a pod that comes and goes must not cost a map each time.
-func (l *leases) remove(owner string, lease Lease) (turned bool) {
+// remove takes the owner's lease out. A map keeps the size that it had, so it goes
+// when they are few: at half of what makes one, since a pod that comes and goes
+// must not cost a map each time.
+func (l *leases) remove(owner string, lease Lease) {
 	if !l.many() {
 		l.list = slices.DeleteFunc(l.list, func(h held) bool { return h.owner == owner })
 		if len(l.list) == 0 {
 			l.list = nil
 		}
-		return false
+		return
 	}
 	l.index.remove(owner, lease)
 	if l.len() > few/2 {
-		return false
+		return
 	}
 	for owner, lease := range l.index.owners {
 		l.list = append(l.list, held{owner, lease})
 	}
 	l.index = nil
-	return true
 }
 
 func (x *index) add(owner string, lease Lease) {

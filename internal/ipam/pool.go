@@ -13,6 +13,8 @@ type Pool struct {
 	config  Config
 	subnets []*subnet
 	leases  leases
+	// elsewhere is what other sides of the network announce.
+	elsewhere elsewhere
 }
 
 // Request is what an owner asks for.
@@ -63,19 +65,49 @@ func (p *Pool) Configure(c Config) error {
 	}
 
 	p.config, p.subnets = c, subnets
-	if p.leases.many() {
-		p.track()
-	}
+	p.retrack()
 	return nil
 }
 
-// track has each subnet keep its free addresses from now on.
-func (p *Pool) track() {
+// Unconfigure puts the config of a pure layer 2 network into force. Leases stay, as
+// does what is announced.
+func (p *Pool) Unconfigure() { p.config, p.subnets = Config{}, nil }
+
+// retrack has each subnet keep its free addresses while there are many that are not.
+func (p *Pool) retrack() {
+	tracks := p.leases.many() || p.elsewhere.any()
 	for _, s := range p.subnets {
-		s.track()
+		switch {
+		case tracks && !s.tracks():
+			s.track()
+			p.takeAll(s)
+		case !tracks && s.tracks():
+			s.untrack()
+		}
 	}
+}
+
+// takeAll takes all that somebody has in a subnet.
+func (p *Pool) takeAll(s *subnet) {
 	for _, lease := range p.leases.all() {
 		p.each(lease, (*subnet).take)
+	}
+	for _, side := range p.elsewhere.sides {
+		for addr := range side.addresses {
+			if s.prefix.Contains(addr) {
+				s.take(addr)
+			}
+		}
+	}
+}
+
+// put has an address be assigned again that nobody has.
+func (p *Pool) put(addr netip.Addr) {
+	s := p.subnetOf(addr)
+	_, leased := p.leases.holder(addr)
+	_, announced := p.elsewhere.holder(addr)
+	if s != nil && !leased && !announced {
+		s.put(addr)
 	}
 }
 
@@ -136,7 +168,7 @@ func (p *Pool) Allocate(owner string, r Request) (Lease, error) {
 	if lease.MAC == (MAC{}) {
 		lease.MAC = p.chooseMAC(owner, lease.Addresses)
 	}
-	if err := p.Hold(owner, lease); err != nil {
+	if err := p.Take(owner, lease, Lease{}); err != nil {
 		return Lease{}, err
 	}
 	for _, a := range assigned {
@@ -192,24 +224,52 @@ func (p *Pool) assigned(asked []netip.Prefix) ([]netip.Prefix, error) {
 
 func (p *Pool) chooseMAC(owner string, addresses []netip.Prefix) MAC {
 	if len(addresses) > 0 && addresses[0].Addr().Is4() {
-		mac := macOf(addresses[0].Addr())
-		if _, taken := p.leases.station(mac); !taken {
+		if mac := macOf(addresses[0].Addr()); p.freeMAC(mac) {
 			return mac
 		}
 	}
 	for attempt := 0; ; attempt++ {
-		mac := macFor(owner, attempt)
-		if _, taken := p.leases.station(mac); !taken {
+		if mac := macFor(owner, attempt); p.freeMAC(mac) {
 			return mac
 		}
 	}
 }
 
-// Hold takes exactly the lease, inside the network's ranges or not: what is
-// recorded as in use is in use. It fails with *AddressTakenError or
+func (p *Pool) freeMAC(mac MAC) bool {
+	_, taken := p.leases.station(mac)
+	_, announced := p.elsewhere.station(mac)
+	return !taken && !announced
+}
+
+// Take is Hold, but not of what is announced, with an *ElsewhereError, unless the
+// owner has it already.
+func (p *Pool) Take(owner string, lease, has Lease) error {
+	if err := p.taken(owner, lease); err != nil {
+		return err
+	}
+	if err := p.Elsewhere(lease, has); err != nil {
+		return err
+	}
+	return p.Hold(owner, lease)
+}
+
+// Hold takes exactly the lease, inside the network's ranges or not, announced or not:
+// what is recorded as in use is in use. It fails with *AddressTakenError or
 // *MACTakenError, and then takes nothing. What the owner had before is
 // replaced.
 func (p *Pool) Hold(owner string, lease Lease) error {
+	if err := p.taken(owner, lease); err != nil {
+		return err
+	}
+	p.Release(owner)
+	p.leases.add(owner, lease)
+	p.each(lease, (*subnet).take)
+	p.retrack()
+	return nil
+}
+
+// taken says which other owner has something of the lease.
+func (p *Pool) taken(owner string, lease Lease) error {
 	for _, a := range lease.Addresses {
 		if holder, taken := p.leases.holder(a.Addr()); taken && holder != owner {
 			return &AddressTakenError{a.Addr(), holder}
@@ -218,12 +278,6 @@ func (p *Pool) Hold(owner string, lease Lease) error {
 	if holder, taken := p.leases.station(lease.MAC); taken && holder != owner {
 		return &MACTakenError{lease.MAC, holder}
 	}
-
-	p.Release(owner)
-	if turned := p.leases.add(owner, lease); turned {
-		p.track()
-	}
-	p.each(lease, (*subnet).take)
 	return nil
 }
 
@@ -233,14 +287,18 @@ func (p *Pool) Release(owner string) {
 	if !ok {
 		return
 	}
-	turned := p.leases.remove(owner, lease)
-	p.each(lease, (*subnet).put)
-	for _, s := range p.subnets {
-		if turned {
-			s.untrack()
-		}
+	p.leases.remove(owner, lease)
+	for _, a := range lease.Addresses {
+		p.put(a.Addr())
 	}
+	p.retrack()
 }
+
+// Owner is who has the address.
+func (p *Pool) Owner(addr netip.Addr) (owner string, taken bool) { return p.leases.holder(addr) }
+
+// OwnerOfMAC is who has the MAC address.
+func (p *Pool) OwnerOfMAC(mac MAC) (owner string, taken bool) { return p.leases.station(mac) }
 
 // Lease is what the owner has.
 func (p *Pool) Lease(owner string) (Lease, bool) { return p.leases.of(owner) }

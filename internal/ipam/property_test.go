@@ -36,6 +36,7 @@ func checkPool(t *rapid.T) {
 	}
 
 	model := map[string]Lease{}
+	remote := remoteModel{}
 	owner := rapid.Custom(func(t *rapid.T) string { return fmt.Sprintf("ns/%d", rapid.IntRange(0, 25).Draw(t, "n")) })
 	t.Repeat(map[string]func(*rapid.T){
 		"allocate": func(t *rapid.T) { allocate(t, p, model, owner.Draw(t, "owner"), Request{}) },
@@ -58,8 +59,15 @@ func checkPool(t *rapid.T) {
 			p.Release(o)
 			delete(model, o)
 		},
+		"announce": func(t *rapid.T) {
+			part, peer := fmt.Sprint(rapid.IntRange(0, 3).Draw(t, "part")), fmt.Sprint(rapid.IntRange(0, 1).Draw(t, "peer"))
+			remote.announce(t, p, part, drawAnnounced(t, subnets, peer))
+		},
 		"restart": func(*rapid.T) {
 			p = NewPool()
+			for part, says := range remote {
+				p.Announce(part, says)
+			}
 			for o, lease := range model {
 				if err := p.Hold(o, lease); err != nil {
 					t.Fatalf("rebuild %s: %v", o, err)
@@ -78,6 +86,9 @@ func checkPool(t *rapid.T) {
 	for o := range model {
 		p.Release(o)
 	}
+	for part := range remote {
+		p.Announce(part, Announced{})
+	}
 	if p.leases.list != nil || p.leases.many() {
 		t.Fatalf("something is left: %v", p.leases)
 	}
@@ -92,9 +103,60 @@ func checkPool(t *rapid.T) {
 	}
 }
 
+// remoteModel is what peers announce, by part.
+type remoteModel map[string]Announced
+
+// announce changes one part, and checks that what is said to be free is what nobody
+// announces any more.
+func (m remoteModel) announce(t *rapid.T, p *Pool, part string, says Announced) {
+	before := m[part]
+	m[part] = says
+	if len(says.MACs)+len(says.Addresses) == 0 {
+		delete(m, part)
+	}
+	freed, ignored := p.Announce(part, says)
+	if ignored > 0 {
+		t.Fatalf("%d of %v are ignored", ignored, says)
+	}
+	for _, addr := range before.Addresses {
+		said := false
+		for _, all := range m {
+			said = said || slices.Contains(all.Addresses, addr)
+		}
+		if _, held := p.elsewhere.holder(addr); held != said {
+			t.Fatalf("%s is held %t, announced %t", addr, held, said)
+		}
+		if !said && !slices.Contains(freed.Addresses, addr) {
+			t.Fatalf("%s is announced no longer, and freed are %v", addr, freed)
+		}
+	}
+}
+
+func drawAnnounced(t *rapid.T, subnets []string, peer string) Announced {
+	addr := netip.MustParseAddr("10.0.0.0")
+	if len(subnets) > 0 {
+		addr = netip.MustParsePrefix(subnets[0]).Addr()
+	}
+	var macs []MAC
+	var addresses []netip.Addr
+	for i := range 12 {
+		if addr = addr.Next(); !addr.IsValid() {
+			break
+		}
+		if rapid.Bool().Draw(t, fmt.Sprint(addr)) {
+			addresses = append(addresses, addr)
+			macs = append(macs, MAC{2, 0xee, 0, 0, 0, byte(i)})
+		}
+	}
+	return NewAnnounced(peer, macs, addresses)
+}
+
 func allocate(t *rapid.T, p *Pool, model map[string]Lease, owner string, r Request) {
 	had, holds := model[owner]
 	lease, err := p.Allocate(owner, r)
+	if err == nil && !holds && p.Elsewhere(lease, Lease{}) != nil {
+		t.Fatalf("%s was given %v: %v", owner, lease, p.Elsewhere(lease, Lease{}))
+	}
 	var exhausted *ExhaustedError
 	if errors.As(err, &exhausted) {
 		for _, s := range p.subnets {
@@ -160,8 +222,8 @@ func checkAddress(t *rapid.T, a netip.Prefix, subnets, excluded []string) {
 // while the leases are many.
 func checkTracked(t *rapid.T, p *Pool) {
 	for _, s := range p.subnets {
-		if s.tracks() != p.leases.many() {
-			t.Fatalf("subnet %s tracks its free addresses: %t, with %d leases", s.prefix, s.tracks(), p.Len())
+		if s.tracks() != (p.leases.many() || p.Announces()) {
+			t.Fatalf("subnet %s tracks its free addresses: %t, with %d leases, announced %t", s.prefix, s.tracks(), p.Len(), p.Announces())
 		}
 		if !s.tracks() {
 			continue
@@ -178,6 +240,11 @@ func freeOf(p *Pool, s *subnet) []Range {
 	for _, lease := range p.leases.all() {
 		for _, a := range lease.Addresses {
 			taken = append(taken, single(a.Addr()))
+		}
+	}
+	for _, part := range p.elsewhere.parts {
+		for _, a := range part.Addresses {
+			taken = append(taken, single(a))
 		}
 	}
 	return without(s.assignable, taken)

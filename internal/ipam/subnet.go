@@ -12,7 +12,7 @@ type subnet struct {
 	// are not even granted on request.
 	assignable, excluded ranges
 	// free are the assignable addresses without an owner, kept while the network's
-	// leases are many. It is the zero set else.
+	// leases are many, or something is announced. It is the zero set else.
 	free set
 	// cursor is where the next search starts: behind the last address that was
 	// assigned, so that a released address rests while others are free.
@@ -99,7 +99,7 @@ func (s *subnet) next(leased *leases) (netip.Addr, error) {
 }
 
 func (s *subnet) nextFree(from netip.Addr, leased *leases) (netip.Addr, bool) {
-	if leased.many() {
+	if s.tracks() {
 		return s.free.next(from)
 	}
 	for from.IsValid() { // the address after the family's last is not

@@ -12,6 +12,7 @@ import (
 	"net/http"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,7 +27,7 @@ import (
 // Client reaches the API server. Its methods may be called from any goroutine.
 type Client struct {
 	*Reviews
-	core, l2sm, events, certificates rest.Interface
+	core, l2sm, events, certificates, coordination rest.Interface
 }
 
 // New returns a client. It connects with the first request.
@@ -58,6 +59,7 @@ func New(config *rest.Config) (*Client, error) {
 		{&c.core, builtin, corev1.SchemeGroupVersion},
 		{&c.events, builtin, eventsv1.SchemeGroupVersion},
 		{&c.certificates, builtin, certificatesv1.SchemeGroupVersion},
+		{&c.coordination, builtin, coordinationv1.SchemeGroupVersion},
 		{&c.l2sm, own, v1alpha1.GroupVersion},
 	} {
 		if *group.into, err = newREST(group.config, shared, group.version); err != nil {
@@ -80,8 +82,9 @@ func newREST(base *rest.Config, shared *http.Client, version schema.GroupVersion
 func newCodecs() (serializer.CodecFactory, error) {
 	scheme := runtime.NewScheme()
 	for version, kinds := range map[schema.GroupVersion][]runtime.Object{
-		corev1.SchemeGroupVersion:         {&corev1.Pod{}, &corev1.PodList{}, &corev1.Node{}, &corev1.ConfigMap{}, &corev1.ConfigMapList{}},
+		corev1.SchemeGroupVersion:         {&corev1.Pod{}, &corev1.PodList{}, &corev1.Node{}, &corev1.ConfigMap{}, &corev1.ConfigMapList{}, &corev1.Secret{}, &corev1.SecretList{}},
 		eventsv1.SchemeGroupVersion:       {&eventsv1.Event{}},
+		coordinationv1.SchemeGroupVersion: {&coordinationv1.Lease{}, &coordinationv1.LeaseList{}},
 		certificatesv1.SchemeGroupVersion: {&certificatesv1.CertificateSigningRequest{}, &certificatesv1.CertificateSigningRequestList{}},
 	} {
 		scheme.AddKnownTypes(version, kinds...)

@@ -26,12 +26,15 @@ func (c *Client) Network(key types.NamespacedName) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	on := fields.SelectorFromSet(fields.Set{"status.network.name": key.Name, "status.network.namespace": key.Namespace})
-	attachments, err := selected(c.l2sm, "l2attachments", "", &v1alpha1.L2Attachment{}, on, stripMember, cache.Indexers{})
+	attachments, err := selected(c.l2sm, "l2attachments", "", &v1alpha1.L2Attachment{}, onNetwork(key), stripMember, cache.Indexers{})
 	if err != nil {
 		return nil, err
 	}
 	return &Network{network: network, attachments: attachments, key: key}, nil
+}
+
+func onNetwork(key types.NamespacedName) fields.Selector {
+	return fields.SelectorFromSet(fields.Set{"status.network.name": key.Name, "status.network.namespace": key.Namespace})
 }
 
 // OnNetwork has f called with the L2Network when it comes, changes or goes: see

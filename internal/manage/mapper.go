@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -33,6 +34,8 @@ func NewMapper(config *rest.Config, client *http.Client) (meta.RESTMapper, error
 			corev1.SchemeGroupVersion.WithKind("Namespace"),
 			corev1.SchemeGroupVersion.WithKind("Node"),
 			v1alpha1.GroupVersion.WithKind("L2Node"),
+			v1alpha1.GroupVersion.WithKind("L2Edge"),
+			v1alpha1.GroupVersion.WithKind("L2Peer"),
 			certificatesv1.SchemeGroupVersion.WithKind("CertificateSigningRequest"),
 		},
 		meta.RESTScopeNamespace: {
@@ -41,6 +44,8 @@ func NewMapper(config *rest.Config, client *http.Client) (meta.RESTMapper, error
 			corev1.SchemeGroupVersion.WithKind("ConfigMap"),
 			v1alpha1.GroupVersion.WithKind("L2Network"),
 			v1alpha1.GroupVersion.WithKind("L2Attachment"),
+			v1alpha1.GroupVersion.WithKind("L2Remote"),
+			coordinationv1.SchemeGroupVersion.WithKind("Lease"),
 		},
 	} {
 		for _, kind := range kinds {

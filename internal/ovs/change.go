@@ -9,6 +9,7 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/model"
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
+	"l2sm.io/l2sm/internal/ovs/replica"
 	"l2sm.io/l2sm/internal/ovs/vs"
 )
 
@@ -35,7 +36,7 @@ func (c *Client) change(ctx context.Context, add []Port, remove []string) error 
 	if len(add)+len(removed) == 0 {
 		return nil
 	}
-	results, err := c.transact(ctx, func(db client.Client) ([]ovsdb.Operation, error) {
+	results, err := c.db.Transact(ctx, func(db client.Client) ([]ovsdb.Operation, error) {
 		return changePorts(db, bridge, add, removed)
 	})
 	if err != nil {
@@ -52,7 +53,7 @@ func (c *Client) portRows(ctx context.Context, names []string) ([]string, error)
 	if len(names) == 0 {
 		return nil, nil
 	}
-	rows, err := list[vs.Port](ctx, c)
+	rows, err := replica.List[vs.Port](ctx, c.db)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (c *Client) Settle(ctx context.Context) error {
 // raiseNextCfg returns the value that cur_cfg takes once ovs-vswitchd has
 // acted: what ovs-vsctl(8) waits for unless told --no-wait.
 func (c *Client) raiseNextCfg(ctx context.Context) (int, error) {
-	roots, err := list[vs.OpenvSwitch](ctx, c)
+	roots, err := replica.List[vs.OpenvSwitch](ctx, c.db)
 	if err != nil {
 		return 0, err
 	}
@@ -128,7 +129,7 @@ func (c *Client) raiseNextCfg(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("table %s has %d rows, want 1", vs.OpenvSwitchTable, len(roots))
 	}
 	root := roots[0]
-	results, err := c.transact(ctx, func(db client.Client) ([]ovsdb.Operation, error) {
+	results, err := c.db.Transact(ctx, func(db client.Client) ([]ovsdb.Operation, error) {
 		raise, err := db.Where(root).Mutate(root, model.Mutation{Field: &root.NextCfg, Mutator: ovsdb.MutateOperationAdd, Value: 1})
 		return append(raise, ovsdb.Operation{
 			Op: ovsdb.OperationSelect, Table: vs.OpenvSwitchTable, Columns: []string{"next_cfg"},
@@ -144,28 +145,4 @@ func (c *Client) raiseNextCfg(ctx context.Context) (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("no next_cfg in %v", results)
-}
-
-// transact is the only place that writes to the database.
-func (c *Client) transact(ctx context.Context, describe func(client.Client) ([]ovsdb.Operation, error)) ([]ovsdb.OperationResult, error) {
-	// libovsdb would send it for a caller who is gone, too.
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	s := c.session.Load()
-	if s == nil {
-		return nil, ErrNotConnected
-	}
-	ops, err := describe(s.db)
-	if err != nil {
-		return nil, fmt.Errorf("describe transaction: %w", err)
-	}
-	results, err := s.db.Transact(ctx, ops...)
-	if err != nil {
-		return nil, fmt.Errorf("transact: %w", err)
-	}
-	if failed, err := ovsdb.CheckOperationResults(results, ops); err != nil {
-		return nil, fmt.Errorf("transact: %w %v", err, failed)
-	}
-	return results, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ovn-kubernetes/libovsdb/model"
 
+	"l2sm.io/l2sm/internal/ovs/replica"
 	"l2sm.io/l2sm/internal/ovs/vs"
 )
 
@@ -34,7 +35,7 @@ type Facts struct {
 // Facts returns what the database says of the node.
 func (c *Client) Facts(ctx context.Context) (Facts, error) {
 	var f Facts
-	roots, err := list[vs.OpenvSwitch](ctx, c)
+	roots, err := replica.List[vs.OpenvSwitch](ctx, c.db)
 	if err != nil {
 		return f, err
 	}

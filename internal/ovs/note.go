@@ -10,6 +10,7 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/model"
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
+	"l2sm.io/l2sm/internal/ovs/replica"
 	"l2sm.io/l2sm/internal/ovs/vs"
 )
 
@@ -26,7 +27,7 @@ func (c *Client) Note(ctx context.Context, p Port, noted Noted) error {
 }
 
 func (c *Client) note(ctx context.Context, p Port, noted Noted) error {
-	rows, err := list[vs.Interface](ctx, c)
+	rows, err := replica.List[vs.Interface](ctx, c.db)
 	if err != nil {
 		return err
 	}
@@ -38,7 +39,7 @@ func (c *Client) note(ctx context.Context, p Port, noted Noted) error {
 			continue
 		}
 		// An insertion leaves keys alone that are there (RFC 7047 section 5.1).
-		_, err := c.transact(ctx, func(db client.Client) ([]ovsdb.Operation, error) {
+		_, err := c.db.Transact(ctx, func(db client.Client) ([]ovsdb.Operation, error) {
 			return db.Where(row).Mutate(row,
 				model.Mutation{Field: &row.ExternalIDs, Mutator: ovsdb.MutateOperationDelete, Value: old},
 				model.Mutation{Field: &row.ExternalIDs, Mutator: ovsdb.MutateOperationInsert, Value: write})

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strconv"
 
+	"l2sm.io/l2sm/internal/ovs/replica"
 	"l2sm.io/l2sm/internal/ovs/vs"
 )
 
@@ -174,7 +175,7 @@ func portOf(row *vs.Interface) (Port, bool) {
 
 // Ports returns our ports on the node.
 func (c *Client) Ports(ctx context.Context) ([]Port, error) {
-	rows, err := list[vs.Interface](ctx, c)
+	rows, err := replica.List[vs.Interface](ctx, c.db)
 	if err != nil {
 		return nil, err
 	}

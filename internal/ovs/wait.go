@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"l2sm.io/l2sm/internal/ovs/replica"
 	"l2sm.io/l2sm/internal/ovs/vs"
 )
 
@@ -46,7 +47,7 @@ func notInstalled(ports []Port, names []string) (string, error) {
 
 func (c *Client) waitConfigured(ctx context.Context, want int) error {
 	return c.wait(ctx, func() (string, error) {
-		roots, err := list[vs.OpenvSwitch](ctx, c)
+		roots, err := replica.List[vs.OpenvSwitch](ctx, c.db)
 		if err != nil {
 			return "", err
 		}

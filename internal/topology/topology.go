@@ -21,11 +21,15 @@ const unknown = "unknown"
 // For is what the northbound database holds of a network, which is one with the
 // spec in force, and of the given attachments, all of them bound, complete and
 // accepted, where pods may have the given MTU, in bytes, at most. Another network
-// takes over the ports of those that are leaving.
+// takes over the ports of those that are leaving. By its status the network may go on in
+// other clusters.
 func For(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachment, maxMTU int32) ovn.Network {
 	n := Switch(network, maxMTU)
 	for _, a := range attachments {
 		n.Ports = append(n.Ports, Port(network, a))
+	}
+	if edge, goes := Edge(network); goes {
+		n.Ports = append(n.Ports, edge)
 	}
 	for _, a := range leaving {
 		n.Leaving = append(n.Leaving, a.PortName())

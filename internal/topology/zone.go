@@ -27,6 +27,9 @@ func (z Zone) For(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.
 	for _, a := range attachments {
 		n.Ports = append(n.Ports, z.Port(network, a))
 	}
+	if edge, goes := z.Edge(network); goes {
+		n.Ports = append(n.Ports, edge)
+	}
 	for _, a := range leaving {
 		n.Leaving = append(n.Leaving, a.PortName())
 	}

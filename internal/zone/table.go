@@ -42,6 +42,10 @@ type members struct {
 	ports map[types.NamespacedName]*port
 	local int   // how many are of this node
 	key   int32 // the tunnel key that was written
+	// carried says that this node's edge carries the network, which then has a member
+	// here; edge is another node whose edge does, empty for none.
+	carried bool
+	edge    string
 	// changed have to be written, or removed where they are not among the ports.
 	changed map[types.NamespacedName]bool
 	// leaving are those that another network takes over.
@@ -155,7 +159,11 @@ func (t *table) count(p *port, by int) {
 		t.of(p.network).local += by
 		return
 	}
-	node := p.attachment.Spec.NodeName
+	t.reach(p.attachment.Spec.NodeName, by)
+}
+
+// reach counts what another node has of this node's networks.
+func (t *table) reach(node string, by int) {
 	had := t.nodes[node]
 	if t.nodes[node] = had + by; had+by == 0 {
 		delete(t.nodes, node)
@@ -212,19 +220,23 @@ func (t *table) forget(network types.NamespacedName) (others []types.NamespacedN
 			others = append(others, t.release(key)...)
 		}
 	}
+	t.turn(m, "")
 	m.whole = true
-	if len(m.ports) == 0 && len(m.leaving) == 0 {
+	if len(m.ports) == 0 && len(m.leaving) == 0 && !m.carried {
 		delete(t.networks, network)
 	}
 	return others
 }
 
-// member says whether a port of this node is on the network.
+// here says whether the network has a member on this node: a port, or the edge.
+func (m *members) here() bool { return m.local > 0 || m.carried }
+
+// member says whether the network has a member on this node.
 func (t *table) member(network types.NamespacedName) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m := t.networks[network]
-	return m != nil && m.local > 0
+	return m != nil && m.here()
 }
 
 // networksWithMembers are those that the database must hold.
@@ -233,7 +245,7 @@ func (t *table) networksWithMembers() []types.NamespacedName {
 	defer t.mu.Unlock()
 	var all []types.NamespacedName
 	for key, m := range t.networks {
-		if m.local > 0 {
+		if m.here() {
 			all = append(all, key)
 		}
 	}
@@ -282,4 +294,39 @@ func (t *table) otherNodes() []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// carry takes that this node's edge carries the network, or no longer, and returns the
+// network, which has to be written for it.
+func (t *table) carry(network types.NamespacedName, carried bool) []types.NamespacedName {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m := t.networks[network]
+	if m == nil && !carried {
+		return nil
+	}
+	t.of(network).carried = carried
+	return []types.NamespacedName{network}
+}
+
+// turnTo takes which node's edge carries a network of this node, empty for none.
+func (t *table) turnTo(network types.NamespacedName, node string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.turn(t.of(network), node)
+}
+
+func (t *table) turn(m *members, node string) {
+	if node == t.node {
+		node = ""
+	}
+	if m.edge == node {
+		return
+	}
+	if m.edge != "" {
+		t.reach(m.edge, -1)
+	}
+	if m.edge = node; node != "" {
+		t.reach(node, 1)
+	}
 }

@@ -213,3 +213,50 @@ func TestForgottenNetworkStrandsNoPort(t *testing.T) {
 		t.Errorf("nothing takes the port from the old network but its own write: %+v", w)
 	}
 }
+
+// The edge is a member of its networks without a port of this node, and other nodes'
+// edges are nodes that tunnels lead to.
+func TestEdgesAreMembers(t *testing.T) {
+	crossed := 0
+	table := newTable("a", func() { crossed++ })
+	expect := func(why string, member bool, others ...string) {
+		t.Helper()
+		if got := table.member(red); got != member {
+			t.Errorf("%s: a member: %t, want %t", why, got, member)
+		}
+		if got := slices.Contains(table.networksWithMembers(), red); got != member {
+			t.Errorf("%s: among those that the database must hold: %t, want %t", why, got, member)
+		}
+		if diff := cmp.Diff(others, table.otherNodes()); diff != "" {
+			t.Errorf("%s: other nodes (-want +got):\n%s", why, diff)
+		}
+		if table.vacant(red) == member {
+			t.Errorf("%s: its switch may go: %t", why, member)
+		}
+	}
+	if woken := table.carry(red, false); len(woken) > 0 {
+		t.Errorf("a network that was never here wakes %v", woken)
+	}
+	expect("nothing is known", false)
+	if woken := table.carry(red, true); !slices.Equal(woken, []types.NamespacedName{red}) {
+		t.Errorf("a network that is carried here wakes %v", woken)
+	}
+	table.turnTo(red, "a")
+	expect("this node's edge carries it", true)
+	table.see(source{red}, state(1, "b", "red"))
+	expect("a port of another node", true, "b")
+	table.turnTo(red, "c")
+	expect("another edge carries it, which this node's has yet to hear", true, "b", "c")
+	table.turnTo(red, "b")
+	expect("that of a node with ports", true, "b")
+	table.forget(red)
+	expect("its cache is lost", true)
+	table.see(source{red}, state(1, "b", "red"))
+	table.carry(red, false)
+	expect("it has no member here any more", false, "b")
+	table.forget(red)
+	expect("and is forgotten", false)
+	if len(table.networks)+len(table.nodes)+len(table.ports) > 0 || crossed == 0 {
+		t.Errorf("left are %v, %v, %v; tunnels were looked at %d times", table.networks, table.nodes, table.ports, crossed)
+	}
+}

@@ -32,6 +32,25 @@ func (w *watch) restated(network *v1alpha1.L2Network) bool {
 		!reflect.DeepEqual(w.written.Spec, network.Spec)
 }
 
+// turned says whether the network goes on by another edge than when it was written last.
+func (w *watch) turned(network *v1alpha1.L2Network) bool {
+	return w.written == nil || wayOf(w.written) != wayOf(network)
+}
+
+// way is where a network goes on, as far as ports follow it.
+type way struct {
+	node string
+	key  int32
+}
+
+// wayOf is zero for a network that goes on nowhere.
+func wayOf(network *v1alpha1.L2Network) way {
+	if s := network.Status.Stretch; s.Goes() {
+		return way{s.Chassis, s.TunnelKey}
+	}
+	return way{}
+}
+
 // state notes the network as it is written now.
 func (w *watch) state(network *v1alpha1.L2Network) { w.written = network }
 

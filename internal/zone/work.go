@@ -95,7 +95,7 @@ func (t *table) vacant(network types.NamespacedName) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m := t.networks[network]
-	return m == nil || m.local == 0 && len(m.leaving) == 0
+	return m == nil || !m.here() && len(m.leaving) == 0
 }
 
 func portNames(keys []types.NamespacedName) []string {

@@ -53,6 +53,7 @@ type Writer struct {
 	zone       topology.Zone
 	table      *table
 	nodes      *kube.L2Nodes
+	carried    *kube.Carried
 	southbound *southbound
 	filling    filling
 	queue      workqueue.TypedRateLimitingInterface[types.NamespacedName]
@@ -80,8 +81,12 @@ func New(c Config) (*Writer, error) {
 	if w.nodes, err = c.API.L2Nodes(); err != nil {
 		return nil, err
 	}
+	if w.carried, err = c.API.Carried(c.Node); err != nil {
+		return nil, err
+	}
 	return w, errors.Join(
 		w.nodes.OnNode(w.nodeChanged),
+		w.carried.OnNetwork(func(key types.NamespacedName, carried bool) { w.wake(w.table.carry(key, carried)...) }),
 		c.Cache.OnAttachment(func(before, after *v1alpha1.L2Attachment) { w.changed(source{}, before, after) }),
 	)
 }
@@ -96,18 +101,24 @@ func (w *Writer) Run(ctx context.Context) error {
 	w.mu.Lock()
 	w.northbound = northbound
 	w.mu.Unlock()
-	filled := make(chan struct{})
+	nodes, carried := make(chan struct{}), make(chan struct{})
 	all.Go(func() error {
-		w.nodes.Run(ctx, func() { close(filled) })
+		w.nodes.Run(ctx, func() { close(nodes) })
+		return nil
+	})
+	all.Go(func() error {
+		w.carried.Run(ctx, func() { close(carried) })
 		return nil
 	})
 	all.Go(func() error {
 		defer w.northbound.Close()
 		defer w.stopAll()
-		select {
-		case <-filled:
-		case <-ctx.Done():
-			return nil
+		for _, filled := range []<-chan struct{}{nodes, carried} {
+			select {
+			case <-filled:
+			case <-ctx.Done():
+				return nil
+			}
 		}
 		if !w.config.Cache.Filled(ctx) {
 			return nil
@@ -117,8 +128,12 @@ func (w *Writer) Run(ctx context.Context) error {
 	return all.Wait()
 }
 
-// work needs the caches of the node's attachments and of the nodes.
+// work needs the caches of the node's attachments, of the nodes and of what the node's
+// edge carries.
 func (w *Writer) work(ctx context.Context) error {
+	for _, key := range w.carried.Networks() { // events may be behind the cache
+		w.wake(w.table.carry(key, true)...)
+	}
 	for _, a := range w.config.Cache.Attachments() {
 		w.wake(w.table.see(source{}, a)...)
 	}
@@ -273,15 +288,24 @@ func (w *Writer) reconcile(ctx context.Context, key types.NamespacedName) error 
 
 // write makes the database hold what has changed of the network, or all of it.
 func (w *Writer) write(ctx context.Context, key types.NamespacedName, watched *watch, network *v1alpha1.L2Network) error {
+	w.table.turnTo(key, wayOf(network).node)
 	sw := w.zone.Switch(network, w.config.MaxMTU)
 	work := w.table.begin(key, watched.restated(network))
-	if work.empty() {
+	turned := watched.turned(network)
+	if work.empty() && !turned {
 		w.filling.settle(key, true)
 		return nil
 	}
-	ports := make([]ovn.Port, 0, len(work.set))
+	ports := make([]ovn.Port, 0, len(work.set)+1)
 	for _, p := range work.set {
 		ports = append(ports, w.zone.Port(network, p.attachment))
+	}
+	removed := portNames(work.remove)
+	switch edge, goes := w.zone.Edge(network); {
+	case goes && (turned || work.whole):
+		ports = append(ports, edge)
+	case !goes && turned:
+		removed = append(removed, v1alpha1.PortOf(v1alpha1.EdgeOf(key)))
 	}
 	var result ovn.Result
 	var err error
@@ -289,7 +313,7 @@ func (w *Writer) write(ctx context.Context, key types.NamespacedName, watched *w
 		sw.Ports, sw.Leaving = ports, portNames(work.leaving)
 		result, err = w.northbound.Apply(ctx, sw)
 	} else {
-		result, err = w.northbound.ApplyPorts(ctx, ovn.PortChanges{Network: sw, Set: ports, Remove: portNames(work.remove)})
+		result, err = w.northbound.ApplyPorts(ctx, ovn.PortChanges{Network: sw, Set: ports, Remove: removed})
 	}
 	if err != nil {
 		w.table.failed(key, work)

@@ -40,7 +40,7 @@ func TestConstraintsAreWhatPodsAskFor(t *testing.T) {
 	var scc constraints
 	read(t, "scc.yaml", &scc)
 	asked := map[string]bool{}
-	for _, file := range []string{"../agent/daemonset.yaml", "../ovn-node/daemonset.yaml", "../uninstall/daemonset.yaml"} {
+	for _, file := range []string{"../agent/daemonset.yaml", "../edge/daemonset.yaml", "../ovn-node/daemonset.yaml", "../uninstall/daemonset.yaml"} {
 		var set appsv1.DaemonSet
 		read(t, file, &set)
 		spec := set.Spec.Template.Spec

@@ -52,8 +52,47 @@ func TestFlowsOutliveAnOrderlyRestart(t *testing.T) {
 	g.Expect(flows()).NotTo(ContainSubstring("priority=77"))
 }
 
+// An edge's interface is under a bridge of its own, which has its address, each time
+// that the switch starts; the switch starts also where it has none.
+func TestEdgeInterface(t *testing.T) {
+	g := NewWithT(t)
+	edge := map[string]string{"EDGE_INTERFACE": "eth2"}
+	t.Cleanup(func() {
+		_ = exec.Command("ip", "link", "delete", "br-wan").Run()
+		run(t, "ip", "address", "replace", "203.0.113.10/24", "dev", "eth2")
+	})
+	node := startSwitchWith(t, edge)
+	holds := func(device string) string {
+		return run(t, "ip", "-oneline", "address", "show", "dev", device, "scope", "global")
+	}
+	g.Expect(holds("br-wan")).To(ContainSubstring(" 203.0.113.10/24 "))
+	g.Expect(holds("eth2")).To(BeEmpty())
+	g.Expect(run(t, "ovs-vsctl", "list-ports", "br-wan")).To(Equal("eth2\n"))
+	g.Expect(holds("br-ext")).To(ContainSubstring(" 198.51.100.10/24 "))
+	// What leaves by the bridge leaves by the interface, and the kernel does not answer beside it.
+	g.Expect(run(t, "ovs-appctl", "ovs/route/lookup", "203.0.113.99")).To(ContainSubstring("br-wan"))
+	g.Expect(run(t, "nft", "list", "tables")).To(And(ContainSubstring("netdev l2sm\n"), ContainSubstring("netdev l2sm-wan\n")))
+
+	node.stop(t)
+	node = start(t, "ovs-vswitchd.sh", edge)
+	g.Eventually(answers, patience, "50ms").Should(Succeed())
+	g.Expect(holds("br-wan")).To(ContainSubstring(" 203.0.113.10/24 "))
+	node.stop(t)
+
+	run(t, "rm", "/run/openvswitch/br-wan.ip")
+	run(t, "ip", "address", "flush", "dev", "br-wan", "scope", "global")
+	node = start(t, "ovs-vswitchd.sh", edge)
+	g.Eventually(answers, patience, "50ms").Should(Succeed())
+	g.Expect(node.output.String()).To(ContainSubstring("go on without eth2"))
+}
+
 // startSwitch starts the node's switch with br-int and a pod's port.
 func startSwitch(t *testing.T) *daemon {
+	t.Helper()
+	return startSwitchWith(t, nil)
+}
+
+func startSwitchWith(t *testing.T, changes map[string]string) *daemon {
 	t.Helper()
 	run(t, "sh", "-c", "rm -rf /var/lib/l2sm/openvswitch/* /run/openvswitch/*")
 	t.Cleanup(func() {
@@ -61,7 +100,7 @@ func startSwitch(t *testing.T) *daemon {
 		run(t, "ip", "address", "replace", "198.51.100.10/24", "dev", "eth1")
 	})
 	start(t, "ovsdb-server.sh", nil)
-	node := start(t, "ovs-vswitchd.sh", nil)
+	node := start(t, "ovs-vswitchd.sh", changes)
 	run(t, "ovs-vsctl", "--retry", "--timeout=20", "add-br", "br-int",
 		"--", "set", "bridge", "br-int", "datapath_type=netdev", "fail_mode=secure",
 		"--", "add-port", "br-int", "pod1", "--", "set", "Interface", "pod1", "type=internal")

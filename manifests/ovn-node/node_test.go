@@ -25,12 +25,12 @@ const patience = 30 * time.Second
 // cluster's, which any kernel can run.
 var settings = map[string]string{
 	"NODE_NAME": "node-a", "NODE_IPS": "192.0.2.10,2001:db8::10", "UNDERLAY_FAMILY": "IPv4",
-	"DATAPATH": "netdev", "TUNNEL_INTERFACE": "eth1",
+	"DATAPATH": "netdev", "TUNNEL_INTERFACE": "eth1", "EDGE_INTERFACE": "",
 }
 
 func TestMain(m *testing.M) { nstest.Main(m, machine) }
 
-// machine makes the namespaces a node with two interfaces, in which nothing of
+// machine makes the namespaces a node with three interfaces, in which nothing of
 // Open vSwitch has run.
 func machine() error {
 	for _, m := range []struct{ kind, path string }{{"sysfs", "/sys"}, {"tmpfs", "/var/lib"}} {
@@ -42,12 +42,13 @@ func machine() error {
 		[ -c /dev/net/tun ] || modprobe tun
 		mkdir -p /run/openvswitch /run/ovn /var/lib/l2sm/openvswitch
 		ip link set lo up
-		for i in 0 1; do
+		for i in 0 1 2; do
 			ip link add eth$i type veth peer name peer$i
 			ip link set peer$i up; ip link set eth$i up
 		done
 		ip address add 192.0.2.10/24 dev eth0; ip address add 2001:db8::10/64 dev eth0 nodad
-		ip address add 198.51.100.10/24 dev eth1`).CombinedOutput()
+		ip address add 198.51.100.10/24 dev eth1
+		ip address add 203.0.113.10/24 dev eth2`).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("make the node's interfaces: %w: %s", err, out)
 	}

@@ -83,7 +83,7 @@ func start(env *envtest.Environment) (err error) {
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SystemNamespace}},
 	}
-	for _, pattern := range []string{"*/*.yaml", "../controller/r*.yaml", "../agent/r*.yaml"} {
+	for _, pattern := range []string{"*/*.yaml", "../controller/r*.yaml", "../agent/r*.yaml", "../edge/namespace.yaml", "../edge/r*.yaml"} {
 		more, err := read(pattern)
 		if err != nil {
 			return err

@@ -3,14 +3,13 @@
 # any number of times, and leaves alone what is not l2sm's.
 #
 # HOST: where the node's /run, /var/lib and /opt/cni/bin are mounted.
-# TUNNEL_INTERFACE: the installation's setting. KEEP_PLUGIN: true leaves the CNI
+# TUNNEL_INTERFACE, EDGE_INTERFACE: the installation's settings. KEEP_PLUGIN: true leaves the CNI
 # plugin, which pods that still have interfaces need to end. NB_ENDPOINTS: the
 # northbound database of a node whose OVN is OVN-Kubernetes', as the agent has it.
 set -euo pipefail
 
 run=$HOST/run lib=$HOST/var/lib bin=$HOST/opt/cni/bin
 database=$lib/l2sm/openvswitch/conf.db
-record=$run/openvswitch/br-ext.ip
 
 say() { echo "node $NODE_NAME: $*"; }
 die() { say "$@" >&2; exit 1; }
@@ -32,19 +31,21 @@ if ours && ovsdb-client --timeout=2 list-dbs "unix:$run/openvswitch/db.sock" > /
   die "Open vSwitch still runs; remove DaemonSet ovn-node first"
 fi
 
-# The NIC gets back what br-ext.sh moved: the bridge outlives Open vSwitch.
+# return_nic NIC BRIDGE TABLE: the NIC gets back what br-ext.sh moved: the bridge
+# outlives Open vSwitch.
 return_nic() {
-  [ -n "${TUNNEL_INTERFACE:-}" ] && [ -s "$record" ] || return 0
-  nft delete table netdev l2sm 2> /dev/null || true
-  sed "s/ dev br-ext/ dev $TUNNEL_INTERFACE/" "$record" > "$record.back"
-  if there br-ext; then
-    ip address flush dev br-ext scope global
-    ip link set dev br-ext down
+  local nic=$1 bridge=$2 record=$run/openvswitch/$2.ip
+  [ -n "$nic" ] && [ -s "$record" ] && there "$nic" || return 0
+  nft delete table netdev "$3" 2> /dev/null || true
+  sed "s/ dev $bridge/ dev $nic/" "$record" > "$record.back"
+  if there "$bridge"; then
+    ip address flush dev "$bridge" scope global
+    ip link set dev "$bridge" down
   fi
-  ip link set dev "$TUNNEL_INTERFACE" promisc off up # Open vSwitch heard all frames
+  ip link set dev "$nic" promisc off up # Open vSwitch heard all frames
   ip -batch "$record.back"
-  ethtool -K "$TUNNEL_INTERFACE" tx on gro on > /dev/null 2>&1 || true # where it has them
-  say "gave $TUNNEL_INTERFACE back its addresses and routes"
+  ethtool -K "$nic" tx on gro on > /dev/null 2>&1 || true # where it has them
+  say "gave $nic back its addresses and routes"
 }
 
 # The kernel's datapath holds its ports after ovs-vswitchd has ended. One that holds
@@ -54,7 +55,7 @@ remove_datapath() {
   there ovs-system || return 0
   for port in $(ovs-dpctl show ovs-system | awk '$1 == "port" {print $3}'); do
     case $port in
-    ovs-system | br-int | genev_sys_* | l2p*) ;;
+    ovs-system | br-int | br-edge | genev_sys_* | vxlan_sys_4789 | l2p*) ;;
     *) foreign="$foreign $port" ;;
     esac
   done
@@ -94,16 +95,18 @@ if [[ ${NB_ENDPOINTS:-} == unix:* ]] && ! ours; then
   remove_rows
 fi
 if ours; then
-  return_nic
+  return_nic "${TUNNEL_INTERFACE:-}" br-ext l2sm
+  return_nic "${EDGE_INTERFACE:-}" br-wan l2sm-wan
   remove_datapath
-  for name in br-ext br-int ovs-netdev genev_sys_6081; do
+  # Edges' devices are among them; what they wrote goes with the database.
+  for name in br-ext br-wan br-edge br-int ovs-netdev genev_sys_6081 vxlan_sys_4789; do
     if there "$name"; then
       ip link delete dev "$name"
     fi
   done
 fi
 remove_links
-for table in "inet l2sm-underlay" "netdev l2sm-pods" "netdev l2sm"; do
+for table in "inet l2sm-underlay" "netdev l2sm-pods" "netdev l2sm" "netdev l2sm-wan"; do
   # shellcheck disable=SC2086 # two words
   nft delete table $table 2> /dev/null || true # where it is not there
 done

@@ -104,6 +104,10 @@ func newNode(t *testing.T) *node {
 	n.file("opt/cni/bin/bridge", "")
 	n.run(`ip link add eth1 type veth peer name fabric
 		ip link set fabric up
+		ip link add eth2 type veth peer name wan
+		ip link set wan up
+		ip link set eth2 up
+		ip address add 203.0.113.1/24 dev eth2
 		ip link set eth1 up
 		ip address add 192.0.2.1/24 dev eth1
 		ip address add 2001:db8::1/64 dev eth1 nodad
@@ -113,6 +117,7 @@ func newNode(t *testing.T) *node {
 	t.Cleanup(func() {
 		n.run(`nft flush ruleset
 			ip link delete eth1
+			ip link delete eth2
 			ip link delete veth-pod`)
 	})
 	return n
@@ -124,13 +129,15 @@ func (n *node) state() map[string]any {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	addresses, err := exec.Command("ip", "-oneline", "address", "show", "dev", "eth1", "scope", "global").Output()
-	if err != nil {
-		n.t.Fatal(err)
-	}
 	var holds []string
-	for line := range strings.Lines(string(addresses)) {
-		holds = append(holds, strings.Fields(line)[3])
+	for _, nic := range []string{"eth1", "eth2"} {
+		addresses, err := exec.Command("ip", "-oneline", "address", "show", "dev", nic, "scope", "global").Output()
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		for line := range strings.Lines(string(addresses)) {
+			holds = append(holds, strings.Fields(line)[1]+" "+strings.Fields(line)[3])
+		}
 	}
 	return map[string]any{"links": n.links(), "tables": n.tables(), "files": n.files(), "routes": string(routes), "addresses": holds, "promiscuous": n.promiscuous()}
 }
@@ -152,16 +159,24 @@ func (n *node) install() {
 	}
 	// br-ext.sh's record, of eth1 as it was.
 	n.file("run/openvswitch/br-ext.ip", "address replace 192.0.2.1/24 dev br-ext\naddress replace 2001:db8::1/64 dev br-ext\nroute replace 198.51.100.0/24 via 192.0.2.9 dev br-ext\n")
+	n.file("run/openvswitch/br-wan.ip", "address replace 203.0.113.1/24 dev br-wan\n")
 	n.run(`ip tuntap add dev br-ext mode tap
 		ip link set br-ext up
 		ip tuntap add dev ovs-netdev mode tap
+		ip tuntap add dev br-wan mode tap
+		ip link set br-wan up
+		ip tuntap add dev br-edge mode tap
+		ip link add vxlan_sys_4789 type vxlan external dstport 4789
+		ip address flush dev eth2 scope global
+		ip address add 203.0.113.1/24 dev br-wan
 		ip link set eth1 promisc on
 		ip address flush dev eth1 scope global
 		ip address add 192.0.2.1/24 dev br-ext
 		ip address add 2001:db8::1/64 dev br-ext nodad
 		ip route add 198.51.100.0/24 via 192.0.2.9 dev br-ext
 		nft add table inet l2sm-underlay
-		nft add table netdev l2sm`)
+		nft add table netdev l2sm
+		nft add table netdev l2sm-wan`)
 	end := link.HostEnd{Name: link.HostName("c1", "net1"), Owner: link.Owner{Container: "c1", IfName: "net1", Config: "l2sm"}}
 	pod := link.Interface{Name: "net1", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, MTU: 1400}
 	if err := link.New("/proc/sys").Create(end, nstest.NewNS(n.t), pod, link.Userspace); err != nil {
@@ -174,7 +189,7 @@ func TestCleanNode(t *testing.T) {
 	before := n.state()
 	n.install()
 	for range 2 {
-		if out, err := n.clean("TUNNEL_INTERFACE=eth1"); err != nil {
+		if out, err := n.clean("TUNNEL_INTERFACE=eth1", "EDGE_INTERFACE=eth2"); err != nil {
 			t.Fatalf("clean-node.sh: %v\n%s", err, out)
 		}
 		if diff := cmp.Diff(before, n.state()); diff != "" {

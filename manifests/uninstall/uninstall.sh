@@ -81,8 +81,11 @@ if [ -n "$image" ]; then
   bin=$(of l2sm-agent 'volumes[?(@.name=="cni-bin")].hostPath.path')
   system create configmap l2sm-clean-node --dry-run=client -o yaml --from-file=clean-node.sh \
     --from-literal=IMAGE="$image" --from-literal=CNI_BIN="${bin:-/opt/cni/bin}" --from-literal=TUNNEL_INTERFACE="$(system get configmap "$settings" -o jsonpath='{.data.TUNNEL_INTERFACE}')" \
+    --from-literal=EDGE_INTERFACE="$(system get configmap "$settings" -o jsonpath='{.data.EDGE_INTERFACE}')" \
     --from-literal=KEEP_PLUGIN="$keep" --from-literal=NB_ENDPOINTS="$northbound" | k apply -f -
 fi
+# The edges first: Open vSwitch must not end before they have withdrawn what they announce.
+system delete daemonset l2sm-edge --ignore-not-found --cascade=foreground
 system delete daemonset l2sm-agent ovn-node --ignore-not-found --cascade=foreground
 system delete deployment ovn-central --ignore-not-found --cascade=foreground
 
@@ -103,8 +106,11 @@ fi
 
 say "removing kinds, policies, roles and the namespace"
 k delete -k ../default --ignore-not-found || true # what is gone already, and kinds that older clusters lack
-k delete clusterrolebinding,clusterrole l2sm-agent-zone l2sm-controller-peers --ignore-not-found # of fabrics Zones and OVNKubernetes
-if k get namespace l2sm-system > /dev/null 2>&1; then
-  k wait --for=delete namespace/l2sm-system --timeout=120s
-fi
+k delete clusterrolebinding,clusterrole l2sm-agent-zone l2sm-controller-peers l2sm-edge --ignore-not-found # of fabrics Zones and OVNKubernetes, and of edges
+k delete namespace l2sm-edge --ignore-not-found --wait=false
+for namespace in l2sm-system l2sm-edge; do
+  if k get namespace "$namespace" > /dev/null 2>&1; then
+    k wait --for=delete "namespace/$namespace" --timeout=120s
+  fi
+done
 say "done"

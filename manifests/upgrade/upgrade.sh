@@ -3,14 +3,14 @@
 # pods keep their connections. docs/upgrade.md says what each part costs. It may be
 # run again after it failed, and with another version's checkout it goes back.
 #
-#   upgrade.sh OVERLAY [crds|control|agents|nodes]...
+#   upgrade.sh OVERLAY [crds|control|agents|nodes|edges]...
 #
 # OVERLAY: the folder of the installation's kustomization, or a file of what else
 # rendered it, such as helm template. Without parts: all of them, in this order.
 # KUBECTL: the kubectl to use.
 set -euo pipefail
 
-[ $# -gt 0 ] || { echo "usage: upgrade.sh OVERLAY [crds|control|agents|nodes]..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: upgrade.sh OVERLAY [crds|control|agents|nodes|edges]..." >&2; exit 2; }
 overlay=$1
 shift
 
@@ -33,6 +33,7 @@ render | awk -v dir="$rendered" '
     if (kind == "CustomResourceDefinition") part = "crds"
     else if (kind == "DaemonSet" && name == "l2sm-agent") part = "agents"
     else if (kind ~ /^(Cluster)?Role(Binding)?$/ && name ~ /^l2sm-agent/) part = "agents"
+    else if (name == "l2sm-edge") part = "edges"
     else if (kind == "DaemonSet") part = "nodes"
     else part = "control"
     printf "---\n%s", text > (dir "/" part ".yaml")
@@ -127,11 +128,19 @@ nodes() {
   system rollout status daemonset/ovn-node --timeout=60m
 }
 
-for part in "${@:-crds control agents nodes}"; do
+# edges come after what they talk to. Frames pass while one is replaced.
+edges() {
+  [ -e "$rendered/edges.yaml" ] || return 0 # without manifests/edge
+  say "the edges"
+  k apply -f "$rendered/edges.yaml"
+  system rollout status daemonset/l2sm-edge --timeout=10m
+}
+
+for part in "${@:-crds control agents nodes edges}"; do
   for each in $part; do
     case $each in
-    crds | control | agents | nodes) "$each" ;;
-    *) echo "no part $each: there are crds, control, agents, nodes" >&2; exit 2 ;;
+    crds | control | agents | nodes | edges) "$each" ;;
+    *) echo "no part $each: there are crds, control, agents, nodes, edges" >&2; exit 2 ;;
     esac
   done
 done

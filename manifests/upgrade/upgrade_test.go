@@ -132,7 +132,7 @@ func TestUpgrade(t *testing.T) {
 	for _, part := range parts {
 		count += len(part)
 	}
-	if got := len(objects(t, file)); got != count || len(parts["crds"]) != 3 {
+	if got := len(objects(t, file)); got != count || len(parts["crds"]) != 6 {
 		t.Errorf("%d objects are rendered, %d are applied, %d of them kinds", got, count, len(parts["crds"]))
 	}
 }
@@ -146,6 +146,29 @@ func TestUpgradeOfZones(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, calls); diff != "" || err != nil {
 		t.Errorf("calls (-want +got), %v:\n%s", err, diff)
+	}
+}
+
+// Edges are a part of their own, the last; a node's image is that of its Open vSwitch.
+func TestUpgradeOfEdges(t *testing.T) {
+	dir, calls, err := runOn(t, "", "../overlays/lab-edge", "nodes", "edges")
+	want := append([]string{"kustomize ../overlays/lab-edge"}, pulls...)
+	want = append(want,
+		"apply -f nodes.yaml", "-n l2sm-system rollout status daemonset/ovn-node --timeout=60m",
+		"apply -f edges.yaml", "-n l2sm-system rollout status daemonset/l2sm-edge --timeout=10m",
+	)
+	if diff := cmp.Diff(want, calls); diff != "" || err != nil {
+		t.Errorf("calls (-want +got), %v:\n%s", err, diff)
+	}
+	edges := objects(t, filepath.Join(dir, "edges.yaml"))
+	if diff := cmp.Diff([]string{
+		"Namespace l2sm-edge", "ServiceAccount l2sm-edge", "Role l2sm-edge", "Role l2sm-edge", "ClusterRole l2sm-edge",
+		"RoleBinding l2sm-edge", "RoleBinding l2sm-edge", "ClusterRoleBinding l2sm-edge", "DaemonSet l2sm-edge",
+	}, edges); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"DaemonSet ovn-node"}, objects(t, filepath.Join(dir, "nodes.yaml"))); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -78,6 +78,22 @@ func Names(keep func(name string) bool) ([]string, error) {
 	return names, nil
 }
 
+// Links lists the names of the network interfaces in the namespace.
+func Links(name string) ([]string, error) {
+	var names []string
+	err := Do(name, func() error {
+		all, err := net.Interfaces()
+		for _, i := range all {
+			names = append(names, i.Name)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list links of network namespace %q: %w", name, err)
+	}
+	return names, nil
+}
+
 // Do calls f on a thread that is inside the namespace. Sockets that f opens and processes that it starts stay there.
 func Do(name string, f func() error) error {
 	done := make(chan error, 1)

@@ -2,6 +2,7 @@ package ovstest
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -97,6 +98,21 @@ func (o *OVN) StopNorthd() { kill(o.t, o.northd) }
 func (o *OVN) PauseController() (resume func()) {
 	o.t.Helper()
 	return pause(o.t, o.controller)
+}
+
+// RestartController kills ovn-controller and starts it again.
+func (o *OVN) RestartController() {
+	o.t.Helper()
+	kill(o.t, o.controller)
+	o.controller = o.place.daemon(o.t, o.dir, "ovn-controller", o.Endpoint())
+}
+
+// Mature has ovn-controller remove patch ports that have no binding at once, as one
+// does that has run for some time: one that starts waits until it has seen enough of its
+// database.
+func (o *OVN) Mature() {
+	o.t.Helper()
+	o.place.run(o.t, "ovn-appctl", "--target", fmt.Sprintf("%s/ovn-controller.%d.ctl", o.dir, o.controller.Process.Pid), "debug/ignore-startup-delay")
 }
 
 // Version is what ovn-northd says of itself.

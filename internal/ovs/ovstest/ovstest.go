@@ -75,6 +75,15 @@ func (o *OVS) Socket() string { return o.dir + "/db.sock" }
 // Endpoint is Socket as OVS writes it.
 func (o *OVS) Endpoint() string { return "unix:" + o.Socket() }
 
+// Management is the path of the socket on which a bridge speaks OpenFlow.
+func (o *OVS) Management(bridge string) string { return o.dir + "/" + bridge + ".mgmt" }
+
+// Ofctl runs ovs-ofctl, by OpenFlow 1.5, on a bridge and returns what it prints.
+func (o *OVS) Ofctl(command, bridge string, args ...string) string {
+	o.t.Helper()
+	return o.place.run(o.t, "ovs-ofctl", append([]string{"--timeout=20", "-OOpenFlow15", command, "unix:" + o.Management(bridge)}, args...)...)
+}
+
 // Ctl runs ovs-vsctl and returns what it prints.
 func (o *OVS) Ctl(args ...string) string {
 	o.t.Helper()
@@ -104,10 +113,10 @@ func (o *OVS) StartServer() {
 // only by looking again.
 func (o *OVS) LosePort(name string) {
 	o.t.Helper()
-	uuid := o.Ctl("get", "port", name, "_uuid")
+	uuid, bridge := o.Ctl("get", "port", name, "_uuid"), o.Ctl("port-to-br", name)
 	o.StopServer()
 	o.place.run(o.t, "ovsdb-tool", "transact", o.dir+"/conf.db", fmt.Sprintf(
-		`["Open_vSwitch", {"op": "mutate", "table": "Bridge", "where": [["name", "==", "br-int"]], "mutations": [["ports", "delete", ["uuid", %q]]]}]`, uuid))
+		`["Open_vSwitch", {"op": "mutate", "table": "Bridge", "where": [["name", "==", %q]], "mutations": [["ports", "delete", ["uuid", %q]]]}]`, bridge, uuid))
 	o.StartServer()
 }
 

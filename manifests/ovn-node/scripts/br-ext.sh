@@ -1,15 +1,21 @@
 #!/bin/bash
-# Puts the tunnels' NIC under the bridge br-ext and moves its addresses and
+# Puts a NIC that tunnels leave by under a bridge and moves its addresses and
 # routes there: the userspace datapath finds the way to a tunnel's far end only
 # over a bridge that holds the local address.
+#
+#   br-ext.sh NIC BRIDGE
+#
+# BRIDGE: br-ext, of the tunnels between nodes, or br-wan, of those to other clusters.
 #
 # It may run any number of times. After a reboot the NIC has what the node's
 # configuration gives it; until the next one, a record says what was moved.
 set -euo pipefail
 
-nic=$TUNNEL_INTERFACE
-bridge=br-ext
-record=/run/openvswitch/br-ext.ip # gone with a reboot, as all of /run
+nic=$1
+bridge=$2
+record=/run/openvswitch/$bridge.ip # gone with a reboot, as all of /run
+table=l2sm
+[ "$bridge" = br-ext ] || table=l2sm-${bridge#br-}
 
 # configuration DEVICE: what its addresses and routes are, as input of ip -batch
 # that gives the same to the bridge. Without routes that come with an address or
@@ -43,9 +49,9 @@ ethtool -K "$bridge" tx off >/dev/null
 # The kernel still sees what the NIC receives, and would answer a second time.
 # What it answers is only needless, so a kernel that can't filter there will do.
 nft -f - <<RULES || echo "node $NODE_NAME: go on without a filter on $nic" >&2
-table netdev l2sm
-delete table netdev l2sm
-table netdev l2sm {
+table netdev $table
+delete table netdev $table
+table netdev $table {
   chain tunnels {
     type filter hook ingress device "$nic" priority -300; policy drop;
   }
@@ -55,7 +61,7 @@ RULES
 moved=$(configuration "$nic")
 [[ $moved == address* ]] || moved=$(cat "$record" 2>/dev/null || configuration "$bridge")
 if [[ $moved != address* ]]; then
-  echo "node $NODE_NAME: interface $nic, which TUNNEL_INTERFACE names, has no address" >&2
+  echo "node $NODE_NAME: interface $nic, which a setting names for tunnels, has no address" >&2
   exit 1
 fi
 echo "$moved" >"$record"

@@ -59,11 +59,20 @@ check_netdev() {
   [ -c /dev/net/tun ] || refuse NoTUN "DATAPATH=netdev needs /dev/net/tun." \
     "Apply manifests/ovn-node/netdev, which mounts it, and see that the kernel has it (modprobe tun)"
   [ -n "$TUNNEL_INTERFACE" ] || refuse NoTunnelInterface "DATAPATH=netdev needs TUNNEL_INTERFACE, an interface for tunnels alone"
+  spare TUNNEL_INTERFACE "$TUNNEL_INTERFACE"
+  [ -n "${EDGE_INTERFACE:-}" ] || return 0
+  [ "$EDGE_INTERFACE" != "$TUNNEL_INTERFACE" ] || refuse BadSetting "EDGE_INTERFACE and TUNNEL_INTERFACE are both $EDGE_INTERFACE:" \
+    "leave EDGE_INTERFACE empty where edges reach peers by the tunnels' interface"
+  [ ! -d "/sys/class/net/$EDGE_INTERFACE" ] || spare EDGE_INTERFACE "$EDGE_INTERFACE"
+}
+
+# spare SETTING INTERFACE: refuses an interface that the node itself is reached by.
+spare() {
   local ip
   for ip in ${NODE_IPS//,/ }; do
-    [ -n "$(ip -oneline address show dev "$TUNNEL_INTERFACE" to "$ip")" ] || continue
-    refuse NoTunnelInterface "interface $TUNNEL_INTERFACE holds the node's InternalIP $ip, and the node would be cut off." \
-      "TUNNEL_INTERFACE must name another"
+    [ -n "$(ip -oneline address show dev "$2" to "$ip")" ] || continue
+    refuse NoTunnelInterface "interface $2 holds the node's InternalIP $ip, and the node would be cut off." \
+      "$1 must name another"
   done
 }
 

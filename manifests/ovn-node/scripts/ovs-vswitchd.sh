@@ -6,7 +6,13 @@ set -euo pipefail
 # shellcheck source=flows.sh source-path=SCRIPTDIR
 . "$(dirname "$0")/flows.sh"
 
-[ "$DATAPATH" = system ] || bash "$(dirname "$0")/br-ext.sh"
+if [ "$DATAPATH" = netdev ]; then
+  bash "$(dirname "$0")/br-ext.sh" "$TUNNEL_INTERFACE" br-ext
+  # Only edges have it, and a node's pods do not depend on its edge.
+  if [ -n "${EDGE_INTERFACE:-}" ] && [ -d "/sys/class/net/$EDGE_INTERFACE" ]; then
+    bash "$(dirname "$0")/br-ext.sh" "$EDGE_INTERFACE" br-wan || echo "node $NODE_NAME: go on without $EDGE_INTERFACE; an edge on this node reaches no peer by it" >&2
+  fi
+fi
 
 stop() {
   stopping=yes

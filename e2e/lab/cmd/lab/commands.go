@@ -52,7 +52,7 @@ not: apply its manifests as you would on any cluster.`,
 	root.PersistentFlags().StringVar(&f.name, "name", lab.DefaultName, "the cluster, of several on one machine")
 	root.PersistentFlags().StringVar(&f.cache, "cache", defaultCache(), "folder of programs, images and the clusters' state")
 	root.AddCommand(
-		newUp(f), newDown(f), newStatus(f), newKubectl(f), newNbctl(f), newNode(f), newStop(f), newStart(f), newLoad(f), newImages(f), newBinaries(f),
+		newUp(f), newDown(f), newStatus(f), newKubectl(f), newNbctl(f), newNode(f), newStop(f), newStart(f), newLoad(f), newImages(f), newBinaries(f), newWAN(f),
 		newNodeInit(), newForwardAPI(),
 	)
 	return root

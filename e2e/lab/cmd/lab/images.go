@@ -18,7 +18,7 @@ func newImages(f *flags) *cobra.Command {
 		Use:   "images [NAME...]",
 		Short: "Build container images, those that are not in the cache",
 		Long: "Build container images (" + strings.Join(lab.AllImages, ", ") + ") as files for `lab load`.\n" +
-			"The images controller and agent take the programs from bin/. OVN_SUITE=bookworm builds the image ovn from Debian 12.",
+			"The images controller, agent and edge take the programs from bin/. OVN_SUITE=bookworm builds the image ovn from Debian 12.",
 		ValidArgs: lab.AllImages,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			repository, err := lab.Repository()

@@ -1,0 +1,164 @@
+package edge
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/evpn"
+	"l2sm.io/l2sm/internal/kube"
+	"l2sm.io/l2sm/internal/openflow"
+)
+
+// network is an L2Network that goes on in other clusters.
+type network struct {
+	object *v1alpha1.L2Network
+	vni    uint32
+	// peers in force, sorted.
+	peers []string
+	// hosts are the attachments whose port is on the network, filled that all of them are
+	// known: a type 2 that is missing floods, one that is withdrawn and comes again loses
+	// frames.
+	hosts  map[types.NamespacedName]host
+	filled bool
+	// end ends the watch of the attachments.
+	end context.CancelFunc
+	// byMAC are the hosts that are announced.
+	byMAC map[evpn.MAC]host
+	// announced is what peers were told, by MAC address; that of the network itself is under
+	// the zero address. base are the flows that are there beside those of MAC addresses.
+	announced map[evpn.MAC]map[evpn.RouteKey]announced
+	base      map[openflow.Key]openflow.Flow
+}
+
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2networks;l2attachments,verbs=get;list;watch
+
+// networkChanged follows an L2Network.
+func (e *Edge) networkChanged(before, after *v1alpha1.L2Network) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if after == nil {
+		e.leave(before.Key())
+		return
+	}
+	s := after.Status.Stretch
+	if s == nil || s.ID == 0 || !after.DeletionTimestamp.IsZero() {
+		e.leave(after.Key())
+		return
+	}
+	key := after.Key()
+	if n := e.networks[key]; n != nil && (n.vni != uint32(s.ID) || n.object.UID != after.UID) {
+		e.leave(key)
+	}
+	n := e.networks[key]
+	if n == nil {
+		if other := e.byVNI[uint32(s.ID)]; other != nil { // its id goes to another one: that is told first, or later
+			e.log.Info("Two networks have one id for the moment", "id", s.ID, "networks", []types.NamespacedName{key, other.object.Key()})
+			e.leave(other.object.Key())
+		}
+		n = &network{
+			object: after, vni: uint32(s.ID), hosts: map[types.NamespacedName]host{}, byMAC: map[evpn.MAC]host{},
+			announced: map[evpn.MAC]map[evpn.RouteKey]announced{}, base: map[openflow.Key]openflow.Flow{},
+		}
+		e.networks[key], e.byVNI[n.vni] = n, n
+		if err := e.followMembers(n); err != nil {
+			e.log.Error(err, "Cannot follow the attachments of a network", "network", key)
+		}
+	}
+	moved := n.object.Status.Stretch.Chassis != s.Chassis
+	n.object = after
+	if moved {
+		e.touch(n.vni)
+	}
+	var peers []string
+	for _, p := range s.Peers {
+		peers = append(peers, p.Name)
+	}
+	slices.Sort(peers)
+	if !slices.Equal(n.peers, peers) {
+		n.peers = peers
+		e.policyChanged(n.vni)
+		e.touch(n.vni)
+	}
+}
+
+// leave forgets a network: the worker withdraws what is announced of it, and takes its
+// flows.
+func (e *Edge) leave(key types.NamespacedName) {
+	n := e.networks[key]
+	if n == nil {
+		return
+	}
+	n.end()
+	delete(e.networks, key)
+	delete(e.byVNI, n.vni)
+	e.dirty.gone = append(e.dirty.gone, n)
+	e.policyChanged(n.vni)
+	e.touch(n.vni)
+}
+
+// followMembers watches the attachments of a network.
+func (e *Edge) followMembers(n *network) error {
+	ctx, cancel := context.WithCancel(e.ctx)
+	n.end = cancel
+	members, err := e.config.API.Members(n.object.Key())
+	if err != nil {
+		return err
+	}
+	err = errors.Join(err, members.OnAttachment(func(before, after *v1alpha1.L2Attachment) { e.attachmentChanged(n, before, after) }))
+	if err != nil {
+		return err
+	}
+	e.running.Go(func() {
+		members.Run(ctx, func() { e.membersFilled(n, members) })
+	})
+	return nil
+}
+
+func (e *Edge) membersFilled(n *network, members *kube.Members) {
+	for _, a := range members.Attachments() { // events may be behind the cache
+		e.attachmentChanged(n, nil, a)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n.filled = true
+	e.touch(n.vni)
+}
+
+// attachmentChanged follows an attachment of a network.
+func (e *Edge) attachmentChanged(n *network, before, after *v1alpha1.L2Attachment) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.byVNI[n.vni] != n {
+		return
+	}
+	key := cmp.Or(after, before).Key()
+	if had, was := n.hosts[key]; was {
+		delete(n.hosts, key)
+		delete(n.byMAC, had.mac)
+		e.touchHost(n.vni, had.mac)
+	}
+	if after != nil {
+		if h, is := hostOf(after); is {
+			n.hosts[key], n.byMAC[h.mac] = h, h
+			e.touchHost(n.vni, h.mac)
+		}
+	}
+}
+
+// policyChanged tells the table of whom a network is for.
+func (e *Edge) policyChanged(vni uint32) {
+	if n := e.byVNI[vni]; n != nil {
+		e.table.SetNetwork(vni, n.peers)
+		return
+	}
+	e.table.SetNetwork(vni, nil)
+}
+
+// to is whom a network's routes are announced to, as a text to compare.
+func (n *network) to() string { return strings.Join(n.peers, ",") }

@@ -1,0 +1,247 @@
+package edge
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"time"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/edgebridge"
+	"l2sm.io/l2sm/internal/evpn"
+)
+
+// patience bounds what a start waits for: peers that do not answer must not keep the
+// others from their networks.
+const patience = 10 * time.Second
+
+// settings are what the API says of this edge and its peers.
+type settings struct {
+	// edge says that the L2Edge names this node, address where peers reach it; invalid while
+	// that is not known.
+	edge    bool
+	address netip.Addr
+	asn     uint32
+	// others are the addresses of the cluster's other edges.
+	others   []netip.Addr
+	peers    []evpn.Peer
+	policies []evpn.PeerPolicy
+}
+
+// speaker announces, and counts.
+type speaker interface {
+	evpn.Speaker
+	// Sent is how many routes name a peer, Dropped how many of an endpoint were.
+	Sent(peer string) int
+	Dropped(endpoint netip.Addr) map[evpn.Drop]uint64
+}
+
+// speaking is a running speaker, and what it was told.
+type speaking struct {
+	speaker
+	settings settings
+	stop     context.CancelFunc
+	// peered says that it has peers: what is announced on start comes before.
+	peered bool
+}
+
+func (s *speaking) withdraw(ctx context.Context, key evpn.RouteKey) error {
+	if s == nil {
+		return nil
+	}
+	return s.Withdraw(ctx, key)
+}
+
+func (s *speaking) announce(ctx context.Context, r route) error {
+	if s == nil {
+		return nil
+	}
+	return s.Announce(ctx, r.Route, r.peers)
+}
+
+// settingsOf reads the API.
+func (e *Edge) settingsOf() settings {
+	var s settings
+	edge := e.cache.L2Edge()
+	if edge == nil {
+		return s
+	}
+	s.asn = uint32(edge.Spec.ASN)
+	for _, n := range edge.Status.Nodes {
+		address, err := netip.ParseAddr(n.Address)
+		s.edge = s.edge || n.Name == e.config.Node
+		switch {
+		case err != nil: // the controller says why it has none
+		case n.Name == e.config.Node:
+			s.address = address
+		default:
+			s.others = append(s.others, address)
+		}
+	}
+	for _, p := range e.cache.L2Peers() {
+		peer, policy := e.peerOf(p)
+		s.peers, s.policies = append(s.peers, peer), append(s.policies, policy)
+	}
+	slices.SortFunc(s.others, netip.Addr.Compare)
+	slices.SortFunc(s.peers, func(a, b evpn.Peer) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.policies, func(a, b evpn.PeerPolicy) int { return cmp.Compare(a.Name, b.Name) })
+	return s
+}
+
+// +kubebuilder:rbac:groups="",resources=secrets,namespace=l2sm-edge,verbs=get;list;watch
+
+// peerOf is an L2Peer as speaker and table need it. What the API admits can be parsed.
+func (e *Edge) peerOf(p *v1alpha1.L2Peer) (evpn.Peer, evpn.PeerPolicy) {
+	peer := evpn.Peer{Name: p.Name, ASN: uint32(p.Spec.ASN), Fabric: p.Spec.Type == v1alpha1.PeerFabric}
+	policy := evpn.PeerPolicy{Name: p.Name, Fabric: p.Spec.Type == v1alpha1.PeerFabric, MaxMACs: int(p.Spec.MaxMACs)}
+	for _, endpoint := range p.Spec.Endpoints {
+		if address, err := netip.ParseAddr(endpoint.Address); err == nil {
+			peer.Endpoints = append(peer.Endpoints, address.Unmap())
+		}
+	}
+	for _, text := range p.Spec.VTEPs {
+		if prefix, err := netip.ParsePrefix(text); err == nil {
+			policy.VTEPs = append(policy.VTEPs, prefix)
+		}
+	}
+	var missing bool
+	if peer.Password, missing = e.passwordOf(p); missing {
+		peer.Endpoints = nil // no session rather than one that anybody may speak on
+	}
+	policy.Endpoints = peer.Endpoints
+	return peer, policy
+}
+
+// passwordOf is the peer's, and whether one is asked for that is not there.
+func (e *Edge) passwordOf(p *v1alpha1.L2Peer) (password string, missing bool) {
+	if p.Spec.PasswordSecretRef == nil {
+		return "", false
+	}
+	password = e.cache.Password(p.Spec.PasswordSecretRef.Name)
+	return password, password == ""
+}
+
+// settle brings bridge, table and speaker in line with the API.
+func (w *worker) settle(ctx context.Context) error {
+	w.mu.Lock()
+	due := w.dirty.settings && w.filled
+	if due {
+		w.dirty.settings = false
+	}
+	w.mu.Unlock()
+	if !due {
+		return nil
+	}
+	if err := w.settleOn(ctx, w.settingsOf()); err != nil {
+		w.mu.Lock()
+		w.dirty.settings = true
+		w.mu.Unlock()
+		return err
+	}
+	return nil
+}
+
+func (w *worker) settleOn(ctx context.Context, s settings) error {
+	switch {
+	case !s.edge:
+		return w.retire(ctx)
+	case !s.address.IsValid(): // what there is goes on
+		w.log.Info("This edge has no address: see the L2Edge's condition Ready", "node", w.config.Node)
+		return nil
+	case w.speaker != nil && reflect.DeepEqual(w.speaker.settings, s):
+		return nil
+	}
+	w.mu.Lock()
+	w.table.SetPeers(s.policies)
+	w.table.SetOwn(append(slices.Clone(s.others), s.address))
+	w.mu.Unlock()
+	if err := w.bridge.Want(ctx, wanted(s)); err != nil {
+		return err
+	}
+	if w.speaker == nil || w.speaker.settings.address != s.address || w.speaker.settings.asn != s.asn {
+		if err := w.speak(s); err != nil {
+			return err
+		}
+	}
+	w.speaker.settings = s
+	if !w.speaker.peered {
+		return nil // see peer
+	}
+	return w.speaker.SetPeers(ctx, s.peers)
+}
+
+// retire takes away all that an edge has: this node is none, or none any more.
+func (w *worker) retire(ctx context.Context) error {
+	w.silence()
+	w.close()
+	if err := w.bridge.Remove(ctx); err != nil {
+		return err
+	}
+	w.log.Info("This node is no edge: see the L2Edge's status.nodes", "node", w.config.Node)
+	return nil
+}
+
+// silence ends the speaker: peers are told nothing, and forget its routes after a while.
+func (w *worker) silence() {
+	if w.speaker == nil {
+		return
+	}
+	w.speaker.stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.speaker = nil
+	w.forgetSessions()
+}
+
+// wanted is what br-edge has to have. Edges of one cluster see each other by BFD.
+func wanted(s settings) edgebridge.Config {
+	c := edgebridge.Config{Local: s.address, Peers: slices.Clone(s.others)}
+	for i, p := range s.policies {
+		if p.Fabric {
+			c.Fabric = true
+			continue
+		}
+		c.Peers = append(c.Peers, s.peers[i].Endpoints...)
+	}
+	return c
+}
+
+// speak starts the speaker, again where it has another address.
+func (w *worker) speak(s settings) error {
+	w.silence()
+	running, stop := context.WithCancel(w.ctx)
+	bgp, err := evpn.NewSpeaker(running, evpn.Config{Address: s.address, ASN: s.asn, Port: w.config.BGPPort}, events{w.Edge}, w.log.WithName("bgp"))
+	if err != nil {
+		stop()
+		return fmt.Errorf("speak BGP at %s: %w", s.address, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.speaker = &speaking{speaker: bgp, stop: stop}
+	for _, n := range w.byVNI {
+		clear(n.announced)
+	}
+	w.touchAll()
+	return nil
+}
+
+// peer gives the speaker its peers, once all that is announced on start is.
+func (w *worker) peer(ctx context.Context) error {
+	if w.speaker == nil || w.speaker.peered {
+		return nil
+	}
+	w.mu.Lock()
+	ready := w.bridgeIs.synced || time.Since(w.began) > patience
+	for _, n := range w.byVNI {
+		ready = ready && (n.filled || time.Since(w.began) > patience)
+	}
+	w.mu.Unlock()
+	if !ready {
+		return nil
+	}
+	w.speaker.peered = true
+	return w.speaker.SetPeers(ctx, w.speaker.settings.peers)
+}

@@ -1,0 +1,373 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"time"
+
+	"l2sm.io/l2sm/internal/evpn"
+	"l2sm.io/l2sm/internal/openflow"
+)
+
+// writeWithin bounds one write of flows.
+const writeWithin = 5 * time.Second
+
+// worker writes flows and announces. Its fields belong to its goroutine.
+type worker struct {
+	*Edge
+	// swept says that the flows of this program's predecessor are gone.
+	swept bool
+	// follows is where MAC addresses are, placed the flows that say so.
+	follows map[hostKey]evpn.Via
+	placed  map[hostKey]placed
+	retry   time.Duration
+	// owed are routes whose withdrawal may have failed.
+	owed []evpn.RouteKey
+}
+
+// placed is a MAC address' flow.
+type placed struct {
+	member
+	peer string
+}
+
+// plan is what one round has to do.
+type plan struct {
+	withdraw []evpn.RouteKey
+	flows    []openflow.Change
+	announce []route
+}
+
+// route is what is announced to whom.
+type route struct {
+	evpn.Route
+	peers []string
+}
+
+// work writes what has changed until ctx ends. Every failure but a refusal comes with the
+// end of a connection: then everything is written again.
+func (e *Edge) work(ctx context.Context) error {
+	w := &worker{Edge: e, follows: map[hostKey]evpn.Via{}, placed: map[hostKey]placed{}}
+	defer w.close()
+	again := time.NewTimer(0)
+	defer again.Stop()
+	for {
+		if next := w.round(ctx); next > 0 {
+			again.Reset(next)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.dirty.wake:
+		case <-w.lost():
+			w.close()
+		case <-again.C:
+		}
+	}
+}
+
+// lost is closed when the connection to br-edge has ended.
+func (w *worker) lost() <-chan struct{} {
+	if w.conn == nil {
+		return nil
+	}
+	return w.conn.Done()
+}
+
+// close forgets the connection, and what was written by it: a bridge that comes back has
+// nothing of it.
+func (w *worker) close() {
+	if w.conn == nil {
+		return
+	}
+	w.conn.Close()
+	w.mu.Lock()
+	w.conn = nil
+	w.mu.Unlock()
+}
+
+// round does all that there is to do, and says when it has to come again by itself.
+func (w *worker) round(ctx context.Context) time.Duration {
+	if err := w.settle(ctx); err != nil {
+		return w.failed(err)
+	}
+	if w.speaker == nil {
+		return 0 // this node is no edge, as far as is known
+	}
+	if err := w.connect(ctx); err != nil {
+		return w.failed(err)
+	}
+	p := w.plan()
+	p.withdraw = append(p.withdraw, w.owed...)
+	if err := w.act(ctx, p); err != nil {
+		w.owe(p)
+		return w.failed(err)
+	}
+	w.owed = nil
+	w.retry = 0
+	return earlier(w.sweep(ctx), w.expiry())
+}
+
+// expiry is when routes of a peer that is restarting are to be forgotten.
+func (w *worker) expiry() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if at := w.table.NextExpiry(); !at.IsZero() {
+		return max(time.Until(at), time.Millisecond)
+	}
+	return 0
+}
+
+// earlier is the shorter one of two waits, of which zero is none.
+func earlier(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// owe has all be announced again, and what was to be withdrawn, of which some may be.
+func (w *worker) owe(p plan) {
+	w.owed = p.withdraw
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, n := range w.byVNI {
+		clear(n.announced)
+	}
+}
+
+// failed logs, has all be written again, and says when.
+func (w *worker) failed(err error) time.Duration {
+	if w.retry == 0 { // the others of a row say the same
+		w.log.Info("Cannot bring the edge in line yet; trying again", "error", err.Error())
+	}
+	w.close()
+	w.retry = min(max(2*w.retry, 20*time.Millisecond), 2*time.Second)
+	return w.retry
+}
+
+// connect connects to br-edge, and then has every flow written.
+func (w *worker) connect(ctx context.Context) error {
+	if w.conn != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeWithin)
+	defer cancel()
+	conn, err := openflow.Dial(ctx, w.socket(), w.log.WithName("openflow"))
+	if err != nil {
+		return err
+	}
+	// What comes by a tunnel and has no flow is counted.
+	refuse := openflow.Flow{Key: openflow.Key{Table: tableIn, Priority: priorityRest}}
+	if err := conn.Apply(ctx, []openflow.Change{openflow.PutFlow{Flow: refuse, Cookie: w.cookies.refused()}}); err != nil {
+		conn.Close()
+		return err
+	}
+	clear(w.placed)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conn, w.meters = conn, newMeters()
+	for _, n := range w.byVNI {
+		clear(n.base)
+	}
+	w.dirty.all = true
+	return nil
+}
+
+// act withdraws, writes flows, and announces: a stale route loses frames, and what is
+// announced comes at once.
+func (w *worker) act(ctx context.Context, p plan) error {
+	ctx, cancel := context.WithTimeout(ctx, writeWithin)
+	defer cancel()
+	var failures []error
+	for _, key := range p.withdraw {
+		failures = append(failures, w.speaker.withdraw(ctx, key))
+	}
+	if len(p.flows) > 0 {
+		if err := w.conn.Apply(ctx, p.flows); err != nil {
+			return errors.Join(append(failures, err)...)
+		}
+	}
+	for _, r := range p.announce {
+		failures = append(failures, w.speaker.announce(ctx, r))
+	}
+	return errors.Join(failures...)
+}
+
+// plan decides what has to be done of all that has changed.
+func (w *worker) plan() plan {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := w.dirty.take()
+	var p plan
+	for _, n := range d.gone {
+		w.abandon(&p, n)
+	}
+	for k := range d.hosts {
+		w.bind(k)
+	}
+	w.learn(&d)
+	if d.all {
+		for vni := range w.byVNI {
+			d.networks[vni] = true
+		}
+		for k := range w.follows {
+			d.hosts[k] = true
+		}
+	}
+	for vni := range d.networks {
+		if n := w.byVNI[vni]; n != nil {
+			w.planNetwork(&p, n)
+		}
+	}
+	for k := range d.hosts {
+		w.planHost(&p, k)
+	}
+	return p
+}
+
+// abandon takes away what is left of a network.
+func (w *worker) abandon(p *plan, n *network) {
+	for _, routes := range n.announced {
+		for key := range routes {
+			p.withdraw = append(p.withdraw, key)
+		}
+	}
+	for mac := range n.byMAC {
+		w.table.DeleteLocal(n.vni, mac)
+	}
+	for key := range n.base {
+		p.flows = append(p.flows, openflow.DeleteFlow(key))
+	}
+	if w.byVNI[n.vni] == nil { // else its flows name them soon
+		p.flows = append(p.flows, w.meters.free(n.vni)...)
+	}
+}
+
+// bind tells the table which MAC addresses are ours.
+func (w *worker) bind(k hostKey) {
+	if n := w.byVNI[k.vni]; n != nil {
+		if h, is := n.byMAC[k.mac]; is {
+			w.table.SetLocal(k.vni, k.mac, h.addresses)
+			return
+		}
+	}
+	w.table.DeleteLocal(k.vni, k.mac)
+}
+
+// learn takes what the table has to say.
+func (w *worker) learn(d *dirty) {
+	w.table.Expire(time.Now())
+	changes := w.table.Changes()
+	for _, f := range changes.Follows {
+		k := hostKey{f.VNI, f.MAC}
+		if f.Via.VTEP.IsValid() {
+			w.follows[k] = f.Via
+		} else {
+			delete(w.follows, k)
+		}
+		d.hosts[k] = true
+	}
+	for _, f := range changes.Floods {
+		d.networks[f.VNI] = true
+	}
+	for _, s := range changes.Sequences {
+		d.hosts[hostKey{s.VNI, s.MAC}] = true
+	}
+	for _, s := range changes.Statuses {
+		w.reports.Queue.AddAfter(s.Peer, statusPace)
+	}
+	for _, h := range changes.Hosts {
+		w.hostChanged(h)
+	}
+}
+
+// planNetwork is a network's own flows, its type 3, and, where these change, all of its
+// hosts.
+func (w *worker) planNetwork(p *plan, n *network) {
+	if w.mayWrite(n) {
+		w.planFlows(p, n)
+	}
+	want := map[evpn.RouteKey]announced{}
+	if w.announces(n) {
+		want[evpn.RouteKey{Kind: evpn.Multicast, VNI: n.vni}] = announced{peers: n.to()}
+	}
+	w.planRoutes(p, n, evpn.MAC{}, want)
+	for mac := range n.byMAC {
+		w.planAnnounced(p, n, mac)
+	}
+	for mac := range n.announced {
+		w.planAnnounced(p, n, mac)
+	}
+}
+
+func (w *worker) planFlows(p *plan, n *network) {
+	want := map[openflow.Key]openflow.Flow{}
+	c, puts := w.carried(n)
+	p.flows = append(p.flows, puts...)
+	of := map[openflow.Key]string{}
+	for _, f := range c.flows() {
+		want[f.Key], of[f.Key] = f.Flow, f.peer
+	}
+	for key := range n.base {
+		if _, wanted := want[key]; !wanted {
+			p.flows = append(p.flows, openflow.DeleteFlow(key))
+		}
+	}
+	for key, f := range want {
+		if had, has := n.base[key]; !has || !reflect.DeepEqual(had, f) {
+			cookie := w.cookies.own()
+			if of[key] != "" {
+				cookie = w.cookies.peer(of[key], false)
+			}
+			p.flows = append(p.flows, openflow.PutFlow{Flow: f, Cookie: cookie})
+		}
+	}
+	n.base = want
+}
+
+// planHost is a MAC address: where it is, or what is announced of it.
+func (w *worker) planHost(p *plan, k hostKey) {
+	at, is := w.memberOf(w.follows[k])
+	want := placed{at, w.follows[k].Peer}
+	have, had := w.placed[k]
+	switch {
+	case is && (!had || have != want):
+		p.flows = append(p.flows, openflow.PutFlow{Flow: macFlow(k.vni, k.mac, want.vtep, want.way), Cookie: w.cookies.peer(want.peer, true)})
+		w.placed[k] = want
+	case !is && had:
+		p.flows = append(p.flows, openflow.DeleteFlow(macKey(k.vni, k.mac)))
+		delete(w.placed, k)
+	}
+	if n := w.byVNI[k.vni]; n != nil {
+		w.planAnnounced(p, n, k.mac)
+	}
+}
+
+func (w *worker) planAnnounced(p *plan, n *network, mac evpn.MAC) {
+	if mac == (evpn.MAC{}) {
+		return
+	}
+	want := map[evpn.RouteKey]announced{}
+	if h, is := n.byMAC[mac]; is && w.announces(n) {
+		sequence, _ := w.table.Sequence(n.vni, mac)
+		for _, key := range routesOf(n.vni, h) {
+			want[key] = announced{sequence: sequence, peers: n.to()}
+		}
+	}
+	w.planRoutes(p, n, mac, want)
+}
+
+func (w *worker) planRoutes(p *plan, n *network, mac evpn.MAC, want map[evpn.RouteKey]announced) {
+	withdraw, announce := steps(n.announced[mac], want)
+	p.withdraw = append(p.withdraw, withdraw...)
+	for _, key := range announce {
+		p.announce = append(p.announce, route{Route: evpn.Route{RouteKey: key, Sequence: want[key].sequence}, peers: n.peers})
+	}
+	if len(want) == 0 {
+		delete(n.announced, mac)
+		return
+	}
+	n.announced[mac] = want
+}
