@@ -115,7 +115,7 @@ fuzz: ## Fuzz the annotation parser, the ipam parser and the CNI request decoder
 
 .PHONY: test
 test: ## Everything, as CI does, with the time of each part.
-	@e2e/parts.sh deps build check-generate lint test-unit test-integration test-kernel test-scale test-e2e
+	@e2e/parts.sh deps build check-generate lint test-unit test-integration test-kernel test-scale test-clusters test-e2e
 
 .PHONY: test-unit
 test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
@@ -125,7 +125,7 @@ test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
 	@internal/evpn/frrtest/fetch.sh > /dev/null
 	OVN_SUITE=trixie bin/lab images --out bin/ovn-for-zones ovn
-	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" L2SM_TEST_OVN_IMAGE="$(CURDIR)/bin/ovn-for-zones/ovn.tar" go test -count=1 -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
+	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" L2SM_TEST_OVN_IMAGE="$(CURDIR)/bin/ovn-for-zones/ovn.tar" go test -count=1 -p 3 -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
 
 .PHONY: test-kernel
 test-kernel: build ## Integration tests and a chain of nodes on the kernel's datapath, in a virtual machine.
