@@ -50,17 +50,23 @@ func (o options) barePods(ctx context.Context, out io.Writer, l *lab.Lab) error 
 
 // bareRatios are, for each row that all three runs have, its median with l2sm to the mean of those without.
 func bareRatios(with, before, after []row) map[string]float64 {
-	ratios := map[string]float64{}
+	first, last, ratios := medians(before), medians(after), map[string]float64{}
 	for _, w := range with {
-		for _, b := range before {
-			for _, a := range after {
-				if w.Name == b.Name && w.Name == a.Name {
-					ratios[w.Name] = 2 * w.P50 / (b.P50 + a.P50)
-				}
-			}
+		b, hadBefore := first[w.Name]
+		a, hasAfter := last[w.Name]
+		if hadBefore && hasAfter {
+			ratios[w.Name] = 2 * w.P50 / (b + a)
 		}
 	}
 	return ratios
+}
+
+func medians(rows []row) map[string]float64 {
+	of := map[string]float64{}
+	for _, r := range rows {
+		of[r.Name] = r.P50
+	}
+	return of
 }
 
 func readRows(file string) ([]row, error) {
