@@ -50,6 +50,25 @@ func TestTwoClusters(t *testing.T) {
 		g.Expect(remotes.Items[0].Hosts[0].Addresses).To(gomega.ConsistOf("10.50.0.129", "fd50::81"))
 	})
 
+	// The owner wants it no more: nothing is held for the other side.
+	var red v1alpha1.L2Network
+	if err := a.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "red"}, &red); err != nil {
+		t.Fatal(err)
+	}
+	red.Status.Stretch = nil
+	a.status(&red)
+	a.eventually(func(g gomega.Gomega) {
+		var remotes v1alpha1.L2RemoteList
+		g.Expect(a.List(t.Context(), &remotes)).To(gomega.Succeed())
+		g.Expect(remotes.Items).To(gomega.BeEmpty())
+		g.Expect(a.Edges[0].Ofctl("dump-flows", "br-edge")).NotTo(gomega.ContainSubstring("0x1389"))
+	})
+	b.eventually(func(g gomega.Gomega) {
+		var p v1alpha1.L2Peer
+		g.Expect(b.Get(t.Context(), client.ObjectKey{Name: "a"}, &p)).To(gomega.Succeed())
+		g.Expect(p.Status.Networks).To(gomega.BeEmpty())
+	})
+
 	// The administrator has no edge any more.
 	if err := a.Delete(t.Context(), &v1alpha1.L2Edge{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.EdgeName}}); err != nil {
 		t.Fatal(err)

@@ -28,8 +28,8 @@ type network struct {
 	filled bool
 	// end ends the watch of the attachments.
 	end context.CancelFunc
-	// byMAC are the hosts that are announced.
-	byMAC map[evpn.MAC]host
+	// byMAC finds hosts.
+	byMAC map[evpn.MAC]types.NamespacedName
 	// announced is what peers were told, by MAC address; that of the network itself is under
 	// the zero address. base are the flows that are there beside those of MAC addresses.
 	announced map[evpn.MAC]map[evpn.RouteKey]announced
@@ -62,7 +62,7 @@ func (e *Edge) networkChanged(before, after *v1alpha1.L2Network) {
 			e.leave(other.object.Key())
 		}
 		n = &network{
-			object: after, vni: uint32(s.ID), hosts: map[types.NamespacedName]host{}, byMAC: map[evpn.MAC]host{},
+			object: after, vni: uint32(s.ID), hosts: map[types.NamespacedName]host{}, byMAC: map[evpn.MAC]types.NamespacedName{},
 			announced: map[evpn.MAC]map[evpn.RouteKey]announced{}, base: map[openflow.Key]openflow.Flow{},
 		}
 		e.networks[key], e.byVNI[n.vni] = n, n
@@ -95,6 +95,7 @@ func (e *Edge) leave(key types.NamespacedName) {
 		return
 	}
 	n.end()
+	e.writeRemotesOf(n) // they go
 	delete(e.networks, key)
 	delete(e.byVNI, n.vni)
 	e.dirty.gone = append(e.dirty.gone, n)
@@ -140,12 +141,14 @@ func (e *Edge) attachmentChanged(n *network, before, after *v1alpha1.L2Attachmen
 	key := cmp.Or(after, before).Key()
 	if had, was := n.hosts[key]; was {
 		delete(n.hosts, key)
-		delete(n.byMAC, had.mac)
+		if n.byMAC[had.mac] == key {
+			delete(n.byMAC, had.mac)
+		}
 		e.touchHost(n.vni, had.mac)
 	}
 	if after != nil {
 		if h, is := hostOf(after); is {
-			n.hosts[key], n.byMAC[h.mac] = h, h
+			n.hosts[key], n.byMAC[h.mac] = h, key
 			e.touchHost(n.vni, h.mac)
 		}
 	}
@@ -158,6 +161,12 @@ func (e *Edge) policyChanged(vni uint32) {
 		return
 	}
 	e.table.SetNetwork(vni, nil)
+}
+
+// host is the one with the MAC address.
+func (n *network) host(mac evpn.MAC) (h host, is bool) {
+	key, is := n.byMAC[mac]
+	return n.hosts[key], is
 }
 
 // to is whom a network's routes are announced to, as a text to compare.

@@ -170,6 +170,13 @@ func (e *Edge) sessionsOf(p *v1alpha1.L2Peer) []v1alpha1.PeerSession {
 				told.Message = "tunnel: " + t.Error
 			}
 		}
+		switch why := e.whyNot(address); {
+		case s.established:
+		case why != "":
+			told.Message = why
+		case e.trouble != "":
+			told.Message = "the edge can't work: " + e.trouble
+		}
 		if missing {
 			told.Message = fmt.Sprintf("Secret %s/%s has no key %s: create it", v1alpha1.EdgeNamespace, p.Spec.PasswordSecretRef.Name, v1alpha1.PasswordKey)
 		}
@@ -179,6 +186,14 @@ func (e *Edge) sessionsOf(p *v1alpha1.L2Peer) []v1alpha1.PeerSession {
 		all = append(all, told)
 	}
 	return all
+}
+
+// whyNot says why there is no session with an endpoint whatever it does. The caller holds mu.
+func (e *Edge) whyNot(endpoint netip.Addr) string {
+	if e.speaker == nil {
+		return ""
+	}
+	return unreachable(e.speaker.settings.address, endpoint)
 }
 
 // maxMessage is the longest that the API admits, in bytes.

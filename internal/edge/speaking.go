@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -83,6 +84,8 @@ func (e *Edge) settingsOf() settings {
 	}
 	for _, p := range e.cache.L2Peers() {
 		peer, policy := e.peerOf(p)
+		peer.Endpoints = slices.DeleteFunc(peer.Endpoints, func(a netip.Addr) bool { return unreachable(s.address, a) != "" })
+		policy.Endpoints = peer.Endpoints
 		s.peers, s.policies = append(s.peers, peer), append(s.policies, policy)
 	}
 	slices.SortFunc(s.others, netip.Addr.Compare)
@@ -111,8 +114,22 @@ func (e *Edge) peerOf(p *v1alpha1.L2Peer) (evpn.Peer, evpn.PeerPolicy) {
 	if peer.Password, missing = e.passwordOf(p); missing {
 		peer.Endpoints = nil // no session rather than one that anybody may speak on
 	}
-	policy.Endpoints = peer.Endpoints
 	return peer, policy
+}
+
+// unreachable says why there is no tunnel to an endpoint: one mistake of an administrator's
+// must not keep the other peers from their networks.
+func unreachable(own, endpoint netip.Addr) string {
+	switch {
+	case !own.IsValid():
+		return ""
+	case own == endpoint:
+		return "it is this edge's own address"
+	case own.Is4() != endpoint.Is4():
+		return fmt.Sprintf("there is no tunnel from %s to it: one is an IPv4 address, the other IPv6", own)
+	default:
+		return ""
+	}
 }
 
 // passwordOf is the peer's, and whether one is asked for that is not there.
@@ -154,6 +171,7 @@ func (w *worker) settleOn(ctx context.Context, s settings) error {
 	case w.speaker != nil && reflect.DeepEqual(w.speaker.settings, s):
 		return nil
 	}
+	w.retired = false
 	w.mu.Lock()
 	w.table.SetPeers(s.policies)
 	w.table.SetOwn(append(slices.Clone(s.others), s.address))
@@ -166,7 +184,9 @@ func (w *worker) settleOn(ctx context.Context, s settings) error {
 			return err
 		}
 	}
+	w.mu.Lock()
 	w.speaker.settings = s
+	w.mu.Unlock()
 	if !w.speaker.peered {
 		return nil // see peer
 	}
@@ -175,13 +195,35 @@ func (w *worker) settleOn(ctx context.Context, s settings) error {
 
 // retire takes away all that an edge has: this node is none, or none any more.
 func (w *worker) retire(ctx context.Context) error {
+	if w.retired {
+		return nil
+	}
+	for _, key := range w.allAnnounced() {
+		if err := w.speaker.withdraw(ctx, key); err != nil {
+			return err
+		}
+	}
 	w.silence()
 	w.close()
 	if err := w.bridge.Remove(ctx); err != nil {
 		return err
 	}
+	w.retired = true
 	w.log.Info("This node is no edge: see the L2Edge's status.nodes", "node", w.config.Node)
 	return nil
+}
+
+// allAnnounced are the routes of all networks.
+func (w *worker) allAnnounced() []evpn.RouteKey {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	keys := w.owed
+	for _, n := range append(slices.Collect(maps.Values(w.byVNI)), w.dirty.gone...) {
+		for _, routes := range n.announced {
+			keys = slices.AppendSeq(keys, maps.Keys(routes))
+		}
+	}
+	return keys
 }
 
 // silence ends the speaker: peers are told nothing, and forget its routes after a while.

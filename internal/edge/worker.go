@@ -10,8 +10,12 @@ import (
 	"l2sm.io/l2sm/internal/openflow"
 )
 
-// writeWithin bounds one write of flows.
-const writeWithin = 5 * time.Second
+// writeWithin bounds one write of flows, beside writeEach for each: 10,000 take a third of a
+// second.
+const (
+	writeWithin = 5 * time.Second
+	writeEach   = time.Millisecond
+)
 
 // worker writes flows and announces. Its fields belong to its goroutine.
 type worker struct {
@@ -24,6 +28,8 @@ type worker struct {
 	retry   time.Duration
 	// owed are routes whose withdrawal may have failed.
 	owed []evpn.RouteKey
+	// retired says that this node has nothing of an edge.
+	retired bool
 }
 
 // placed is a MAC address' flow.
@@ -106,6 +112,7 @@ func (w *worker) round(ctx context.Context) time.Duration {
 	}
 	w.owed = nil
 	w.retry = 0
+	w.tell("")
 	return earlier(w.sweep(ctx), w.expiry())
 }
 
@@ -143,8 +150,22 @@ func (w *worker) failed(err error) time.Duration {
 		w.log.Info("Cannot bring the edge in line yet; trying again", "error", err.Error())
 	}
 	w.close()
+	w.tell(err.Error())
 	w.retry = min(max(2*w.retry, 20*time.Millisecond), 2*time.Second)
 	return w.retry
+}
+
+// tell has L2Peers say what keeps this edge from its work, empty for nothing.
+func (w *worker) tell(trouble string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.trouble == trouble {
+		return
+	}
+	w.trouble = trouble
+	for _, p := range w.cache.L2Peers() {
+		w.reports.Queue.AddAfter(p.Name, statusPace)
+	}
 }
 
 // connect connects to br-edge, and then has every flow written.
@@ -178,14 +199,14 @@ func (w *worker) connect(ctx context.Context) error {
 // act withdraws, writes flows, and announces: a stale route loses frames, and what is
 // announced comes at once.
 func (w *worker) act(ctx context.Context, p plan) error {
-	ctx, cancel := context.WithTimeout(ctx, writeWithin)
-	defer cancel()
 	var failures []error
 	for _, key := range p.withdraw {
 		failures = append(failures, w.speaker.withdraw(ctx, key))
 	}
 	if len(p.flows) > 0 {
-		if err := w.conn.Apply(ctx, p.flows); err != nil {
+		bounded, cancel := context.WithTimeout(ctx, writeWithin+writeEach*time.Duration(len(p.flows)))
+		defer cancel()
+		if err := w.conn.Apply(bounded, p.flows); err != nil {
 			return errors.Join(append(failures, err)...)
 		}
 	}
@@ -248,7 +269,7 @@ func (w *worker) abandon(p *plan, n *network) {
 // bind tells the table which MAC addresses are ours.
 func (w *worker) bind(k hostKey) {
 	if n := w.byVNI[k.vni]; n != nil {
-		if h, is := n.byMAC[k.mac]; is {
+		if h, is := n.host(k.mac); is {
 			w.table.SetLocal(k.vni, k.mac, h.addresses)
 			return
 		}
@@ -350,7 +371,7 @@ func (w *worker) planAnnounced(p *plan, n *network, mac evpn.MAC) {
 		return
 	}
 	want := map[evpn.RouteKey]announced{}
-	if h, is := n.byMAC[mac]; is && w.announces(n) {
+	if h, is := n.host(mac); is && w.announces(n) {
 		sequence, _ := w.table.Sequence(n.vni, mac)
 		for _, key := range routesOf(n.vni, h) {
 			want[key] = announced{sequence: sequence, peers: n.to()}
