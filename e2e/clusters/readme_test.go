@@ -13,33 +13,54 @@ import (
 
 var shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
-// The commands of the example's README are run as they stand there, in one shell, and what
-// it promises must be seen.
+// The commands of the examples' READMEs are run as they stand there, in one shell, and what
+// they promise must be seen.
 func TestReadme(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(repository(), "examples", "two-clusters", "README.md"))
+	out := runReadme(t, "two-clusters", 5)
+	if n := strings.Count(out, " 0% packet loss"); n != 4 {
+		t.Errorf("%d of 4 pings lose nothing", n)
+	}
+	if !strings.Contains(out, "ttl=64") {
+		t.Error("no answer comes with a time to live of 64")
+	}
+}
+
+// These begin where the first part of two-clusters ends.
+func TestReadmesOfUses(t *testing.T) {
+	newScenario(t) // for its edges
+	out := runReadme(t, "federated-learning", 5)
+	if strings.Count(out, "mean squared error") != 30 {
+		t.Error("two clients have not trained 15 rounds each")
+	}
+	if !strings.Contains(out, "\nthe outsider gets no answer") {
+		t.Error("who is not on the network reaches the server")
+	}
+	if out := runReadme(t, "cdn-two-clusters", 3); !strings.Contains(out, " 2  10.80.2.200") {
+		t.Error("the server is not the second hop")
+	}
+}
+
+func runReadme(t *testing.T, example string, blocks int) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(repository(), "examples", example, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	script := "set -ex\n"
-	blocks := shellBlock.FindAllStringSubmatch(string(text), -1)
-	for _, block := range blocks {
+	found := shellBlock.FindAllStringSubmatch(string(text), -1)
+	for _, block := range found {
 		script += block[1]
 	}
-	if len(blocks) < 5 {
-		t.Fatalf("%d blocks of commands: were they found?", len(blocks))
+	if len(found) < blocks {
+		t.Fatalf("%d blocks of commands: were they found?", len(found))
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
 	cmd.Dir = repository()
 	cmd.Env = append(os.Environ(), "EAST="+labs["east"], "WEST="+labs["west"])
 	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if n := strings.Count(string(out), " 0% packet loss"); n != 4 {
-		t.Errorf("%d of 4 pings lose nothing", n)
-	}
-	if !strings.Contains(string(out), "ttl=64") {
-		t.Error("no answer comes with a time to live of 64")
-	}
 	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("%s: %v", example, err)
+	}
+	return string(out)
 }
