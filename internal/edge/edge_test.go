@@ -50,6 +50,8 @@ func TestTwoClusters(t *testing.T) {
 		g.Expect(remotes.Items[0].Hosts[0].Addresses).To(gomega.ConsistOf("10.50.0.129", "fd50::81"))
 	})
 
+	tellsInMetrics(t, w)
+
 	// The owner wants it no more: nothing is held for the other side.
 	var red v1alpha1.L2Network
 	if err := a.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "red"}, &red); err != nil {

@@ -80,7 +80,7 @@ func beEdge() int {
 		panic(err)
 	}
 	e, err := edge.New(edge.Config{
-		Node: c.Node, OVSDB: c.OVSDB, OpenFlowDir: c.Dir, BGPPort: 179, MetricsAddress: "0", ProbeAddress: "0", API: api, Log: logging.New(false),
+		Node: c.Node, OVSDB: c.OVSDB, OpenFlowDir: c.Dir, BGPPort: 179, MetricsAddress: metricsAddress, ProbeAddress: "0", API: api, Log: logging.New(false),
 	})
 	if err != nil {
 		panic(err)
@@ -91,6 +91,9 @@ func beEdge() int {
 	}
 	return 0
 }
+
+// metricsAddress is that of every edge, in its own network namespace.
+const metricsAddress = "127.0.0.1:9473"
 
 // world is clusters without nodes: each an API server, an OVN, and edges. The tests write
 // what controllers would.

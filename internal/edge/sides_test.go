@@ -64,7 +64,7 @@ func TestThreeClusters(t *testing.T) {
 		run  func(*three, *testing.T)
 	}{
 		{"Broadcasts", (*three).broadcasts}, {"Apart", (*three).apart}, {"Stranger", (*three).stranger},
-		{"Moves", (*three).moves}, {"SpeakerKilled", (*three).speakerKilled}, {"WithoutAPI", (*three).withoutAPI},
+		{"Moves", (*three).moves}, {"SpeakerKilled", (*three).speakerKilled}, {"WithoutAPI", (*three).withoutAPI}, {"WithoutDatabases", (*three).withoutDatabases},
 		{"VswitchdKilled", (*three).vswitchdKilled}, {"WAN", (*three).wan}, {"TakeOver", (*three).takeOver},
 		{"PausedProcess", (*three).pausedProcess}, {"DeadEdge", (*three).deadEdge},
 	} {
@@ -229,6 +229,19 @@ func (s *three) withoutAPI(t *testing.T) {
 	}), 2)
 	for _, e := range s.a.edges {
 		e.door.open()
+	}
+	once(t, s)
+}
+
+// withoutDatabases: nodes keep their flows, and the edge what it announces.
+func (s *three) withoutDatabases(t *testing.T) {
+	for name, what := range map[string]string{"nb": "northbound", "sb": "southbound"} {
+		few(t, s.under(t, "the "+what+" database of one side killed (-9), away for 3 s", "flows, bindings and what is announced", func() {
+			again := s.a.StopDatabase(name)
+			time.Sleep(3 * time.Second)
+			again()
+			time.Sleep(2 * time.Second)
+		}), 2)
 	}
 	once(t, s)
 }

@@ -1,6 +1,7 @@
 package ovstest
 
 import (
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -43,6 +44,16 @@ func (c *Central) NB(args ...string) string {
 func (c *Central) SB(args ...string) string {
 	c.ovn.t.Helper()
 	return c.ovn.SB(args...)
+}
+
+// StopDatabase kills the server of a database, nb or sb. The function that it returns
+// starts it again, with what is on its disk.
+func (c *Central) StopDatabase(name string) (start func()) {
+	kill(c.ovn.t, c.ovn.servers[name])
+	if err := os.Remove(c.ovn.dir + "/" + name + ".sock"); err != nil {
+		c.ovn.t.Error(err)
+	}
+	return func() { c.ovn.startServer(name) }
 }
 
 // StartNorthd starts ovn-northd, after StopNorthd has ended it.

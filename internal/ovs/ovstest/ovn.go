@@ -50,10 +50,8 @@ func (o *OVN) start() {
 // createDatabase makes an empty database and starts its server.
 func (o *OVN) createDatabase(name string) {
 	o.t.Helper()
-	file, socket := o.dir+"/"+name+".db", o.dir+"/"+name+".sock"
-	o.place.run(o.t, "ovsdb-tool", "create", file, "/usr/share/ovn/ovn-"+name+".ovsschema")
-	o.servers[name] = o.place.daemon(o.t, o.dir, "ovsdb-server", file, "--remote=punix:"+socket, "--unixctl="+o.dir+"/"+name+".ctl")
-	await(o.t, socket)
+	o.place.run(o.t, "ovsdb-tool", "create", o.dir+"/"+name+".db", "/usr/share/ovn/ovn-"+name+".ovsschema")
+	o.startServer(name)
 	if name == "nb" {
 		o.NB("init")
 		return
@@ -61,6 +59,13 @@ func (o *OVN) createDatabase(name string) {
 	// ovn-controller 25.03.0 crashes (signal 11, init_physical_ctx) when it has work to
 	// do before northd has made the row of SB_Global.
 	o.SB("init")
+}
+
+func (o *OVN) startServer(name string) {
+	o.t.Helper()
+	file, socket := o.dir+"/"+name+".db", o.dir+"/"+name+".sock"
+	o.servers[name] = o.place.daemon(o.t, o.dir, "ovsdb-server", file, "--remote=punix:"+socket, "--unixctl="+o.dir+"/"+name+".ctl")
+	await(o.t, socket)
 }
 
 // WipeDatabase replaces a database, nb or sb, by an empty one.
