@@ -79,6 +79,8 @@ type Edge struct {
 	dirty     dirty
 	// speaker is nil while this node has no address as an edge.
 	speaker *speaking
+	// refused is which peers the speaker does not take, a line each.
+	refused string
 	// trouble is what keeps the worker from its work, empty for nothing.
 	trouble string
 	// filled says that the caches are, began when the program did.

@@ -20,6 +20,12 @@ func TestTwoClusters(t *testing.T) {
 	a.peer("b", b, withPassword)
 	b.peer("a", a, withPassword)
 	b.secret("bgp", "hunter2")
+	// Mistakes that keep nobody else from anything.
+	a.peer("wrong-asn", b, func(p *v1alpha1.L2PeerSpec) {
+		p.ASN, p.Endpoints = asn+1, []v1alpha1.PeerEndpoint{{Address: "10.215.0.99"}}
+	})
+	a.peer("twice", b)
+	a.peer("family", b, func(p *v1alpha1.L2PeerSpec) { p.Endpoints = []v1alpha1.PeerEndpoint{{Address: "fd00::1"}} })
 	a.network("red", 5001, "b")
 	b.network("red", 5001, "a")
 	a.bindTo(a.Edges[0])
@@ -50,6 +56,16 @@ func TestTwoClusters(t *testing.T) {
 		g.Expect(remotes.Items[0].Hosts[0].Addresses).To(gomega.ConsistOf("10.50.0.129", "fd50::81"))
 	})
 
+	for name, says := range map[string]string{
+		"wrong-asn": "both sides must have the same (iBGP)", "twice": "is peer b's: take it out of one of them", "family": "one is an IPv4 address, the other IPv6",
+	} {
+		a.eventually(func(g gomega.Gomega) {
+			var p v1alpha1.L2Peer
+			g.Expect(a.Get(t.Context(), client.ObjectKey{Name: name}, &p)).To(gomega.Succeed())
+			g.Expect(p.Status.Sessions).To(gomega.HaveLen(1))
+			g.Expect(p.Status.Sessions[0].Message).To(gomega.ContainSubstring(says))
+		})
+	}
 	tellsInMetrics(t, w)
 
 	// The owner wants it no more: nothing is held for the other side.

@@ -57,6 +57,9 @@ func (e *Edge) peerChanged(before, after *v1alpha1.L2Peer) {
 			e.writeRemotesOf(n)
 		}
 	}
+	if before != nil && after != nil && before.Spec.FloodRate != after.Spec.FloodRate {
+		e.touchAll()
+	}
 	e.mu.Unlock()
 	if before == nil || after == nil || before.Generation != after.Generation {
 		e.settingsChanged()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -116,9 +117,7 @@ func (w *worker) mayWrite(n *network) bool {
 // sweep takes away what is left of the predecessor's flows, when all is written that
 // there is, and says when to look again.
 func (w *worker) sweep(ctx context.Context) time.Duration {
-	if err := w.peer(ctx); err != nil {
-		return w.failed(err)
-	}
+	w.peer(ctx)
 	if w.swept {
 		return 0
 	}
@@ -170,10 +169,10 @@ func (e *Edge) sessionsOf(p *v1alpha1.L2Peer) []v1alpha1.PeerSession {
 				told.Message = "tunnel: " + t.Error
 			}
 		}
-		switch why := e.whyNot(address); {
-		case s.established:
+		switch why := e.whyNot(p.Name, address); {
 		case why != "":
-			told.Message = why
+			told = v1alpha1.PeerSession{Address: at.Address, Message: why} // the session is another peer's
+		case s.established:
 		case e.trouble != "":
 			told.Message = "the edge can't work: " + e.trouble
 		}
@@ -189,7 +188,12 @@ func (e *Edge) sessionsOf(p *v1alpha1.L2Peer) []v1alpha1.PeerSession {
 }
 
 // whyNot says why there is no session with an endpoint whatever it does. The caller holds mu.
-func (e *Edge) whyNot(endpoint netip.Addr) string {
+func (e *Edge) whyNot(peer string, endpoint netip.Addr) string {
+	for line := range strings.Lines(e.refused) {
+		if why, is := strings.CutPrefix(line, "peer "+peer+": "); is {
+			return strings.TrimSpace(why)
+		}
+	}
 	if e.speaker == nil {
 		return ""
 	}

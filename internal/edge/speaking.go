@@ -91,7 +91,21 @@ func (e *Edge) settingsOf() settings {
 	slices.SortFunc(s.others, netip.Addr.Compare)
 	slices.SortFunc(s.peers, func(a, b evpn.Peer) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.policies, func(a, b evpn.PeerPolicy) int { return cmp.Compare(a.Name, b.Name) })
+	s.divide()
 	return s
+}
+
+// divide leaves an endpoint that several peers name to the first of them, as the speaker
+// does, which says so.
+func (s *settings) divide() {
+	taken := map[netip.Addr]bool{}
+	for i := range s.policies {
+		p := &s.policies[i]
+		p.Endpoints = slices.DeleteFunc(slices.Clone(p.Endpoints), func(a netip.Addr) bool { return taken[a] })
+		for _, a := range p.Endpoints {
+			taken[a] = true
+		}
+	}
 }
 
 // +kubebuilder:rbac:groups="",resources=secrets,namespace=l2sm-edge,verbs=get;list;watch
@@ -187,10 +201,28 @@ func (w *worker) settleOn(ctx context.Context, s settings) error {
 	w.mu.Lock()
 	w.speaker.settings = s
 	w.mu.Unlock()
-	if !w.speaker.peered {
-		return nil // see peer
+	if w.speaker.peered { // else see peer
+		w.setPeers(ctx)
 	}
-	return w.speaker.SetPeers(ctx, s.peers)
+	return nil
+}
+
+// setPeers sets those that can be. The others are named in their L2Peers and tried again
+// after a while: one mistake of an administrator's must not keep all from their networks.
+func (w *worker) setPeers(ctx context.Context) {
+	err := w.speaker.SetPeers(ctx, w.speaker.settings.peers)
+	refused := ""
+	if err != nil {
+		refused = err.Error()
+		w.log.Info("Not every peer can be set", "error", refused)
+		time.AfterFunc(patience, w.settingsChanged)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refused = refused
+	if err != nil {
+		w.speaker.settings.peers = nil // so that they are set again
+	}
 }
 
 // retire takes away all that an edge has: this node is none, or none any more.
@@ -271,9 +303,9 @@ func (w *worker) speak(s settings) error {
 }
 
 // peer gives the speaker its peers, once all that is announced on start is.
-func (w *worker) peer(ctx context.Context) error {
+func (w *worker) peer(ctx context.Context) {
 	if w.speaker == nil || w.speaker.peered {
-		return nil
+		return
 	}
 	w.mu.Lock()
 	ready := w.bridgeIs.synced || time.Since(w.began) > patience
@@ -282,8 +314,8 @@ func (w *worker) peer(ctx context.Context) error {
 	}
 	w.mu.Unlock()
 	if !ready {
-		return nil
+		return
 	}
 	w.speaker.peered = true
-	return w.speaker.SetPeers(ctx, w.speaker.settings.peers)
+	w.setPeers(ctx)
 }
