@@ -256,7 +256,7 @@ clusters_up() {
   say "bringing up two clusters, $east and $west; the first time it downloads and builds Kubernetes: 6 to 10 minutes on 2 cores"
   each_cluster up
   say "connecting their edges"
-  bin/lab wan up "$east" "$west"
+  bin/lab wan up "$east" "$west" --edges 2 # of which the examples use the last
   build_images
   each_cluster install_images
 }

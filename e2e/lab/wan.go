@@ -112,7 +112,7 @@ func DisconnectWAN(cache Cache, names []string) error {
 func wanLinks(network string, nth int, nodes []nodePlan, edges int) []wanLink {
 	var links []wanLink
 	for i, n := range nodes[max(0, len(nodes)-edges):] {
-		host := 10*nth + i + 1
+		host := 10*nth + min(edges, len(nodes)) - i // the last node's is the same however many there are
 		links = append(links, wanLink{
 			Network: network, Node: n.Name, Port: fmt.Sprintf("c%d-%s", nth, n.Name),
 			Address: fmt.Sprintf("10.252.0.%d", host), MAC: fmt.Sprintf("02:00:0a:fc:00:%02x", host),

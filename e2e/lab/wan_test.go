@@ -13,8 +13,8 @@ func TestWANLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []wanLink{
-		{Network: "east-wan", Node: "n2", Port: "c2-n2", Address: "10.252.0.21", MAC: "02:00:0a:fc:00:15"},
-		{Network: "east-wan", Node: "n3", Port: "c2-n3", Address: "10.252.0.22", MAC: "02:00:0a:fc:00:16"},
+		{Network: "east-wan", Node: "n2", Port: "c2-n2", Address: "10.252.0.22", MAC: "02:00:0a:fc:00:16"},
+		{Network: "east-wan", Node: "n3", Port: "c2-n3", Address: "10.252.0.21", MAC: "02:00:0a:fc:00:15"},
 	}
 	got := wanLinks("east-wan", 2, p.Nodes, 2)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -23,11 +23,11 @@ func TestWANLinks(t *testing.T) {
 	if all := wanLinks("east-wan", 1, p.Nodes, mostEdges); len(all) != 3 {
 		t.Errorf("%d links of three nodes", len(all))
 	}
-	const plug = "link add c2-n2 mtu 1500 up master wan type veth peer name eth2 address 02:00:0a:fc:00:15 mtu 1500 netns dev-n2\n"
+	const plug = "link add c2-n2 mtu 1500 up master wan type veth peer name eth2 address 02:00:0a:fc:00:16 mtu 1500 netns dev-n2\n"
 	if diff := cmp.Diff(plug, got[0].plugScript("dev-n2")); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff("link set eth2 up\naddr add 10.252.0.21/24 dev eth2\n", got[0].nodeScript()); diff != "" {
+	if diff := cmp.Diff("link set eth2 up\naddr add 10.252.0.22/24 dev eth2\n", got[0].nodeScript()); diff != "" {
 		t.Error(diff)
 	}
 }
