@@ -2,15 +2,14 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
 	"l2sm.io/l2sm/internal/agent"
 	"l2sm.io/l2sm/internal/identity"
+	"l2sm.io/l2sm/internal/kube"
 	"l2sm.io/l2sm/internal/logging"
 )
 
@@ -18,12 +17,10 @@ import (
 func run(ctx context.Context, o options) error {
 	log := logging.New(o.verbose)
 	klog.SetLogger(log) // client-go's
-	// As kubectl finds it, and in a pod by its service account.
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{}).ClientConfig()
+	config, err := kube.Find("l2sm-agent/" + version)
 	if err != nil {
-		return fmt.Errorf("find the cluster: %w", err)
+		return err
 	}
-	config.UserAgent = "l2sm-agent/" + version
 	o.agent.Version = version
 	a, err := agent.New(config, o.agent, log)
 	if err != nil {

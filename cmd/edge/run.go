@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
 	"l2sm.io/l2sm/internal/edge"
@@ -16,12 +14,10 @@ import (
 func run(ctx context.Context, o options) error {
 	log := logging.New(o.verbose)
 	klog.SetLogger(log) // client-go's
-	// As kubectl finds it, and in a pod by its service account.
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{}).ClientConfig()
+	config, err := kube.Find("l2sm-edge/" + version)
 	if err != nil {
-		return fmt.Errorf("find the cluster: %w", err)
+		return err
 	}
-	config.UserAgent = "l2sm-edge/" + version
 	if o.edge.API, err = kube.New(config); err != nil {
 		return err
 	}

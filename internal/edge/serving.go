@@ -2,11 +2,7 @@ package edge
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"time"
+	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -15,45 +11,23 @@ import (
 	"l2sm.io/l2sm/internal/inventory"
 )
 
-// noAddress stands for no server.
-const noAddress = "0"
-
-// probeTimeout bounds a probe's request.
-const probeTimeout = 5 * time.Second
-
-// serveProbes answers the kubelet until ctx ends: /healthz says that the program runs,
-// /readyz that br-edge can be written.
+// serveProbes answers the kubelet until ctx ends: the edge is ready when br-edge can be
+// written.
 func (e *Edge) serveProbes(ctx context.Context) error {
-	if e.config.ProbeAddress == noAddress {
-		return nil
-	}
-	probes := http.NewServeMux()
-	probes.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
-	probes.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if why := e.notReady(); why != "" {
-			http.Error(w, why, http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = io.WriteString(w, "ok")
-	})
-	listener, err := net.Listen("tcp", e.config.ProbeAddress)
-	if err != nil {
-		return fmt.Errorf("serve probes: %w", err)
-	}
-	return inventory.ServeUntil(ctx, &http.Server{Handler: probes, ReadHeaderTimeout: probeTimeout}, listener)
+	return inventory.ServeProbes(ctx, e.config.ProbeAddress, e.ready)
 }
 
-// notReady says what is missing.
-func (e *Edge) notReady() string {
+// ready says what is missing.
+func (e *Edge) ready(context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
 	case !e.filled:
-		return "the API server has not told of L2Edge and L2Peers yet"
+		return errors.New("the API server has not told of L2Edge and L2Peers yet")
 	case !e.bridgeIs.synced:
-		return "Open vSwitch's database does not answer"
+		return errors.New("Open vSwitch's database does not answer")
 	default:
-		return ""
+		return nil
 	}
 }
 
@@ -62,17 +36,10 @@ func (e *Edge) notReady() string {
 
 // serveMetrics serves metrics and profiles until ctx ends.
 func (e *Edge) serveMetrics(ctx context.Context) error {
-	if e.config.MetricsAddress == noAddress {
-		return nil
-	}
 	handlers := inventory.Profiles()
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collector{e})
 	handlers["/metrics"] = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	server := &inventory.Server{Name: manager, TLSDir: e.config.MetricsTLSDir, Handlers: handlers, Allow: e.config.API.Allow}
-	listener, err := net.Listen("tcp", e.config.MetricsAddress)
-	if err != nil {
-		return fmt.Errorf("serve metrics: %w", err)
-	}
-	return server.Serve(ctx, listener)
+	return server.ListenAndServe(ctx, e.config.MetricsAddress)
 }

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 )
@@ -28,6 +29,17 @@ import (
 type Client struct {
 	*Reviews
 	core, l2sm, events, certificates, coordination rest.Interface
+}
+
+// Find is how a program reaches the API server: as kubectl does, and in a pod by its service
+// account.
+func Find(userAgent string) (*rest.Config, error) {
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), &clientcmd.ConfigOverrides{}).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster: %w", err)
+	}
+	config.UserAgent = userAgent
+	return config, nil
 }
 
 // New returns a client. It connects with the first request.
