@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,13 +41,12 @@ func (p *Plane) prepare(ctx context.Context, repository string) error {
 		role,
 		bind(role.Name, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: controllerUser}),
 		bind("cluster-admin", rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: system, Name: readerAccount}),
-		leaseRole(system),
-		&rbacv1.RoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: "leases"},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "leases"},
-			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: controllerUser}},
-		},
 	}
+	own, err := ownRoles(repository, system)
+	if err != nil {
+		return err
+	}
+	objects = append(objects, own...)
 	for _, o := range objects {
 		if err := p.Client.Create(ctx, o); err != nil {
 			return fmt.Errorf("create %T %q: %w", o, o.GetName(), err)
@@ -63,15 +63,33 @@ func bind(role string, subject rbacv1.Subject) *rbacv1.ClusterRoleBinding {
 	}
 }
 
-// leaseRole is what leader election needs, as in manifests/controller/rbac.yaml.
-func leaseRole(namespace string) *rbacv1.Role {
-	return &rbacv1.Role{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "leases"},
-		Rules: []rbacv1.PolicyRule{
-			{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create", "get", "update"}},
-			{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
-		},
+// ownRoles are the controller's rights in its namespace, as the manifests have them, and
+// who has them.
+func ownRoles(repository, namespace string) ([]client.Object, error) {
+	text, err := os.ReadFile(filepath.Join(repository, "manifests", "controller", "rbac.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("read the controller's rights: %w", err)
 	}
+	var objects []client.Object
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		role := &rbacv1.Role{}
+		if err := yaml.Unmarshal([]byte(document), role); err != nil {
+			return nil, fmt.Errorf("decode the controller's rights: %w", err)
+		}
+		if role.Kind != "Role" {
+			continue
+		}
+		role.Namespace = namespace
+		objects = append(objects, role, &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: role.Name},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: controllerUser}},
+		})
+	}
+	if len(objects) == 0 {
+		return nil, errors.New("manifests/controller/rbac.yaml has no Role")
+	}
+	return objects, nil
 }
 
 // token is a credential of the account that reads metrics.
