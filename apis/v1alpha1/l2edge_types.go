@@ -36,9 +36,9 @@ type L2EdgeSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 317 && self[k].size() <= 63)",message="nodeSelector holds a key or a value that is longer than a label can be"
 	// +required
 	NodeSelector map[string]string `json:"nodeSelector"`
-	// Address at which peers reach the edge, where one node has it: VXLAN's and
-	// BGP's. Default: the node's annotation l2sm.io/edge-address, else the address
-	// that its tunnels have.
+	// Address at which peers reach the edge, where nodeSelector picks one node: VXLAN's
+	// and BGP's. A node's annotation l2sm.io/edge-address goes before it. Default: the
+	// address that the node's tunnels have.
 	// +kubebuilder:validation:MaxLength=45
 	// +kubebuilder:validation:XValidation:rule="isIP(self)",message="address must be an IPv4 or IPv6 address"
 	// +kubebuilder:validation:XValidation:rule="!isIP(self) || ip.isCanonical(self) && (ip(self).isGlobalUnicast() || ip(self).isLoopback())",message="address must be one that a host can have, in its usual form, such as 192.0.2.1 or 2001:db8::1"

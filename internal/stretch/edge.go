@@ -94,12 +94,12 @@ func active(nodes []v1alpha1.EdgeNode, holder, last string) string {
 }
 
 // addressOf is the address at which peers reach the node's edge, empty where that is
-// not known. Spec.address is of one node: of several it would be wrong for all but one.
+// not known. What the node says itself goes first. Spec.address is of one node: of several it would be wrong for all but one.
 func addressOf(edge *v1alpha1.L2Edge, node Candidate, nodes int) string {
-	if address, ok := usable(edge.Spec.Address); ok && nodes == 1 {
+	if address, ok := usable(node.Annotated); ok {
 		return address
 	}
-	if address, ok := usable(node.Annotated); ok {
+	if address, ok := usable(edge.Spec.Address); ok && nodes == 1 {
 		return address
 	}
 	for _, text := range node.Tunnels {

@@ -37,7 +37,8 @@ func TestEdgeStatus(t *testing.T) {
 		"Annotated":    {"the administrator knows better", "", "", []stretch.Candidate{node("a", "192.0.2.1", "10.0.0.1")}, "a", "a", "[{a 192.0.2.1}]", "Ready"},
 		"BadAddress":   {"what can't be one is passed over", "", "", []stretch.Candidate{node("a", "edge.example.com", "fe80::1", "::", "fd00::1")}, "a", "a", "[{a fd00::1}]", "Ready"},
 		"UsualForm":    {"peers compare text", "", "", []stretch.Candidate{node("a", "2001:DB8:0::1")}, "a", "a", "[{a 2001:db8::1}]", "Ready"},
-		"SpecAddress":  {"of the one edge", "198.51.100.1", "", []stretch.Candidate{node("a", "192.0.2.1", "10.0.0.1")}, "a", "a", "[{a 198.51.100.1}]", "Ready"},
+		"SpecAddress":  {"of the one edge", "198.51.100.1", "", []stretch.Candidate{node("a", "", "10.0.0.1")}, "a", "a", "[{a 198.51.100.1}]", "Ready"},
+		"NodeFirst":    {"it may be of an edge that is none any more", "198.51.100.1", "", []stretch.Candidate{node("a", "192.0.2.1", "10.0.0.1")}, "a", "a", "[{a 192.0.2.1}]", "Ready"},
 		"SpecOfOne":    {"it is no other's", "198.51.100.1", "", []stretch.Candidate{a, b}, "a", "a", "[{a 10.0.0.1} {b 10.0.0.2}]", "Ready"},
 		"HolderBefore": {"a standby that was first in the order does not matter", "", "a", []stretch.Candidate{a, b}, "b", "b", "[{a 10.0.0.1} {b 10.0.0.2}]", "Ready"},
 	}
