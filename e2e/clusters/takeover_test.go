@@ -10,6 +10,10 @@ import (
 	"l2sm.io/l2sm/e2e/traffic"
 )
 
+// turnsWithin is how long frames may be lost while another edge takes over: two nodes, their
+// ovn-controllers and both sides' edges follow one write.
+const turnsWithin = 5 * traffic.Late
+
 // A second node becomes an edge, and takes over when the first is none any more: what is under
 // way goes on, by the controller's one write.
 func TestTakeOver(t *testing.T) {
@@ -59,7 +63,7 @@ func TestTakeOver(t *testing.T) {
 		t.Logf("clusters: the active edge's node is an edge no more, another is active after %.1f s | lost: %d of %d pings, longest gap %d ms (before: %d of %d, %d ms)",
 			took.Seconds(), after.Lost(), len(after), after.Gap().Milliseconds(), calm.Lost(), len(calm), calm.Gap().Milliseconds())
 		east.kubectl("label", "--overwrite", "node", from, "l2sm.io/edge=")
-		most := max(traffic.Late, 2*calm.Gap())
+		most := max(turnsWithin, 2*calm.Gap())
 		if after.Gap() <= most && len(after) > 0 {
 			return
 		}
