@@ -29,6 +29,10 @@ func TestWipedDatabases(t *testing.T) {
 	whole.eventually("500 ports", func() error {
 		return differs(fmt.Sprint(pods*networks+2), whole.kubectl("get", "l2net", "net", "-o", "jsonpath={.status.attachments}"))
 	})
+	// They are counted when they are accepted, which is before they are written.
+	whole.eventually("their ports", func() error {
+		return differs(fmt.Sprint(pods*networks+2), fmt.Sprint(strings.Count(whole.northboundPorts(), "\n")))
+	})
 	for name, database := range map[string]struct{ program, file string }{
 		"northbound": {northbound, "/var/lib/ovn/ovnnb_db.db"},
 		"southbound": {southbound, "/var/lib/ovn/ovnsb_db.db"},

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -94,5 +95,10 @@ func TestTwoClusters(t *testing.T) {
 	a.eventually(func(g gomega.Gomega) {
 		g.Expect(a.Edges[0].Ctl("list-br")).NotTo(gomega.ContainSubstring("br-edge"))
 		g.Expect(a.Edges[0].Ctl("get", "Open_vSwitch", ".", "external_ids")).NotTo(gomega.ContainSubstring("l2sm-edge"))
+	})
+	a.eventually(func(g gomega.Gomega) {
+		var p v1alpha1.L2Peer
+		g.Expect(a.Get(t.Context(), client.ObjectKey{Name: "b"}, &p)).To(gomega.Succeed())
+		g.Expect(meta.IsStatusConditionFalse(p.Status.Conditions, v1alpha1.ConditionReady)).To(gomega.BeTrue(), "%v", p.Status.Conditions)
 	})
 }
