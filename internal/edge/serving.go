@@ -25,7 +25,7 @@ func (e *Edge) ready(context.Context) error {
 	case !e.filled:
 		return errors.New("the API server has not told of L2Edge and L2Peers yet")
 	case !e.bridgeIs.synced:
-		return errors.New("Open vSwitch's database does not answer")
+		return errors.New("no answer from Open vSwitch's database")
 	default:
 		return nil
 	}

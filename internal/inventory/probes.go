@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// NoAddress, in the place of an address, stands for no server.
+// NoAddress stands, in the place of an address, for no server.
 const NoAddress = "0"
 
 // probeTimeout bounds a probe's request.
