@@ -55,9 +55,7 @@ func (e *Edge) Tunnel(endpoint netip.Addr, is edgebridge.Tunnel) {
 		e.table.SetReachable(endpoint, is.BFD.Forwarding || !e.bridgeIs.seen[endpoint])
 		e.log.Info("BFD", "endpoint", endpoint, "forwarding", is.BFD.Forwarding, "state", is.BFD.State, "diagnostic", is.BFD.Diagnostic)
 		e.dirty.kick()
-		for _, p := range e.cache.L2Peers() {
-			e.reports.Queue.AddAfter(p.Name, statusPace)
-		}
+		e.reportAll()
 	}
 }
 

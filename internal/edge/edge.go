@@ -170,7 +170,5 @@ func (e *Edge) leaseChanged(_, lease *coordinationv1.Lease) {
 	}
 	e.mu.Unlock()
 	e.raceChanged.Raise()
-	for _, p := range e.cache.L2Peers() {
-		e.reports.Queue.AddAfter(p.Name, statusPace)
-	}
+	e.reportAll()
 }

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"net/netip"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -24,13 +25,13 @@ func (e *Edge) hostChanged(h evpn.Host) {
 		if e.parts[p] == nil {
 			e.parts[p] = map[evpn.MAC][]netip.Addr{}
 			if n := e.byVNI[h.VNI]; n != nil {
-				e.partNames[types.NamespacedName{Namespace: n.object.Namespace, Name: nameOf(n.object.UID, p)}] = p
+				e.partNames[n.remote(p)] = p
 			}
 		}
 		e.parts[p][h.MAC] = h.Addresses
 	}
 	if n := e.byVNI[h.VNI]; n != nil {
-		e.remotes.Queue.AddAfter(types.NamespacedName{Namespace: n.object.Namespace, Name: nameOf(n.object.UID, p)}, remotesPace)
+		e.remotes.Queue.AddAfter(n.remote(p), remotesPace)
 	}
 }
 
@@ -64,12 +65,12 @@ func (e *Edge) peerChanged(before, after *v1alpha1.L2Peer) {
 	if before == nil || after == nil || before.Generation != after.Generation {
 		e.settingsChanged()
 	}
-	e.reports.Queue.AddAfter(orOther(after, before).Name, statusPace)
+	e.reports.Queue.AddAfter(cmp.Or(after, before).Name, statusPace)
 }
 
 // remoteChanged brings back what somebody else has changed.
 func (e *Edge) remoteChanged(before, after *v1alpha1.L2Remote) {
-	r := orOther(after, before)
+	r := cmp.Or(after, before)
 	e.remotes.Queue.AddAfter(types.NamespacedName{Namespace: r.Namespace, Name: r.Name}, remotesPace)
 }
 
@@ -78,7 +79,7 @@ func (e *Edge) remoteChanged(before, after *v1alpha1.L2Remote) {
 func (e *Edge) writeRemotesOf(n *network) {
 	for p := range e.parts {
 		if p.vni == n.vni {
-			e.remotes.Queue.AddAfter(types.NamespacedName{Namespace: n.object.Namespace, Name: nameOf(n.object.UID, p)}, remotesPace)
+			e.remotes.Queue.AddAfter(n.remote(p), remotesPace)
 		}
 	}
 	for _, r := range e.cache.Remotes() {
@@ -109,11 +110,4 @@ func (e *Edge) wantedRemote(key types.NamespacedName) (want *v1alpha1.L2Remote, 
 		return nil, e.active() // of a network that goes on no more
 	}
 	return nil, e.portOf(n) != 0 && e.heard(have.Peer)
-}
-
-func orOther[T any](a, b *T) *T {
-	if a != nil {
-		return a
-	}
-	return b
 }

@@ -50,6 +50,11 @@ func nameOf(network types.UID, p part) string {
 	return fmt.Sprintf("%s-%s-%d", p.peer, hex.EncodeToString(sum[:4]), p.number)
 }
 
+// remote is the namespace and name of the object that a part of the network has.
+func (n *network) remote(p part) types.NamespacedName {
+	return types.NamespacedName{Namespace: n.object.Namespace, Name: nameOf(n.object.UID, p)}
+}
+
 // remoteOf is the object that a part has, nil where it is empty.
 func remoteOf(network *v1alpha1.L2Network, p part, hosts map[evpn.MAC][]netip.Addr) *v1alpha1.L2Remote {
 	if len(hosts) == 0 {

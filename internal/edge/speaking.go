@@ -268,9 +268,7 @@ func (w *worker) silence() {
 	defer w.mu.Unlock()
 	w.speaker = nil
 	w.forgetSessions()
-	for _, p := range w.cache.L2Peers() {
-		w.reports.Queue.AddAfter(p.Name, statusPace)
-	}
+	w.reportAll()
 }
 
 // wanted is what br-edge has to have. Edges of one cluster see each other by BFD.

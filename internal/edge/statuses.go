@@ -34,6 +34,13 @@ func (e *Edge) report(ctx context.Context, name string) (time.Duration, error) {
 	return 0, e.config.API.ApplyL2PeerStatus(ctx, p, status, manager)
 }
 
+// reportAll has the status of every L2Peer looked at. It never blocks.
+func (e *Edge) reportAll() {
+	for _, p := range e.cache.L2Peers() {
+		e.reports.Queue.AddAfter(p.Name, statusPace)
+	}
+}
+
 // active says whether this edge speaks for its cluster: it has the Lease, or none has.
 func (e *Edge) active() bool {
 	holder := holderOf(e.cache.Lease())

@@ -163,9 +163,7 @@ func (w *worker) tell(trouble string) {
 		return
 	}
 	w.trouble = trouble
-	for _, p := range w.cache.L2Peers() {
-		w.reports.Queue.AddAfter(p.Name, statusPace)
-	}
+	w.reportAll()
 }
 
 // connect connects to br-edge, and then has every flow written.
@@ -319,7 +317,9 @@ func (w *worker) planNetwork(p *plan, n *network) {
 		w.planAnnounced(p, n, mac)
 	}
 	for mac := range n.announced {
-		w.planAnnounced(p, n, mac)
+		if _, here := n.byMAC[mac]; !here {
+			w.planAnnounced(p, n, mac)
+		}
 	}
 }
 
