@@ -18,8 +18,12 @@ func lock(name string) (func(), error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lock of lab %q: %w", name, err)
 	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
-		return nil, fmt.Errorf("lock lab %q: %w", name, err)
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX)
+	for errors.Is(err, unix.EINTR) {
+		err = unix.Flock(int(file.Fd()), unix.LOCK_EX)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock lab %q: %w", name, err), file.Close())
 	}
 	return func() { file.Close() }, nil
 }

@@ -213,6 +213,9 @@ func (h *ear) frame(t *testing.T) []byte {
 	t.Helper()
 	buffer, control := make([]byte, 9000), make([]byte, 100)
 	n, c, _, _, err := unix.Recvmsg(h.socket, buffer, control, 0)
+	for errors.Is(err, unix.EINTR) { // signal(7): a receive with a time-out is not begun anew, and Go's scheduler sends signals
+		n, c, _, _, err = unix.Recvmsg(h.socket, buffer, control, 0)
+	}
 	if errors.Is(err, unix.EAGAIN) {
 		return nil
 	}
