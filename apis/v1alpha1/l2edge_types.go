@@ -50,14 +50,23 @@ type L2EdgeSpec struct {
 	// +kubebuilder:validation:Maximum=65534
 	// +required
 	ASN int32 `json:"asn"`
-	// Encryption of the frames between edges: None. WireGuard is refused, since it is not
-	// there yet.
+	// Encryption of all that goes between edges, frames and BGP: None, or WireGuard, which
+	// every peer must have as well, and which fabrics do not speak. Its keys are made by
+	// edges, see status.nodes.
 	// +kubebuilder:default=None
-	// +kubebuilder:validation:XValidation:rule="self != 'WireGuard'",message="encryption WireGuard is not there yet, and frames would go in the clear: protect the way between edges by other means, and say None"
 	// +optional
 	Encryption Encryption `json:"encryption,omitempty"`
+	// KeyGeneration says which keys edges use for WireGuard: of each node there is that of
+	// this generation and the next one's, both in status.nodes. One more has edges change to
+	// the next, which peers know by then.
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000000
+	// +kubebuilder:validation:XValidation:rule="self >= oldSelf",message="keyGeneration can't be lowered: the keys of former generations are gone"
+	// +optional
+	KeyGeneration int32 `json:"keyGeneration,omitempty"`
 	// MTU, in bytes, of the path between edges. Networks carry 50 bytes less over
-	// it (VXLAN over IPv4; 70 over IPv6), and 110 less with WireGuard (150 over
+	// it (VXLAN over IPv4; 70 over IPv6), and 130 less with WireGuard (150 over
 	// IPv6). A network whose MTU does not fit is not stretched: see its condition
 	// Stretched.
 	// +kubebuilder:default=1500
@@ -78,6 +87,13 @@ type EdgeNode struct {
 	// +kubebuilder:validation:MaxLength=45
 	// +optional
 	Address string `json:"address,omitempty"`
+	// PublicKeys of its WireGuard, in base64: the one in use, and the next one. Peers'
+	// administrators write both beside the address.
+	// +kubebuilder:validation:MaxItems=2
+	// +kubebuilder:validation:items:MaxLength=44
+	// +listType=atomic
+	// +optional
+	PublicKeys []string `json:"publicKeys,omitempty"`
 }
 
 // L2EdgeStatus is which node carries the traffic.

@@ -89,6 +89,15 @@ type PeerEndpoint struct {
 	// +kubebuilder:validation:XValidation:rule="!isIP(self) || ip.isCanonical(self) && (ip(self).isGlobalUnicast() || ip(self).isLoopback())",message="address must be one that a host can have, in its usual form, such as 192.0.2.1 or 2001:db8::1"
 	// +required
 	Address string `json:"address"`
+	// PublicKeys of the endpoint's WireGuard, in base64, as its cluster's L2Edge has them in
+	// status.nodes: any of them may be in use. Needed where our L2Edge says encryption:
+	// WireGuard, and only there.
+	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:items:MaxLength=44
+	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$`
+	// +listType=set
+	// +optional
+	PublicKeys []string `json:"publicKeys,omitempty"`
 }
 
 // SecretReference names a Secret of namespace l2sm-edge.
