@@ -1,6 +1,7 @@
 package wireguard
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,8 @@ func (d *Device) Bring(ctx context.Context, c Config) error {
 	return p.shared
 }
 
-// ensure makes the device, unless it is there. A former run's stays, if it is the kernel's.
+// ensure makes the device, unless it is there. A former run's stays if it is the kernel's,
+// whose sessions go on, or a port of Bridge.
 func (d *Device) ensure(c Config) (netlink.Link, error) {
 	link, err := find(Link)
 	if err != nil {
@@ -76,7 +78,9 @@ func (d *Device) ensure(c Config) (netlink.Link, error) {
 			return link, nil
 		}
 	}
-	if err := d.remove(); err != nil {
+	if c.Bridged && isPort(link) {
+		d.drop()
+	} else if err := d.remove(); err != nil {
 		return nil, err
 	}
 	if !c.Bridged {
@@ -92,6 +96,12 @@ func (d *Device) ensure(c Config) (netlink.Link, error) {
 		}
 	}
 	return netlink.LinkByName(Link)
+}
+
+// isPort says whether the link is a TAP device that was made to be a port of Bridge.
+func isPort(link netlink.Link) bool {
+	t, ok := link.(*netlink.Tuntap)
+	return ok && t.Mode == netlink.TUNTAP_MODE_TAP && bytes.Equal(t.HardwareAddr, portMAC)
 }
 
 // kindKernel is the type of the kernel's device (rtnetlink).
@@ -173,7 +183,6 @@ func (d *Device) Remove() error {
 
 func (d *Device) remove() error {
 	d.drop()
-	d.kernel = false
 	link, err := find(Link)
 	if link == nil || err != nil {
 		return err
@@ -184,7 +193,9 @@ func (d *Device) remove() error {
 	return nil
 }
 
+// drop ends what this process does of it.
 func (d *Device) drop() {
+	d.kernel = false
 	if d.user != nil {
 		d.user.stop()
 		d.user = nil
