@@ -141,8 +141,7 @@ func (d *Device) configure(c Config, silent []netip.Addr) (p plan, err error) {
 	if err := client.ConfigureDevice(Link, p.change); err != nil {
 		err = fmt.Errorf("configure WireGuard device %q: %w", Link, err)
 		if p.change.ListenPort != nil {
-			// Both kinds keep a port that they could not open, and would say that they have it.
-			return p, errors.Join(fmt.Errorf("%w: is UDP port %d another program's?", err, c.Port), d.remove())
+			err = fmt.Errorf("%w: is UDP port %d another program's?", err, c.Port)
 		}
 		return p, err
 	}

@@ -88,6 +88,9 @@ func TestPrivateKeysAreNotPrinted(t *testing.T) {
 	out.Write(text)
 	log := funcr.New(func(_, args string) { out.WriteString(args) }, funcr.Options{})
 	log.Info("key", "config", Config{PrivateKey: k}, "key", k, "hidden", h)
+	if got := fmt.Sprintf("%v %+v %s", k, h.Key, k); strings.Count(got, "(private key)") != 3 {
+		t.Errorf("it is not told what is not printed: %s", got)
+	}
 	part := k.secret()[4:12]
 	decimal := strings.Trim(fmt.Sprintf("%d", part), "[]")
 	for name, secret := range map[string]string{
