@@ -131,6 +131,9 @@ func (e *edge) strays(to *edge, others ...netip.Addr) {
 		link, err := netlink.LinkByName(Link)
 		for _, a := range others {
 			err = errors.Join(err, netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: host(a), Src: e.inside().AsSlice()}))
+			if link.Type() != kindKernel { // which answers for edges alone
+				err = errors.Join(err, netlink.NeighSet(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: netlink.NUD_PERMANENT, IP: a.AsSlice(), HardwareAddr: FarMAC}))
+			}
 		}
 		return nil, err
 	})
