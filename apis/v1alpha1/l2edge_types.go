@@ -16,7 +16,12 @@ const (
 	EdgeNamespace = "l2sm-edge"
 	// PasswordKey is the password's in a Secret that an L2Peer names.
 	PasswordKey = "password"
+	// WireGuardSecretType is the type of Secrets with an edge's keys.
+	WireGuardSecretType = "l2sm.io/wireguard"
 )
+
+// WireGuardSecret is the name of the Secret with the keys of the node's edge.
+func WireGuardSecret(node string) string { return "wireguard-" + node }
 
 // Encryption says how frames between edges are protected.
 // +kubebuilder:validation:Enum=None;WireGuard

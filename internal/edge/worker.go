@@ -8,6 +8,7 @@ import (
 
 	"l2sm.io/l2sm/internal/evpn"
 	"l2sm.io/l2sm/internal/openflow"
+	"l2sm.io/l2sm/internal/wireguard"
 )
 
 // writeWithin bounds one write of flows, beside writeEach for each: 10,000 take a third of a
@@ -30,6 +31,7 @@ type worker struct {
 	owed []evpn.RouteKey
 	// retired says that this node has nothing of an edge.
 	retired bool
+	crypt   encryption
 }
 
 // placed is a MAC address' flow.
@@ -54,7 +56,10 @@ type route struct {
 // work writes what has changed until ctx ends. Every failure but a refusal comes with the
 // end of a connection: then everything is written again.
 func (e *Edge) work(ctx context.Context) error {
-	w := &worker{Edge: e, follows: map[hostKey]evpn.Via{}, placed: map[hostKey]placed{}}
+	w := &worker{
+		Edge: e, follows: map[hostKey]evpn.Via{}, placed: map[hostKey]placed{},
+		crypt: encryption{device: wireguard.New(e.log.WithName("wireguard"))},
+	}
 	defer w.close()
 	again := time.NewTimer(0)
 	defer again.Stop()
@@ -88,6 +93,7 @@ func (w *worker) close() {
 		return
 	}
 	w.conn.Close()
+	w.crypt.addressed = false
 	w.mu.Lock()
 	w.conn = nil
 	w.mu.Unlock()
@@ -113,7 +119,7 @@ func (w *worker) round(ctx context.Context) time.Duration {
 	w.owed = nil
 	w.retry = 0
 	w.tell("")
-	return earlier(w.sweep(ctx), w.expiry())
+	return earlier(earlier(w.sweep(ctx), w.expiry()), w.choose(ctx))
 }
 
 // expiry is when routes of a peer that is restarting are to be forgotten.
