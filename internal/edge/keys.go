@@ -14,7 +14,7 @@ import (
 
 // ownKeys are this node's private keys: the one in use, and the next one, which peers know
 // before it is used.
-type ownKeys struct{ current, next wireguard.Key }
+type ownKeys struct{ current, next wireguard.PrivateKey }
 
 // keyName is that of a generation's key in the node's Secret.
 func keyName(generation int32) string { return fmt.Sprintf("key-%d", generation) }
@@ -25,8 +25,8 @@ func ownKeysIn(secret *corev1.Secret, generation int32) (keys ownKeys, have bool
 		return keys, false
 	}
 	var err, nextErr error
-	keys.current, err = wireguard.ParseKey(string(secret.Data[keyName(generation)]))
-	keys.next, nextErr = wireguard.ParseKey(string(secret.Data[keyName(generation+1)]))
+	keys.current, err = wireguard.ParsePrivateKey(string(secret.Data[keyName(generation)]))
+	keys.next, nextErr = wireguard.ParsePrivateKey(string(secret.Data[keyName(generation+1)]))
 	if err != nil || nextErr != nil {
 		return ownKeys{}, false
 	}
@@ -51,7 +51,7 @@ func complete(secret *corev1.Secret, generation int32) (map[string][]byte, error
 	}
 	for _, g := range []int32{generation, generation + 1} {
 		name := keyName(g)
-		if _, err := wireguard.ParseKey(string(data[name])); err == nil {
+		if _, err := wireguard.ParsePrivateKey(string(data[name])); err == nil {
 			delete(write, name)
 			continue
 		}
@@ -59,7 +59,7 @@ func complete(secret *corev1.Secret, generation int32) (map[string][]byte, error
 		if err != nil {
 			return nil, fmt.Errorf("make a key: %w", err)
 		}
-		write[name] = []byte(key.String())
+		write[name] = []byte(key.Text())
 	}
 	return write, nil
 }

@@ -135,6 +135,7 @@ func (s *settings) unique() {
 		}
 		return taken
 	})
+	s.wire = s.wire[:min(len(s.wire), wireguard.MaxPeers)]
 }
 
 // divide leaves an endpoint that several peers name to the first of them, as the speaker

@@ -56,7 +56,7 @@ type plan struct {
 	outlet      *Outlet
 	former      []*vs.Bridge
 	add, change []*vs.Interface
-	remove         []string
+	remove      []string
 	// mappings replaces the value of ovn-bridge-mappings, unless it is the same.
 	mappings string
 }
