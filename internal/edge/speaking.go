@@ -128,12 +128,14 @@ func (s *settings) wires(address netip.Addr, publicKeys []string) {
 func (s *settings) unique() {
 	endpoints, keys := map[netip.Addr]bool{}, map[wireguard.Key]bool{}
 	s.wire = slices.DeleteFunc(s.wire, func(p wireguard.Peer) bool {
-		taken := endpoints[p.Endpoint] || slices.ContainsFunc(p.Keys, func(k wireguard.Key) bool { return keys[k] })
+		if endpoints[p.Endpoint] || slices.ContainsFunc(p.Keys, func(k wireguard.Key) bool { return keys[k] }) {
+			return true
+		}
 		endpoints[p.Endpoint] = true
 		for _, k := range p.Keys {
 			keys[k] = true
 		}
-		return taken
+		return false
 	})
 	s.wire = s.wire[:min(len(s.wire), wireguard.MaxPeers)]
 }
