@@ -249,9 +249,9 @@ func TestStretchWithdrawn(t *testing.T) {
 	o.passing(again)
 	o.leads(n, "a")
 	o.change(again, func() { again.Spec.MTU = 1440 })
-	o.says(n, metav1.ConditionFalse, v1alpha1.ReasonMTUTooLarge, "at most 1370")
+	o.says(n, metav1.ConditionFalse, v1alpha1.ReasonMTUTooLarge, "at most 1390")
 	o.leadsNowhere(n)
-	o.change(n, func() { n.Spec.MTU = new(int32(1370)) })
+	o.change(n, func() { n.Spec.MTU = new(int32(1390)) })
 	o.leads(n, "a")
 
 	o.remove(n)
