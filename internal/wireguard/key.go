@@ -27,9 +27,22 @@ func ParseKey(text string) (Key, error) {
 // PrivateKey is the key of an edge. It is printed by Text alone: whatever else prints it,
 // at any depth, as a log does, shows that there is one. The zero value is none.
 type PrivateKey struct {
-	// A pointer, as fmt asks no method of what stands in a field that is not exported,
-	// and prints an address then.
-	key *wgtypes.Key
+	// A pointer to a pointer, as fmt asks no method of what stands in a field that is not
+	// exported: then it prints an address, and follows one for a verb that does not fit.
+	key **wgtypes.Key
+}
+
+func private(k wgtypes.Key) PrivateKey {
+	secret := &k
+	return PrivateKey{&secret}
+}
+
+// secret is nil where there is none.
+func (p PrivateKey) secret() *wgtypes.Key {
+	if p.key == nil {
+		return nil
+	}
+	return *p.key
 }
 
 // GeneratePrivate makes a key.
@@ -38,7 +51,7 @@ func GeneratePrivate() (PrivateKey, error) {
 	if err != nil {
 		return PrivateKey{}, fmt.Errorf("generate private key: %w", err)
 	}
-	return PrivateKey{&k}, nil
+	return private(k), nil
 }
 
 // ParsePrivateKey reads what Text returns, or wg(8)'s genkey.
@@ -51,23 +64,23 @@ func ParsePrivateKey(text string) (PrivateKey, error) {
 	// device's would differ from this one for ever.
 	k[0] &= 248
 	k[31] = k[31]&127 | 64
-	return PrivateKey{&k}, nil
+	return private(k), nil
 }
 
 // Public is the key that others know it by. A PrivateKey that is none has the zero Key.
 func (p PrivateKey) Public() Key {
-	if p.key == nil {
-		return Key{}
+	if secret := p.secret(); secret != nil {
+		return Key(secret.PublicKey())
 	}
-	return Key(p.key.PublicKey())
+	return Key{}
 }
 
 // Text is the secret itself, in base64.
 func (p PrivateKey) Text() string {
-	if p.key == nil {
-		return ""
+	if secret := p.secret(); secret != nil {
+		return secret.String()
 	}
-	return p.key.String()
+	return ""
 }
 
 // Equal says whether both are the same key.

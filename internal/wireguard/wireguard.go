@@ -6,12 +6,10 @@
 package wireguard
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
-
-	"github.com/go-logr/logr"
 )
 
 const (
@@ -20,11 +18,14 @@ const (
 	// Bridge is, on Open vSwitch's userspace datapath, the bridge of which the device is a
 	// port. Others make it.
 	Bridge = "br-edge-wg"
-	// Overhead4 and Overhead6 are the bytes that WireGuard adds to a packet over IPv4 and
-	// over IPv6.
-	Overhead4, Overhead6 = 60, 80
+	// Overhead4 is the bytes that WireGuard adds to a packet over IPv4.
+	Overhead4 = 60
+	// Overhead6 is the bytes that it adds over IPv6.
+	Overhead6 = 80
 	// MaxPeers bounds a Config.
 	MaxPeers = 128
+	// MaxKeys bounds a Peer.
+	MaxKeys = 8
 )
 
 var (
@@ -61,49 +62,39 @@ type Config struct {
 	Bridged bool
 }
 
-// Device is the WireGuard device of this node. Its methods may be called at once.
-type Device struct {
-	log logr.Logger
+// minMTU is IPv6's (RFC 8200, section 5): a link with less has no IPv6.
+const minMTU = 1280
+
+// inner is the MTU within WireGuard.
+func (c Config) inner() int {
+	if c.Local.Unmap().Is4() {
+		return c.MTU - Overhead4
+	}
+	return c.MTU - Overhead6
 }
 
-// New returns the device without making it.
-func New(log logr.Logger) *Device { return &Device{log: log} }
-
-// Bring makes the device, and brings its key, port and peers in line. What is right stays
-// as it is: no session is interrupted by a call that changes nothing of it. A key that two
-// endpoints list is the first one's, in the order of addresses; the rest is done, and the
-// error is (errors.As) a SharedKeyError.
-func (d *Device) Bring(ctx context.Context, c Config) error {
-	return errors.New("not there yet")
-}
-
-// Address gives the link that carries them, Bridge or Link, its MTU, its address and the
-// routes to the peers', and takes those away that are not wanted. The error matches
-// ErrNoLink while Bridge is not there.
-func (d *Device) Address(ctx context.Context, c Config) error {
-	return errors.New("not there yet")
-}
-
-// Choose has each of the silent endpoints sent to with that of its keys which has shaken
-// hands last. It says whether that is another than before for any.
-func (d *Device) Choose(ctx context.Context, silent []netip.Addr) (bool, error) {
-	return false, errors.New("not there yet")
-}
-
-// Remove takes the device away with its addresses and routes.
-func (d *Device) Remove() error { return nil }
-
-// Kernel says whether the device is the kernel's.
-func (d *Device) Kernel() bool { return false }
-
-// SharedKeyError says that two endpoints list one key: WireGuard tells edges apart by it.
-type SharedKeyError struct {
-	Key Key
-	// First has it, Second has not.
-	First, Second netip.Addr
-}
-
-func (e *SharedKeyError) Error() string {
-	return "public key " + e.Key.String() + " is listed for " + e.First.String() + " and for " + e.Second.String() +
-		", and only used for the first: every edge has keys of its own, see status.nodes of its cluster's L2Edge"
+// check bounds what the kernel and wireguard-go are given.
+func (c Config) check() error {
+	switch {
+	case !c.Local.IsValid():
+		return errors.New("no address at which peers reach this edge")
+	case c.PrivateKey.key == nil:
+		return errors.New("no private key")
+	case c.Port == 0:
+		return errors.New("no UDP port")
+	case len(c.Peers) > MaxPeers:
+		return fmt.Errorf("%d peers, want %d at most", len(c.Peers), MaxPeers)
+	case c.inner() < minMTU:
+		return fmt.Errorf("an MTU of %d bytes between edges leaves %d within WireGuard, and IPv6, which edges speak there, needs %d: set mtu of L2Edge to %d or more, and the network between edges likewise",
+			c.MTU, c.inner(), minMTU, c.MTU+minMTU-c.inner())
+	}
+	for _, p := range c.Peers {
+		if !p.Endpoint.IsValid() || p.Endpoint.Zone() != "" {
+			return fmt.Errorf("endpoint %q is no address of an edge", p.Endpoint)
+		}
+		if len(p.Keys) > MaxKeys {
+			return fmt.Errorf("endpoint %s has %d public keys, want %d at most", p.Endpoint, len(p.Keys), MaxKeys)
+		}
+	}
+	return nil
 }
