@@ -266,11 +266,11 @@ clusters_down() {
   bin/lab --name "$east" down # and the network between them
 }
 
-# clusters_demo does what the example's page says, but for its end.
+# clusters_demo does what the example's page says, but for encryption and the end.
 clusters_demo() {
   clusters_up
   say "one network in both: examples/two-clusters/README.md"
-  awk '/^## Clean up/ {exit} /^```sh$/ {on = 1; next} /^```$/ {on = 0} on' examples/two-clusters/README.md |
+  awk '/^## Encrypt/ {exit} /^```sh$/ {on = 1; next} /^```$/ {on = 0} on' examples/two-clusters/README.md |
     EAST=$east WEST=$west bash -ex
   say "done; both clusters stay"
   cat <<EOF
