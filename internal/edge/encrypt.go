@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -45,7 +46,11 @@ func (w *worker) encrypt(ctx context.Context, s settings) error {
 	c := wireguard.Config{
 		PrivateKey: keys.current, Local: s.reach.own, Port: w.config.WireGuardPort, MTU: s.mtu, Peers: s.wire, Bridged: userspace,
 	}
-	if err := w.crypt.device.Bring(ctx, c); err != nil {
+	var shared *wireguard.SharedKeyError // what settings do not see is no reason to keep others waiting
+	switch err := w.crypt.device.Bring(ctx, c); {
+	case errors.As(err, &shared):
+		w.log.Info("A key is left out", "error", err.Error())
+	case err != nil:
 		return err
 	}
 	w.crypt.config, w.crypt.addressed = &c, false

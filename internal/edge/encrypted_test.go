@@ -202,6 +202,7 @@ func TestEncrypted(t *testing.T) {
 		}},
 		{"KeysOfAnother", func(t *testing.T) {
 			a.peerHas("b", keysOfAnother(keysOfA, b.Edges[0].WAN.String()))
+			a.says("b", "is that of")
 			a.eventually(func(g gomega.Gomega) { g.Expect(pa.Ping(pb.V4())).NotTo(gomega.Succeed()) })
 			wan.take()
 			for range 5 {

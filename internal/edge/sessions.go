@@ -191,7 +191,10 @@ func (e *Edge) whyNot(peer string, one endpoint) string {
 			return strings.TrimSpace(why)
 		}
 	}
-	return one.why
+	if one.why != "" || e.speaker == nil {
+		return one.why
+	}
+	return e.speaker.settings.clashes[one.outside]
 }
 
 // maxMessage is the longest that the API admits, in bytes.

@@ -38,6 +38,8 @@ type settings struct {
 	generation int32
 	published  []string
 	mtu        int
+	// clashes say why there is no key of an endpoint, by its address outside.
+	clashes map[netip.Addr]string
 }
 
 // speaker announces, and counts.
@@ -102,7 +104,8 @@ func (e *Edge) settingsOf() settings {
 			}
 		}
 	}
-	s.unique()
+	own, _ := ownKeysIn(e.cache.Secret(v1alpha1.WireGuardSecret(e.config.Node)), s.generation)
+	s.unique(own)
 	slices.SortFunc(s.others, netip.Addr.Compare)
 	slices.SortFunc(s.peers, func(a, b evpn.Peer) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.policies, func(a, b evpn.PeerPolicy) int { return cmp.Compare(a.Name, b.Name) })
@@ -124,19 +127,30 @@ func (s *settings) wires(address netip.Addr, publicKeys []string) {
 }
 
 // unique leaves an endpoint, and a key, that stand at several places to the first of them:
-// WireGuard has one address a key. Own edges come before peers.
-func (s *settings) unique() {
-	endpoints, keys := map[netip.Addr]bool{}, map[wireguard.Key]bool{}
+// WireGuard has one address a key. This edge's own come first, then the cluster's, then
+// peers'.
+func (s *settings) unique(own ownKeys) {
+	endpoints, keys := map[netip.Addr]bool{}, map[wireguard.Key]netip.Addr{own.current.Public(): s.reach.own, own.next.Public(): s.reach.own}
+	s.clashes = map[netip.Addr]string{}
 	s.wire = slices.DeleteFunc(s.wire, func(p wireguard.Peer) bool {
-		if endpoints[p.Endpoint] || slices.ContainsFunc(p.Keys, func(k wireguard.Key) bool { return keys[k] }) {
+		if endpoints[p.Endpoint] {
 			return true
+		}
+		for _, k := range p.Keys {
+			if of, taken := keys[k]; taken {
+				s.clashes[p.Endpoint] = fmt.Sprintf("its public key %s is that of %s: write the endpoint's own, which its L2Edge has in status.nodes", k, of)
+				return true
+			}
 		}
 		endpoints[p.Endpoint] = true
 		for _, k := range p.Keys {
-			keys[k] = true
+			keys[k] = p.Endpoint
 		}
 		return false
 	})
+	for _, p := range s.wire[min(len(s.wire), wireguard.MaxPeers):] {
+		s.clashes[p.Endpoint] = fmt.Sprintf("an edge has %d endpoints with encryption at most", wireguard.MaxPeers)
+	}
 	s.wire = s.wire[:min(len(s.wire), wireguard.MaxPeers)]
 }
 
@@ -211,10 +225,10 @@ func (w *worker) settleOn(ctx context.Context, s settings) error {
 	case !s.address.IsValid(): // what there is goes on
 		w.log.Info("This edge has no address: see the L2Edge's condition Ready", "node", w.config.Node)
 		return nil
-	case w.speaker != nil && reflect.DeepEqual(w.speaker.settings, s):
+	case w.speaker != nil && w.settled && reflect.DeepEqual(w.speaker.settings, s):
 		return w.address(ctx)
 	}
-	w.retired = false
+	w.retired, w.settled = false, false
 	w.mu.Lock()
 	w.table.SetPeers(s.policies)
 	w.table.SetOwn(append(slices.Clone(s.others), s.address))
@@ -236,6 +250,7 @@ func (w *worker) settleOn(ctx context.Context, s settings) error {
 	w.mu.Lock()
 	w.speaker.settings = s
 	w.mu.Unlock()
+	w.settled = true
 	if w.speaker.peered { // else see peer
 		w.setPeers(ctx)
 	}

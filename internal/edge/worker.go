@@ -29,8 +29,9 @@ type worker struct {
 	retry   time.Duration
 	// owed are routes whose withdrawal may have failed.
 	owed []evpn.RouteKey
-	// retired says that this node has nothing of an edge.
-	retired bool
+	// settled says that all is as the speaker's settings have it, retired that this node has
+	// nothing of an edge.
+	settled, retired bool
 	crypt   encryption
 }
 

@@ -2,6 +2,8 @@ package kube
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
@@ -84,7 +86,8 @@ func (c *Client) ApplyL2PeerStatus(ctx context.Context, p *v1alpha1.L2Peer, stat
 }
 
 // ApplyEdgeKeys writes the public keys of a node's edge into the L2Edge's status, by
-// server-side apply.
+// server-side apply. Each node's edge is a manager of its own: what one applies replaces
+// all that it applied before.
 func (c *Client) ApplyEdgeKeys(ctx context.Context, edge *v1alpha1.L2Edge, node string, public []string, manager string) error {
 	part, err := json.Marshal(map[string]any{
 		"apiVersion": v1alpha1.GroupVersion.String(),
@@ -96,11 +99,17 @@ func (c *Client) ApplyEdgeKeys(ctx context.Context, edge *v1alpha1.L2Edge, node 
 		return fmt.Errorf("encode status of L2Edge %q: %w", edge.Name, err)
 	}
 	err = c.l2sm.Patch(types.ApplyPatchType).Resource("l2edges").Name(edge.Name).SubResource("status").
-		Param("fieldManager", manager).Param("force", "true").Body(part).Do(ctx).Error()
+		Param("fieldManager", ofNode(manager, node)).Param("force", "true").Body(part).Do(ctx).Error()
 	if err != nil {
 		return fmt.Errorf("apply public keys of node %q to L2Edge %q: %w", node, edge.Name, err)
 	}
 	return nil
+}
+
+// ofNode is the name of a manager on a node, in the 128 characters that it may have.
+func ofNode(manager, node string) string {
+	sum := sha256.Sum256([]byte(node))
+	return manager + "-" + hex.EncodeToString(sum[:8])
 }
 
 // WriteEdgeKeys writes keys into an edge's Secret, and takes away those that are nil: one that

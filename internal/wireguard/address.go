@@ -65,7 +65,7 @@ func address(link netlink.Link, own netip.Addr) error {
 	for _, a := range all {
 		is := prefixOf(a.IPNet)
 		switch {
-		case is == netip.PrefixFrom(own, own.BitLen()):
+		case is == netip.PrefixFrom(own, Within.Bits()):
 			has = true
 		case Within.Contains(is.Addr()):
 			if err := netlink.AddrDel(link, &a); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
@@ -76,7 +76,7 @@ func address(link netlink.Link, own netip.Addr) error {
 	if has {
 		return nil
 	}
-	err = netlink.AddrAdd(link, &netlink.Addr{IPNet: host(own), Flags: unix.IFA_F_NODAD})
+	err = netlink.AddrAdd(link, &netlink.Addr{IPNet: &net.IPNet{IP: own.AsSlice(), Mask: net.CIDRMask(Within.Bits(), 128)}, Flags: unix.IFA_F_NODAD})
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) {
 		return fmt.Errorf("add address %s to %q: %w: addresses within WireGuard are IPv6, whatever the node has: enable it there, at least for this link (sysctl net.ipv6.conf.default.disable_ipv6=0 and net.ipv6.conf.%s.disable_ipv6=0, and no ipv6.disable=1 on the kernel's command line)",
 			own, name, err, name)
