@@ -201,7 +201,7 @@ uninstall() {
   local node left
   for node in $(kubectl get nodes -o name); do
     left=$(lab node "${node#node/}" sh -c '
-      ip -oneline link | grep -oE "br-int|br-ext|br-wan|br-edge|vxlan_sys|ovs-netdev|l2p[^:@]*"
+      ip -oneline link | grep -oE "br-int|br-ext|br-wan|br-edge|l2sm-wg|vxlan_sys|ovs-netdev|l2p[^:@]*"
       nft list tables | grep l2sm
       ls -d /run/openvswitch /run/l2sm /opt/cni/bin/l2sm /var/lib/l2sm/* 2> /dev/null' || true)
     [ -z "$left" ] || { echo "left on $node: $left" >&2; exit 1; }

@@ -99,7 +99,7 @@ if ours; then
   return_nic "${EDGE_INTERFACE:-}" br-wan l2sm-wan
   remove_datapath
   # Edges' devices are among them; what they wrote goes with the database.
-  for name in br-ext br-wan br-edge br-int ovs-netdev genev_sys_6081 vxlan_sys_4789; do
+  for name in br-ext br-wan br-edge br-edge-wg l2sm-wg br-int ovs-netdev genev_sys_6081 vxlan_sys_4789; do
     if there "$name"; then
       ip link delete dev "$name"
     fi

@@ -166,6 +166,8 @@ func (n *node) install() {
 		ip tuntap add dev br-wan mode tap
 		ip link set br-wan up
 		ip tuntap add dev br-edge mode tap
+		ip tuntap add dev br-edge-wg mode tap
+		ip tuntap add dev l2sm-wg mode tap
 		ip link add vxlan_sys_4789 type vxlan external dstport 4789
 		ip address flush dev eth2 scope global
 		ip address add 203.0.113.1/24 dev br-wan
