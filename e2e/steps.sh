@@ -5,7 +5,9 @@
 #   steps.sh clusters-demo EAST WEST | clusters-up EAST WEST | test-clusters EAST WEST
 #
 # L2SM_KUBERNETES and L2SM_RUNTIME choose what a new cluster runs: the flags
-# --kubernetes and --runtime of `bin/lab up`.
+# --kubernetes and --runtime of `bin/lab up`. Of two clusters L2SM_EAST_OVERLAY and
+# L2SM_WEST_OVERLAY choose how l2sm is installed (manifests/overlays/lab-edge-zones is
+# fabric Zones), and L2SM_SCENARIOS which scenarios run, as go test -run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -244,15 +246,16 @@ suite() {
 # each_cluster DO...: for both, with the number of nodes that each has: two, so that frames also go from node to
 # node, and one.
 each_cluster() {
-  local nodes=2 name=$east
+  local usual=manifests/overlays/lab-edge
+  local nodes=2 name=$east overlay=${L2SM_EAST_OVERLAY:-$usual}
   "$@"
-  nodes=1 name=$west
+  nodes=1 name=$west overlay=${L2SM_WEST_OVERLAY:-$usual}
   "$@"
 }
 
 # clusters_up is two clusters with l2sm and edges, and a network between their last nodes.
 clusters_up() {
-  local overlay=manifests/overlays/lab-edge product=(ovn controller agent edge)
+  local product=(ovn controller agent edge)
   say "bringing up two clusters, $east and $west; the first time it downloads and builds Kubernetes: 6 to 10 minutes on 2 cores"
   each_cluster up
   say "connecting their edges"
@@ -290,7 +293,7 @@ test_clusters() {
   trap 'say "removing the test clusters"; clusters_down' EXIT
   clusters_up
   say "running the scenarios of two clusters"
-  EAST=$east WEST=$west go test -count=1 -tags e2e -timeout 20m -v ./e2e/clusters
+  EAST=$east WEST=$west go test -count=1 -tags e2e -timeout 20m -run "${L2SM_SCENARIOS:-.}" -v ./e2e/clusters
 }
 
 east=$name west=${3:-west}
