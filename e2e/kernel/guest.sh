@@ -32,6 +32,9 @@ open_api() {
 # of, and take a quarter of an hour here.
 plugging='^(TestAddAndDel|TestAddOfOneNetwork|TestAddOfANewSandbox|TestConfDBLost|TestHotPlug|TestMove|TestMTUChanges|TestTwoInterfacesInOneSubnet)$'
 
+# Those of internal/wireguard that depend on whose device it is.
+encrypting='^(TestTraffic|TestNothingIsInterrupted|TestKeyChange|TestRestart|TestNothingIsLeft|TestChanges|TestALinkInTheWayIsReplaced|TestPortIsOpenedOnceItIsFree|TestPeersGetToEdgesAlone)$'
+
 part=$1
 shift
 case $part in
@@ -42,6 +45,9 @@ integration)
   until [ "$(cut -d. -f1 /proc/uptime)" -ge 11 ]; do sleep 0.5; done
   tests ovs internal/ovs "$@"
   tests topology internal/topology "$@"
+  # The device behind TAP is tried here as well, against the kernel's.
+  modprobe -a wireguard tun bridge
+  tests wireguard internal/wireguard -test.run "$encrypting" "$@"
   tests node manifests/ovn-node "$@"
   tests agent internal/agent -test.run "$plugging" "$@"
   ;;

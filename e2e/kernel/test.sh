@@ -26,7 +26,7 @@ for part in "${parts[@]}"; do
   vm) go test -count=1 -tags kernel ./e2e/kernel/vm ;;
   integration)
     # These tests do the controller's part themselves.
-    for package in link ovs topology agent; do build $package integration ./internal/$package; done
+    for package in link ovs topology wireguard agent; do build $package integration ./internal/$package; done
     build node integration,kernel ./manifests/ovn-node
     guest -- e2e/kernel/guest.sh integration "$@"
     ;;

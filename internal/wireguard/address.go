@@ -1,6 +1,7 @@
 package wireguard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,9 @@ import (
 )
 
 // Address gives the link that carries them, Bridge or Link, its MTU, its address and the
-// routes to the peers', takes those away that are not wanted, and sets it up. The error
-// matches ErrNoLink while the link is not there.
+// routes to the peers', takes those away that are not wanted, and sets it up. Before, it
+// keeps peers from what is not theirs (TableName). The error matches ErrNoLink while the
+// link is not there.
 func (d *Device) Address(ctx context.Context, c Config) error {
 	if err := errors.Join(ctx.Err(), c.check()); err != nil {
 		return fmt.Errorf("address WireGuard: %w", err)
@@ -42,6 +44,9 @@ func (d *Device) Address(ctx context.Context, c Config) error {
 		return err
 	}
 	own := Inside(c.Local)
+	if err := guard(own, cmp.Or(c.BGP, 179)); err != nil {
+		return err
+	}
 	if err := address(link, own); err != nil {
 		return err
 	}

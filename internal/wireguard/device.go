@@ -48,7 +48,7 @@ func (d *Device) Bring(ctx context.Context, c Config) error {
 		return err
 	}
 	if d.user != nil {
-		d.user.tap.setMTU(c.inner())
+		d.user.tap.set(Inside(c.Local), c.inner())
 	}
 	p, err := d.configure(c, nil)
 	if err != nil {
@@ -163,12 +163,12 @@ func (d *Device) Choose(ctx context.Context, silent []netip.Addr) (bool, error) 
 	return p.switched, err
 }
 
-// Remove takes the device away, with the addresses and routes that Address gave.
+// Remove takes the device away, with all that Address gave.
 func (d *Device) Remove() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.config = nil
-	return errors.Join(d.remove(), clearBridge())
+	return errors.Join(d.remove(), clearBridge(), unguard())
 }
 
 func (d *Device) remove() error {

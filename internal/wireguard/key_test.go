@@ -89,7 +89,7 @@ func TestPrivateKeysAreNotPrinted(t *testing.T) {
 	log := funcr.New(func(_, args string) { out.WriteString(args) }, funcr.Options{})
 	log.Info("key", "config", Config{PrivateKey: k}, "key", k, "hidden", h)
 	part := k.secret()[4:12]
-	decimal := strings.Trim(fmt.Sprint(part), "[]")
+	decimal := strings.Trim(fmt.Sprintf("%d", part), "[]")
 	for name, secret := range map[string]string{
 		"base64": k.Text(), "hexadecimal": fmt.Sprintf("%x", part), "upper": fmt.Sprintf("%X", part),
 		"decimal": decimal, "JSON": strings.ReplaceAll(decimal, " ", ","), "Go": strings.Trim(fmt.Sprintf("%#v", part), "[]byte{}"),

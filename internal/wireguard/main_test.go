@@ -95,6 +95,8 @@ func obey(d *Device, o order) result {
 		r.Changed, err = d.Choose(ctx, o.Silent)
 	case "remove":
 		err = d.Remove()
+	case "stray":
+		err = stray(o.Config.Peers[0].Keys[0], o.Silent)
 	case "hide": // as where no component gives it
 		err = unix.Mount("tmpfs", "/dev/net", "tmpfs", 0, "")
 	}

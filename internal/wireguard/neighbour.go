@@ -6,6 +6,7 @@ import (
 
 	"github.com/mdlayher/ndp"
 	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -13,8 +14,6 @@ const (
 	headerLen = 14
 	// etherIPv6 is the type of frames with IPv6.
 	etherIPv6 = 0x86dd
-	// protocolICMPv6 is the next header of ICMPv6 (RFC 4443).
-	protocolICMPv6 = 58
 	// untouched is the hop limit of all that neighbours say: nobody forwarded it (RFC
 	// 4861, section 7.1).
 	untouched = 255
@@ -28,7 +27,7 @@ func hasIPv6(frame []byte) bool {
 // solicits says whether a frame with IPv6 is a neighbour solicitation.
 func solicits(frame []byte) bool {
 	const next, kind = headerLen + 6, headerLen + ipv6.HeaderLen
-	return frame[next] == protocolICMPv6 && len(frame) > kind && frame[kind] == byte(ipv6.ICMPTypeNeighborSolicitation)
+	return frame[next] == unix.IPPROTO_ICMPV6 && len(frame) > kind && frame[kind] == byte(ipv6.ICMPTypeNeighborSolicitation)
 }
 
 // answer is the frame with the neighbour advertisement that a solicitation asks for, or nil
@@ -69,7 +68,7 @@ func answer(frame []byte, own netip.Addr) []byte {
 	out = binary.BigEndian.AppendUint16(out, etherIPv6)
 	out = append(out, ipv6.Version<<4, 0, 0, 0)
 	out = binary.BigEndian.AppendUint16(out, uint16(len(told)))
-	out = append(out, protocolICMPv6, untouched)
+	out = append(out, unix.IPPROTO_ICMPV6, untouched)
 	out = append(append(out, asked.TargetAddress.AsSlice()...), asker.AsSlice()...)
 	return append(out, told...)
 }

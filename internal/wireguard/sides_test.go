@@ -139,42 +139,50 @@ func in[T any](e *edge, f func() (T, error)) (got T) {
 
 func (e *edge) inside() netip.Addr { return Inside(e.out) }
 
-const echoPort = 4789
-
 // stream is datagrams that go from one edge to another and back.
 type stream struct {
 	conn   net.Conn
 	server net.PacketConn
-	sent   int
 	stop   chan struct{}
 	done   sync.WaitGroup
 
 	mu    sync.Mutex
-	heard map[uint32]bool
+	heard map[int]bool
+	// sent counts, and began is the first that was sent when all flowed: those before may
+	// have waited in vain for the sides to shake hands.
+	sent, began int
 }
 
 // pings sends one every 10 ms until it is stopped.
 func pings(from, to *edge) *stream {
 	from.t.Helper()
-	s := &stream{stop: make(chan struct{}), heard: map[uint32]bool{}}
+	s := &stream{stop: make(chan struct{}), heard: map[int]bool{}}
 	s.server = in(to, func() (net.PacketConn, error) {
-		return net.ListenPacket("udp", netip.AddrPortFrom(to.inside(), echoPort).String())
+		return net.ListenPacket("udp", netip.AddrPortFrom(to.inside(), vxlanPort).String())
 	})
 	s.conn = in(from, func() (net.Conn, error) {
-		return net.Dial("udp", netip.AddrPortFrom(to.inside(), echoPort).String())
+		// What comes back is for the port as well: VXLAN's, which peers may send to.
+		d := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(from.inside(), vxlanPort))}
+		return d.Dial("udp", netip.AddrPortFrom(to.inside(), vxlanPort).String())
 	})
 	from.t.Cleanup(s.close)
 	go s.echo()
 	go s.hear()
 	s.done.Go(s.send)
+	s.flows(from.t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.began = s.sent
 	return s
 }
 
 func (s *stream) send() {
 	for {
-		// Refused where the way was closed for a moment: lost, then.
+		s.mu.Lock()
+		// Refused where the way is closed for a moment: lost, then.
 		_, _ = s.conn.Write(binary.BigEndian.AppendUint32(nil, uint32(s.sent)))
 		s.sent++
+		s.mu.Unlock()
 		select {
 		case <-s.stop:
 			return
@@ -194,11 +202,6 @@ func (s *stream) echo() {
 	}
 }
 
-func (s *stream) close() {
-	_ = s.conn.Close()
-	_ = s.server.Close()
-}
-
 func (s *stream) hear() {
 	b := make([]byte, 100)
 	for {
@@ -208,7 +211,7 @@ func (s *stream) hear() {
 		}
 		if n == 4 {
 			s.mu.Lock()
-			s.heard[binary.BigEndian.Uint32(b)] = true
+			s.heard[int(binary.BigEndian.Uint32(b))] = true
 			s.mu.Unlock()
 		}
 	}
@@ -223,16 +226,43 @@ func (s *stream) count() int {
 // flows waits until some more have come back.
 func (s *stream) flows(t testing.TB) {
 	t.Helper()
-	gomega.NewWithT(t).Eventually(s.count, patience, "5ms").Should(gomega.BeNumerically(">=", s.count()+5))
+	gomega.NewWithT(t).Eventually(s.count, patience, "5ms").Should(gomega.BeNumerically(">=", s.count()+5), "datagrams that came back")
 }
 
-// all stops it, and fails if any is lost.
+// lost are those that have not come back.
+func (s *stream) lost() (missing []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := s.began; n < s.sent; n++ {
+		if !s.heard[n] {
+			missing = append(missing, n)
+		}
+	}
+	return missing
+}
+
+// all ends it, and fails if any is lost.
 func (s *stream) all(t testing.TB) {
 	t.Helper()
-	close(s.stop)
-	s.done.Wait()
-	gomega.NewWithT(t).Eventually(s.count, patience, "5ms").Should(gomega.Equal(s.sent), "datagrams that came back of those sent")
+	s.halt()
+	gomega.NewWithT(t).Eventually(s.lost, patience, "5ms").Should(gomega.BeEmpty(), "datagrams that did not come back, of %d", s.sent)
 	s.close()
+}
+
+// halt sends no more.
+func (s *stream) halt() {
+	select {
+	case <-s.stop:
+	default:
+		close(s.stop)
+	}
+	s.done.Wait()
+}
+
+func (s *stream) close() {
+	s.halt()
+	_ = s.conn.Close()
+	_ = s.server.Close()
 }
 
 // transfer sends bytes over TCP, and says what arrived and how long it took.

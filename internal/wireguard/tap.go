@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/net/ipv6"
@@ -21,7 +22,8 @@ import (
 type tap struct {
 	file *os.File
 	raw  syscall.RawConn
-	own  netip.Addr
+	// own is this edge's address within the tunnel.
+	own atomic.Pointer[netip.Addr]
 
 	mu     sync.Mutex
 	mtu    int
@@ -45,7 +47,9 @@ func newTAP(name string, own netip.Addr, mtu int) (*tap, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reach TAP device %q: %w", name, err), file.Close())
 	}
-	return &tap{file: file, raw: raw, own: own, mtu: mtu, events: make(chan tun.Event, 1)}, nil
+	t := &tap{file: file, raw: raw, mtu: mtu, events: make(chan tun.Event, 1)}
+	t.own.Store(&own)
+	return t, nil
 }
 
 // openTAP opens the file as one that waits in the runtime's poller, once it is a device: a
@@ -109,7 +113,7 @@ func (t *tap) take(fd int, frame []byte) int {
 		return 0
 	}
 	if solicits(frame) {
-		if told := answer(frame, t.own); told != nil {
+		if told := answer(frame, *t.own.Load()); told != nil {
 			// Lost like any frame: the node asks again.
 			_, _ = unix.Write(fd, told)
 		}
@@ -124,11 +128,12 @@ func (t *tap) take(fd int, frame []byte) int {
 // Write implements tun.Device. The header of each frame takes the place of WireGuard's,
 // which stood before the packet.
 func (t *tap) Write(bufs [][]byte, offset int) (int, error) {
+	own := *t.own.Load()
 	var written int
 	var errs []error
 	for _, b := range bufs {
 		frame := b[offset-headerLen:]
-		if len(frame) < headerLen+ipv6.HeaderLen || frame[headerLen]>>4 != ipv6.Version {
+		if !spoken(b[offset:], own) {
 			continue
 		}
 		copy(frame, NearMAC)
@@ -143,6 +148,24 @@ func (t *tap) Write(bufs [][]byte, offset int) (int, error) {
 	return written, errors.Join(errs...)
 }
 
+// spoken says whether a peer may send the packet: to this edge, and nothing that only a
+// neighbour on the link says (RFC 4861), by which it could lead away what goes to other
+// peers. With a header between, as fragments have, it would not be seen what it is; edges
+// send no such packets.
+func spoken(packet []byte, own netip.Addr) bool {
+	if len(packet) <= ipv6.HeaderLen || packet[0]>>4 != ipv6.Version || netip.AddrFrom16([16]byte(packet[24:40])) != own {
+		return false
+	}
+	switch packet[6] {
+	case unix.IPPROTO_TCP, unix.IPPROTO_UDP:
+		return true
+	case unix.IPPROTO_ICMPV6:
+		kind := ipv6.ICMPType(packet[ipv6.HeaderLen])
+		return kind < ipv6.ICMPTypeRouterSolicitation || kind > ipv6.ICMPTypeRedirect
+	}
+	return false
+}
+
 // gone has the end of a closed device be told as wireguard-go expects it.
 func (t *tap) gone(err error) error {
 	t.mu.Lock()
@@ -153,8 +176,9 @@ func (t *tap) gone(err error) error {
 	return err
 }
 
-// setMTU tells wireguard-go, which pads packets up to it.
-func (t *tap) setMTU(mtu int) {
+// set tells wireguard-go of another MTU: it pads packets up to it.
+func (t *tap) set(own netip.Addr, mtu int) {
+	t.own.Store(&own)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed || t.mtu == mtu {

@@ -54,6 +54,8 @@ type Config struct {
 	Local netip.Addr
 	// Port is UDP's, this edge's and the peers'.
 	Port uint16
+	// BGP is TCP's port, within the tunnel: 179 where it is 0.
+	BGP uint16
 	// MTU of the way outside, in bytes.
 	MTU   int
 	Peers []Peer

@@ -45,7 +45,6 @@ func TestNothingIsInterrupted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a, b := sides(t, bridged, false)
 			s := pings(a, b)
-			s.flows(t)
 			for range 3 {
 				a.bring()
 				a.config.Peers = append(a.config.Peers, Peer{Endpoint: netip.MustParseAddr("192.0.2.9"), Keys: []Key{mustGenerate(t).Public()}})
@@ -65,11 +64,13 @@ func TestNothingIsInterrupted(t *testing.T) {
 
 func TestStrangersGetNothing(t *testing.T) {
 	a, b := sides(t)
+	s := pings(a, b)
 	known := b.config.Peers[0].Keys
 	b.config.Peers[0].Keys = []Key{mustGenerate(t).Public()}
 	b.bring()
-	s := pings(a, b)
-	gomega.NewWithT(t).Consistently(s.count, "500ms", "5ms").Should(gomega.Equal(0), "datagrams that came back")
+	before := s.count()
+	// One may be on its way back.
+	gomega.NewWithT(t).Consistently(s.count, "500ms", "5ms").Should(gomega.BeNumerically("<=", before+1), "datagrams that came back")
 	b.config.Peers[0].Keys = known
 	b.bring()
 	s.flows(t)
@@ -82,7 +83,6 @@ func TestKeyChange(t *testing.T) {
 	b.config.Peers[0].Keys = append(b.config.Peers[0].Keys, next.Public())
 	b.bring()
 	s := pings(a, b)
-	s.flows(t)
 	if r := b.must("choose", a.out); r.Changed {
 		t.Fatal("a key is chosen that has never shaken hands")
 	}
@@ -105,7 +105,6 @@ func TestKeyChange(t *testing.T) {
 func TestRestart(t *testing.T) {
 	a, b := sides(t, false, true)
 	s := pings(a, b)
-	s.flows(t)
 	a.end()
 	if onKernel() {
 		s.flows(t)
@@ -125,7 +124,7 @@ func TestRestart(t *testing.T) {
 
 func TestNothingIsLeft(t *testing.T) {
 	a, b := sides(t, false, true)
-	pings(a, b).flows(t)
+	pings(a, b).close()
 	for _, e := range []*edge{a, b} {
 		if left := in(e, leftovers); left == "" {
 			t.Fatal("nothing is found of what there is")
@@ -137,7 +136,7 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 		e.bring()
 	}
-	pings(b, a).flows(t)
+	pings(b, a)
 }
 
 // leftovers are the device, and addresses and routes within tunnels.
@@ -193,7 +192,7 @@ func TestChanges(t *testing.T) {
 			a.config.Peers = a.config.Peers[:1]
 			a.bring()
 			b.bring()
-			pings(a, b).flows(t)
+			pings(a, b)
 			want := fmt.Sprintf("%s/128 mtu 1340 to %s/128", Inside(moved), b.inside())
 			if got := in(a, func() (string, error) { return described(bridged) }); got != want {
 				t.Errorf("the link has %q, want %q", got, want)
@@ -244,9 +243,7 @@ func TestALinkInTheWayIsReplaced(t *testing.T) {
 		// Then the other kind of ours is.
 		for _, a.config.Bridged = range []bool{bridged, !bridged} {
 			a.bring()
-			s := pings(a, b)
-			s.flows(t)
-			s.all(t)
+			pings(a, b).all(t)
 		}
 	}
 }
@@ -308,7 +305,7 @@ func TestPortIsOpenedOnceItIsFree(t *testing.T) {
 	taken.Close()
 	b.bring()
 	a.bring()
-	pings(a, b).flows(t)
+	pings(a, b)
 }
 
 func BenchmarkTCP(b *testing.B) {
