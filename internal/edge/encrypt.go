@@ -44,7 +44,7 @@ func (w *worker) encrypt(ctx context.Context, s settings) error {
 		return err
 	}
 	c := wireguard.Config{
-		PrivateKey: keys.current, Local: s.reach.own, Port: w.config.WireGuardPort, MTU: s.mtu, Peers: s.wire, Bridged: userspace,
+		PrivateKey: keys.current, Local: s.reach.own, Port: w.config.WireGuardPort, MTU: s.mtu, Peers: s.wire, Bridged: userspace, BGP: w.config.BGPPort,
 	}
 	var shared *wireguard.SharedKeyError // what settings do not see is no reason to keep others waiting
 	switch err := w.crypt.device.Bring(ctx, c); {
