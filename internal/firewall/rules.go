@@ -9,8 +9,6 @@
 //	input     udp dport 6081 iifname != {lo, eth0}            drop
 //	output    udp dport {6081, 4789} fib saddr type != local  drop
 //
-// and of what peers' edges send by WireGuard takes in what edges send, see edges.go.
-//
 // 4789 is VXLAN's, by which edges speak to other clusters' edges: these trust the
 // address that a packet leaves with, and that may be the edge's own. Every node
 // drops it, as every one may route to an edge's peer. Other programs' VXLAN between
@@ -24,6 +22,7 @@
 package firewall
 
 import (
+	"encoding/binary"
 	"fmt"
 	"reflect"
 	"slices"
@@ -87,7 +86,6 @@ func install(r Rules) error {
 			c.AddRule(&nftables.Rule{Table: t, Chain: input, Exprs: append(unless(append([]string{"lo"}, r.Tunnels...)), drop(port)...)})
 		}
 	}
-	onlyEdges(c, t, forward, input)
 	output := chain(c, t, "output", nftables.ChainHookOutput)
 	if r.OwnOnly {
 		for _, port := range r.all() {
@@ -107,7 +105,13 @@ func chain(c *nftables.Conn, t *nftables.Table, name string, hook *nftables.Chai
 
 // drop counts and drops UDP to the port, of either family, that more matches.
 func drop(port uint16, more ...expr.Any) []expr.Any {
-	return ending(expr.VerdictDrop, protocol(unix.IPPROTO_UDP), to(port), more)
+	udp := []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_UDP}},
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.BigEndian.AppendUint16(nil, port)},
+	}
+	return slices.Concat(udp, more, []expr.Any{&expr.Counter{}, &expr.Verdict{Kind: expr.VerdictDrop}})
 }
 
 // foreign matches packets from addresses that are not the node's.

@@ -106,7 +106,7 @@ if ours; then
   done
 fi
 remove_links
-for table in "inet l2sm-underlay" "netdev l2sm-pods" "netdev l2sm" "netdev l2sm-wan"; do
+for table in "inet l2sm-underlay" "netdev l2sm-pods" "netdev l2sm" "netdev l2sm-wan" "inet l2sm-wireguard"; do
   # shellcheck disable=SC2086 # two words
   nft delete table $table 2> /dev/null || true # where it is not there
 done
