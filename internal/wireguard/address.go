@@ -59,7 +59,8 @@ func (d *Device) Address(ctx context.Context, c Config) error {
 }
 
 // address leaves own as the link's one address within the tunnel. It is used at once:
-// nobody else can have it.
+// nobody else can have it. Its prefix holds the peers' as well, or Open vSwitch would have
+// no source for its tunnels to them (ovs-router), and makes no route: those are route's.
 func address(link netlink.Link, own netip.Addr) error {
 	name := link.Attrs().Name
 	all, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(link, unix.AF_INET6) })
@@ -81,7 +82,8 @@ func address(link netlink.Link, own netip.Addr) error {
 	if has {
 		return nil
 	}
-	err = netlink.AddrAdd(link, &netlink.Addr{IPNet: &net.IPNet{IP: own.AsSlice(), Mask: net.CIDRMask(Within.Bits(), 128)}, Flags: unix.IFA_F_NODAD})
+	mask := net.CIDRMask(Within.Bits(), own.BitLen())
+	err = netlink.AddrAdd(link, &netlink.Addr{IPNet: &net.IPNet{IP: own.AsSlice(), Mask: mask}, Flags: unix.IFA_F_NODAD | unix.IFA_F_NOPREFIXROUTE})
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) {
 		return fmt.Errorf("add address %s to %q: %w: addresses within WireGuard are IPv6, whatever the node has: enable it there, at least for this link (sysctl net.ipv6.conf.default.disable_ipv6=0 and net.ipv6.conf.%s.disable_ipv6=0, and no ipv6.disable=1 on the kernel's command line)",
 			own, name, err, name)

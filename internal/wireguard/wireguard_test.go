@@ -193,7 +193,7 @@ func TestChanges(t *testing.T) {
 			a.bring()
 			b.bring()
 			pings(a, b)
-			want := fmt.Sprintf("%s/128 mtu 1340 to %s/128", Inside(moved), b.inside())
+			want := fmt.Sprintf("%s/48 mtu 1340 to %s/128", Inside(moved), b.inside())
 			if got := in(a, func() (string, error) { return described(bridged) }); got != want {
 				t.Errorf("the link has %q, want %q", got, want)
 			}
