@@ -5,6 +5,3 @@
 // One goroutine works (worker.go); all else tells it what has changed (dirty.go). What it
 // decides is in functions without side effects: flows.go, announce.go, election.go.
 package edge
-
-// +kubebuilder:rbac:groups="",resources=secrets,namespace=l2sm-edge,verbs=get;list;watch;create;patch
-// +kubebuilder:rbac:groups=l2sm.io,resources=l2edges/status,verbs=patch

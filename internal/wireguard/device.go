@@ -60,7 +60,8 @@ func (d *Device) Bring(ctx context.Context, c Config) error {
 	return p.shared
 }
 
-// ensure makes the device, unless it is there. A former run's stays, if it is the kernel's.
+// ensure makes the device, unless it is there. A former run's stays, with its index, address
+// and routes.
 func (d *Device) ensure(c Config) (netlink.Link, error) {
 	link, err := find(Link)
 	if err != nil {
@@ -76,10 +77,13 @@ func (d *Device) ensure(c Config) (netlink.Link, error) {
 			return link, nil
 		}
 	}
-	if err := d.remove(); err != nil {
-		return nil, err
+	left := d.user == nil && isTAP(link)
+	if !left {
+		if err := d.remove(); err != nil {
+			return nil, err
+		}
 	}
-	if !c.Bridged {
+	if !c.Bridged && !left {
 		made, err := addKernel(c)
 		if err != nil {
 			return nil, err
@@ -92,6 +96,12 @@ func (d *Device) ensure(c Config) (netlink.Link, error) {
 		}
 	}
 	return netlink.LinkByName(Link)
+}
+
+// isTAP says whether a link, nil for none, is such as newTAP makes.
+func isTAP(link netlink.Link) bool {
+	is, ok := link.(*netlink.Tuntap)
+	return ok && is.Mode == netlink.TUNTAP_MODE_TAP
 }
 
 // kindKernel is the type of the kernel's device (rtnetlink).

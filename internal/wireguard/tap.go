@@ -34,7 +34,9 @@ type tap struct {
 // clone is where TAP devices are made (Documentation/networking/tuntap.rst of Linux).
 const clone = "/dev/net/tun"
 
-// newTAP makes the device, which is gone when it is closed and when this process ends.
+// newTAP makes the device, or takes over one that a former run left. It stays when this process ends: Open vSwitch,
+// which has it as a port, would not follow another of the name, and its addresses and
+// routes would go with it.
 func newTAP(name string, own netip.Addr, mtu int) (*tap, error) {
 	file, err := openTAP(name)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
@@ -66,6 +68,9 @@ func openTAP(name string) (*os.File, error) {
 	}
 	if err != nil {
 		return nil, errors.Join(os.NewSyscallError("TUNSETIFF", err), unix.Close(fd))
+	}
+	if err := unix.IoctlSetInt(fd, unix.TUNSETPERSIST, 1); err != nil {
+		return nil, errors.Join(os.NewSyscallError("TUNSETPERSIST", err), unix.Close(fd))
 	}
 	return os.NewFile(uintptr(fd), clone), nil
 }

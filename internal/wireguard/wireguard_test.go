@@ -101,10 +101,12 @@ func TestKeyChange(t *testing.T) {
 	}
 }
 
-// A process that ends takes wireguard-go along. The kernel's device goes on meanwhile.
+// A process that ends takes wireguard-go along, and leaves the device. The kernel's goes on
+// meanwhile.
 func TestRestart(t *testing.T) {
 	a, b := sides(t, false, true)
 	s := pings(a, b)
+	links := []int{a.index(), b.index()}
 	a.end()
 	if onKernel() {
 		s.flows(t)
@@ -120,6 +122,21 @@ func TestRestart(t *testing.T) {
 	b.start()
 	b.bring()
 	s.flows(t)
+	if is := []int{a.index(), b.index()}; !slices.Equal(is, links) {
+		t.Errorf("the devices have indexes %v, and had %v: bridges lose their port", is, links)
+	}
+}
+
+// index is the device's.
+func (e *edge) index() int {
+	e.t.Helper()
+	return in(e, func() (int, error) {
+		link, err := netlink.LinkByName(Link)
+		if err != nil {
+			return 0, err
+		}
+		return link.Attrs().Index, nil
+	})
 }
 
 func TestNothingIsLeft(t *testing.T) {

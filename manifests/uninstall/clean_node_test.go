@@ -178,7 +178,8 @@ func (n *node) install() {
 		ip route add 198.51.100.0/24 via 192.0.2.9 dev br-ext
 		nft add table inet l2sm-underlay
 		nft add table netdev l2sm
-		nft add table netdev l2sm-wan`)
+		nft add table netdev l2sm-wan
+		nft add table inet l2sm-wireguard`)
 	end := link.HostEnd{Name: link.HostName("c1", "net1"), Owner: link.Owner{Container: "c1", IfName: "net1", Config: "l2sm"}}
 	pod := link.Interface{Name: "net1", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, MTU: 1400}
 	if err := link.New("/proc/sys").Create(end, nstest.NewNS(n.t), pod, link.Userspace); err != nil {
