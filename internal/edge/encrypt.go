@@ -24,9 +24,8 @@ type encryption struct {
 	// addressed says that addresses and routes are there, as far as is known: a bridge that
 	// comes back has none.
 	addressed bool
-	// silent are the endpoints that were looked at last, and when they are again.
-	silent []netip.Addr
-	again  time.Duration
+	// again is after what time endpoints that do not answer were looked at last.
+	again time.Duration
 }
 
 // encrypt brings the device there, or takes it away, before tunnels ask for it.

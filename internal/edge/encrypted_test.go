@@ -188,7 +188,7 @@ func TestEncrypted(t *testing.T) {
 				t.Errorf("the key in use is %s, not the next one that was told before, %s", next[at][0], keysOfB[at][1])
 			}
 			b.eventually(func(g gomega.Gomega) { speak(g, pb, pa) })
-			t.Logf("the other side's key changed: pings %s", stream.Stop())
+			t.Logf("reliability: encrypted: the keys of one side change | BGP, and all that is announced | %s", stream.Stop())
 			a.peerHas("b", next)
 			keysOfB = next
 			var secret corev1.Secret
@@ -221,20 +221,20 @@ func TestEncrypted(t *testing.T) {
 			a.edges[0].kill()
 			a.edges[0].run()
 			a.eventually(func(g gomega.Gomega) { speak(g, pa, pb) })
-			t.Logf("l2sm-edge killed, which encrypts itself here: pings %s", stream.Stop())
+			t.Logf("reliability: encrypted: l2sm-edge killed (-9), where wireguard-go runs in it, and started again | the link with its address and routes | %s", stream.Stop())
 		}},
 		{"VswitchdKilled", func(t *testing.T) {
 			stream := pa.Stream(pb.V4())
-			a.Edges[0].OVS.StopVswitchd()
-			a.Edges[0].OVS.StartVswitchd()
+			a.Edges[0].StopVswitchd()
+			a.Edges[0].StartVswitchd()
 			a.eventually(func(g gomega.Gomega) { speak(g, pa, pb) })
-			t.Logf("ovs-vswitchd killed: pings %s", stream.Stop())
+			t.Logf("reliability: encrypted: ovs-vswitchd of an edge killed (-9) and started again | what is announced | %s", stream.Stop())
 		}},
 		{"Standby", func(t *testing.T) {
 			stream := pa.Stream(pb.V4())
 			a.bindTo(a.Edges[1])
 			a.eventually(func(g gomega.Gomega) { speak(g, pb, pa) })
-			t.Logf("another edge took over: pings %s", stream.Stop())
+			t.Logf("reliability: encrypted: planned take-over by another edge | the network, everywhere | %s", stream.Stop())
 		}},
 	} {
 		if !t.Run(part.name, part.run) {

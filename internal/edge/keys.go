@@ -83,7 +83,7 @@ func (w *worker) keys(ctx context.Context, s settings) (ownKeys, error) {
 			return keys, err
 		}
 		if keys, have = ownKeysIn(secret, s.generation); !have {
-			return keys, fmt.Errorf("Secret %s/%s has not the keys that were written", v1alpha1.EdgeNamespace, name)
+			return keys, fmt.Errorf("secret %s/%s has not the keys that were written", v1alpha1.EdgeNamespace, name)
 		}
 	}
 	if public := keys.public(); !slices.Equal(s.published, public) {

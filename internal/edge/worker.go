@@ -32,7 +32,7 @@ type worker struct {
 	// settled says that all is as the speaker's settings have it, retired that this node has
 	// nothing of an edge.
 	settled, retired bool
-	crypt   encryption
+	crypt            encryption
 }
 
 // placed is a MAC address' flow.
