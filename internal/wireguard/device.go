@@ -1,6 +1,7 @@
 package wireguard
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -60,8 +61,8 @@ func (d *Device) Bring(ctx context.Context, c Config) error {
 	return p.shared
 }
 
-// ensure makes the device, unless it is there. A former run's stays, with its index, address
-// and routes.
+// ensure makes the device, unless it is there. A former run's stays if it is the kernel's,
+// whose sessions go on, or a port of Bridge.
 func (d *Device) ensure(c Config) (netlink.Link, error) {
 	link, err := find(Link)
 	if err != nil {
@@ -77,13 +78,12 @@ func (d *Device) ensure(c Config) (netlink.Link, error) {
 			return link, nil
 		}
 	}
-	left := d.user == nil && isTAP(link)
-	if !left {
-		if err := d.remove(); err != nil {
-			return nil, err
-		}
+	if c.Bridged && isPort(link) {
+		d.drop()
+	} else if err := d.remove(); err != nil {
+		return nil, err
 	}
-	if !c.Bridged && !left {
+	if !c.Bridged {
 		made, err := addKernel(c)
 		if err != nil {
 			return nil, err
@@ -98,10 +98,10 @@ func (d *Device) ensure(c Config) (netlink.Link, error) {
 	return netlink.LinkByName(Link)
 }
 
-// isTAP says whether a link, nil for none, is such as newTAP makes.
-func isTAP(link netlink.Link) bool {
-	is, ok := link.(*netlink.Tuntap)
-	return ok && is.Mode == netlink.TUNTAP_MODE_TAP
+// isPort says whether the link is a TAP device that was made to be a port of Bridge.
+func isPort(link netlink.Link) bool {
+	t, ok := link.(*netlink.Tuntap)
+	return ok && t.Mode == netlink.TUNTAP_MODE_TAP && bytes.Equal(t.HardwareAddr, portMAC)
 }
 
 // kindKernel is the type of the kernel's device (rtnetlink).
@@ -183,7 +183,6 @@ func (d *Device) Remove() error {
 
 func (d *Device) remove() error {
 	d.drop()
-	d.kernel = false
 	link, err := find(Link)
 	if link == nil || err != nil {
 		return err
@@ -194,7 +193,9 @@ func (d *Device) remove() error {
 	return nil
 }
 
+// drop ends what this process does of it.
 func (d *Device) drop() {
+	d.kernel = false
 	if d.user != nil {
 		d.user.stop()
 		d.user = nil

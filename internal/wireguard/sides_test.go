@@ -283,9 +283,14 @@ func transfer(from, to *edge, text []byte) (got []byte, took time.Duration) {
 		b, _ := io.ReadAll(c)
 		arrived <- b
 	}()
-	c := in(from, func() (net.Conn, error) {
-		return net.DialTimeout("tcp", server.Addr().String(), patience)
-	})
+	var c net.Conn
+	// An address that is new answers for some milliseconds that there is no route to it.
+	gomega.NewWithT(from.t).Eventually(func() (err error) {
+		return in(from, func() (error, error) {
+			c, err = net.DialTimeout("tcp", server.Addr().String(), patience)
+			return err, nil
+		})
+	}, patience, "5ms").Should(gomega.Succeed())
 	begin := time.Now()
 	_, err := c.Write(text)
 	if err := errors.Join(err, c.Close()); err != nil {

@@ -34,13 +34,16 @@ type tap struct {
 // clone is where TAP devices are made (Documentation/networking/tuntap.rst of Linux).
 const clone = "/dev/net/tun"
 
-// newTAP makes the device, or takes over one that a former run left. It stays when this process ends: Open vSwitch,
-// which has it as a port, would not follow another of the name, and its addresses and
-// routes would go with it.
+// newTAP makes the device, or takes a former run's over: it stays when it is closed, and
+// when this process ends. Open vSwitch hears nothing from a new device of the same name
+// until its port is made again.
 func newTAP(name string, own netip.Addr, mtu int) (*tap, error) {
 	file, err := openTAP(name)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
 		return nil, fmt.Errorf("make TAP device %q: %w: WireGuard without the kernel's needs the capability NET_ADMIN and the device %s, which component manifests/edge-wireguard gives l2sm-edge", name, err, clone)
+	}
+	if errors.Is(err, unix.EBUSY) {
+		return nil, fmt.Errorf("take over TAP device %q: %w: another process has it, such as an l2sm-edge that has not ended yet", name, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make TAP device %q: %w", name, err)
@@ -64,13 +67,13 @@ func openTAP(name string) (*os.File, error) {
 	request, err := unix.NewIfreq(name)
 	if err == nil {
 		request.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI)
-		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, request)
+		err = os.NewSyscallError("TUNSETIFF", unix.IoctlIfreq(fd, unix.TUNSETIFF, request))
+	}
+	if err == nil {
+		err = os.NewSyscallError("TUNSETPERSIST", unix.IoctlSetInt(fd, unix.TUNSETPERSIST, 1))
 	}
 	if err != nil {
-		return nil, errors.Join(os.NewSyscallError("TUNSETIFF", err), unix.Close(fd))
-	}
-	if err := unix.IoctlSetInt(fd, unix.TUNSETPERSIST, 1); err != nil {
-		return nil, errors.Join(os.NewSyscallError("TUNSETPERSIST", err), unix.Close(fd))
+		return nil, errors.Join(err, unix.Close(fd))
 	}
 	return os.NewFile(uintptr(fd), clone), nil
 }

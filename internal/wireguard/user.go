@@ -113,7 +113,7 @@ func (u *user) works(index int) bool {
 	}
 }
 
-// stop ends it; the TAP device is gone then.
+// stop ends it. The TAP device stays.
 func (u *user) stop() {
 	// Whoever configures it is told no more.
 	_ = u.control.Close()
