@@ -22,6 +22,7 @@ func TestChartIsTheManifests(t *testing.T) {
 		"ZonesLab":                 {"--values=testdata/lab.yaml,testdata/zones.yaml", "../manifests/overlays/zones"},
 		"LabEdge":                  {"--values=testdata/lab.yaml,testdata/edge.yaml", "../manifests/overlays/lab-edge"},
 		"ZonesEdge":                {"--set=settings.fabric=Zones,edge.enabled=true", "testdata/zones-edge"},
+		"EdgeWireGuard":            {"--set=edge.enabled=true,edge.wireGuard=true", "testdata/edge-wireguard"},
 		"OVNKubernetes":            {"--set=settings.fabric=OVNKubernetes", "../manifests/overlays/ovn-kubernetes"},
 		"OVNKubernetesInUserSpace": {"--set=settings.fabric=OVNKubernetes,settings.datapath=netdev", "testdata/ovn-kubernetes-netdev"},
 		"OpenShift":                {"--api-versions=security.openshift.io/v1", "testdata/openshift"},

@@ -161,6 +161,7 @@ func TestWrongValues(t *testing.T) {
 		"settings.underlayMTU=150":                           "/settings/underlayMTU",
 		"settings.underlayMtu=1500":                          "underlayMtu",
 		"edge.enabled=maybe":                                 "/edge/enabled",
+		"edge.wireGuard=true":                                "/edge/enabled",
 		"mutatingPolicies=maybe":                             "/mutatingPolicies",
 		"nodeFolders.cniBin=opt/cni":                         "/nodeFolders/cniBin",
 		"image.registry=":                                    "/image/registry",

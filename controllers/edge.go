@@ -59,7 +59,7 @@ func (r *EdgeReconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Re
 // report writes the L2Edge's status, if it differs, and tells of what is another.
 func (r *EdgeReconciler) report(ctx context.Context, seen sighting) error {
 	edge, before := seen.object, seen.object.Status
-	ready := stretch.EdgeReady(seen.status)
+	ready := stretch.EdgeReady(edge.Spec.Encryption, seen.status)
 	ready.ObservedGeneration = edge.Generation
 	meta.SetStatusCondition(&seen.status.Conditions, ready)
 	if equality.Semantic.DeepEqual(before, seen.status) {

@@ -26,7 +26,7 @@ type lag struct {
 
 // count notes a request.
 func (l *lag) count(r *http.Request) {
-	kinds := regexp.MustCompile(`/(pods|events|l2attachments|l2networks|network-attachment-definitions)\b`).FindStringSubmatch(r.URL.Path)
+	kinds := regexp.MustCompile(`/(pods|events|l2attachments|l2edges|l2networks|network-attachment-definitions)\b`).FindStringSubmatch(r.URL.Path)
 	if kinds == nil || r.URL.Query().Get("watch") != "" {
 		return
 	}

@@ -5,7 +5,9 @@
 #   steps.sh clusters-demo EAST WEST | clusters-up EAST WEST | test-clusters EAST WEST
 #
 # L2SM_KUBERNETES and L2SM_RUNTIME choose what a new cluster runs: the flags
-# --kubernetes and --runtime of `bin/lab up`.
+# --kubernetes and --runtime of `bin/lab up`. Of two clusters L2SM_EAST_OVERLAY and
+# L2SM_WEST_OVERLAY choose how l2sm is installed (manifests/overlays/lab-edge-zones is
+# fabric Zones), and L2SM_SCENARIOS which scenarios run, as go test -run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -201,7 +203,7 @@ uninstall() {
   local node left
   for node in $(kubectl get nodes -o name); do
     left=$(lab node "${node#node/}" sh -c '
-      ip -oneline link | grep -oE "br-int|br-ext|br-wan|br-edge|vxlan_sys|ovs-netdev|l2p[^:@]*"
+      ip -oneline link | grep -oE "br-int|br-ext|br-wan|br-edge|l2sm-wg|vxlan_sys|ovs-netdev|l2p[^:@]*"
       nft list tables | grep l2sm
       ls -d /run/openvswitch /run/l2sm /opt/cni/bin/l2sm /var/lib/l2sm/* 2> /dev/null' || true)
     [ -z "$left" ] || { echo "left on $node: $left" >&2; exit 1; }
@@ -244,15 +246,16 @@ suite() {
 # each_cluster DO...: for both, with the number of nodes that each has: two, so that frames also go from node to
 # node, and one.
 each_cluster() {
-  local nodes=2 name=$east
+  local usual=manifests/overlays/lab-edge
+  local nodes=2 name=$east overlay=${L2SM_EAST_OVERLAY:-$usual}
   "$@"
-  nodes=1 name=$west
+  nodes=1 name=$west overlay=${L2SM_WEST_OVERLAY:-$usual}
   "$@"
 }
 
 # clusters_up is two clusters with l2sm and edges, and a network between their last nodes.
 clusters_up() {
-  local overlay=manifests/overlays/lab-edge product=(ovn controller agent edge)
+  local product=(ovn controller agent edge)
   say "bringing up two clusters, $east and $west; the first time it downloads and builds Kubernetes: 6 to 10 minutes on 2 cores"
   each_cluster up
   say "connecting their edges"
@@ -266,11 +269,11 @@ clusters_down() {
   bin/lab --name "$east" down # and the network between them
 }
 
-# clusters_demo does what the example's page says, but for its end.
+# clusters_demo does what the example's page says, but for encryption and the end.
 clusters_demo() {
   clusters_up
   say "one network in both: examples/two-clusters/README.md"
-  awk '/^## Clean up/ {exit} /^```sh$/ {on = 1; next} /^```$/ {on = 0} on' examples/two-clusters/README.md |
+  awk '/^## Encrypt/ {exit} /^```sh$/ {on = 1; next} /^```$/ {on = 0} on' examples/two-clusters/README.md |
     EAST=$east WEST=$west bash -ex
   say "done; both clusters stay"
   cat <<EOF
@@ -290,7 +293,7 @@ test_clusters() {
   trap 'say "removing the test clusters"; clusters_down' EXIT
   clusters_up
   say "running the scenarios of two clusters"
-  EAST=$east WEST=$west go test -count=1 -tags e2e -timeout 20m -v ./e2e/clusters
+  EAST=$east WEST=$west go test -count=1 -tags e2e -timeout 20m -run "${L2SM_SCENARIOS:-.}" -v ./e2e/clusters
 }
 
 east=$name west=${3:-west}

@@ -143,14 +143,15 @@ func (s *scenario) losesNoMore(calm []traffic.Pings, action func()) figures {
 }
 
 // lostSomething compares with the time before the action. A gap of less than
-// 100 ms is no outage, nor is one like those before.
+// 200 ms is no outage: so long a machine with two processors may keep a ping when programs
+// start. Nor is one like those before.
 func (f figures) lostSomething() error {
 	lost, sent, gap := loss(f.pings)
 	lostBefore, sentBefore, gapBefore := loss(f.before)
 	if most := 2*sent*lostBefore/max(1, sentBefore) + sent/100; lost > most {
 		return fmt.Errorf("%d of %d pings are lost; %d of %d were before, which allows for %d", lost, sent, lostBefore, sentBefore, most)
 	}
-	if most := max(traffic.Late, 2*gapBefore); gap > most {
+	if most := max(2*traffic.Late, 2*gapBefore); gap > most {
 		return fmt.Errorf("no ping was answered for %s, want at most %s", gap, most)
 	}
 	if stall := f.tcp.Stall(); stall > 500*time.Millisecond {

@@ -23,7 +23,7 @@ func newDist() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dist",
 		Short: "Push the images and write what goes with them into a folder",
-		Long: "Push the images of a version and write install.yaml, the same for Kubernetes before 1.36, edge.yaml, the Helm chart,\n" +
+		Long: "Push the images of a version and write install.yaml, the same for Kubernetes before 1.36, edge.yaml, edge-wireguard.yaml, the Helm chart,\n" +
 			"an example, lists of what is in the images (CycloneDX), notes from CHANGELOG.md and checksums. With --dry-run\n" +
 			"the images go to a registry that ends with the command; all else is the same.",
 		Args: cobra.NoArgs,

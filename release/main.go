@@ -73,6 +73,7 @@ func (v *version) complete() error {
 		"install.yaml":             filepath.Join("manifests", "default"),
 		"install-before-1.36.yaml": filepath.Join("manifests", "before-1.36"),
 		"edge.yaml":                filepath.Join("manifests", "overlays", "edge"),
+		"edge-wireguard.yaml":      filepath.Join("manifests", "overlays", "edge-wireguard"),
 	}
 	v.images.Cache, v.images.Repository, v.images.Time, v.images.Suite = cache, repository, v.created, v.suite
 	return nil

@@ -34,6 +34,7 @@ const (
 	ReasonNoNode             = "NoNode"
 	ReasonAwaitsEdge         = "AwaitsEdge"
 	ReasonNoAddress          = "NoAddress"
+	ReasonAwaitsKeys         = "AwaitsKeys"
 	ReasonNoSession          = "NoSession"
 	ReasonTookOver           = "TookOver" // of an event
 )
@@ -113,6 +114,11 @@ func AwaitsEdge(nodes []string) metav1.Condition {
 // NoEdgeAddress says that peers can't be told where the active node is.
 func NoEdgeAddress(node string) metav1.Condition {
 	return EdgeNotReady(ReasonNoAddress, fmt.Sprintf("node %q has no address: its L2Node shows none yet; set annotation %s of the Node", node, EdgeAddressAnnotation))
+}
+
+// AwaitsKeys says that the active edge has not shown the keys of its WireGuard.
+func AwaitsKeys(node string) metav1.Condition {
+	return EdgeNotReady(ReasonAwaitsKeys, fmt.Sprintf("encryption is WireGuard, and the edge of node %q has no public keys in status.nodes yet: see the log of its pod l2sm-edge, which needs the component manifests/edge-wireguard (Helm: edge.wireGuard)", node))
 }
 
 // TookOverEvent tells on the L2Edge that another node carries the networks.

@@ -16,7 +16,12 @@ const (
 	EdgeNamespace = "l2sm-edge"
 	// PasswordKey is the password's in a Secret that an L2Peer names.
 	PasswordKey = "password"
+	// WireGuardSecretType is the type of Secrets with an edge's keys.
+	WireGuardSecretType = "l2sm.io/wireguard"
 )
+
+// WireGuardSecret is the name of the Secret with the keys of the node's edge.
+func WireGuardSecret(node string) string { return "wireguard-" + node }
 
 // Encryption says how frames between edges are protected.
 // +kubebuilder:validation:Enum=None;WireGuard
@@ -58,11 +63,13 @@ type L2EdgeSpec struct {
 	Encryption Encryption `json:"encryption,omitempty"`
 	// KeyGeneration says which keys edges use for WireGuard: of each node there is that of
 	// this generation and the next one's, both in status.nodes. One more has edges change to
-	// the next, which peers know by then.
+	// the next, which peers know by then; they know none of later ones, so it goes up by one
+	// at a time.
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=1000000
 	// +kubebuilder:validation:XValidation:rule="self >= oldSelf",message="keyGeneration can't be lowered: the keys of former generations are gone"
+	// +kubebuilder:validation:XValidation:rule="self <= oldSelf + 1",message="keyGeneration goes up one at a time: peers know the keys of the next generation, and none of later ones"
 	// +optional
 	KeyGeneration int32 `json:"keyGeneration,omitempty"`
 	// MTU, in bytes, of the path between edges. Networks carry 50 bytes less over
@@ -88,9 +95,11 @@ type EdgeNode struct {
 	// +optional
 	Address string `json:"address,omitempty"`
 	// PublicKeys of its WireGuard, in base64: the one in use, and the next one. Peers'
-	// administrators write both beside the address.
+	// administrators write both beside the address. The node's edge writes them, and
+	// condition Ready says AwaitsKeys until the active one has.
 	// +kubebuilder:validation:MaxItems=2
 	// +kubebuilder:validation:items:MaxLength=44
+	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$`
 	// +listType=atomic
 	// +optional
 	PublicKeys []string `json:"publicKeys,omitempty"`

@@ -19,6 +19,7 @@ const (
 
 // L2PeerSpec says who is at the other end, and what it may.
 // +kubebuilder:validation:XValidation:rule="has(self.vteps) == (self.type == 'Fabric')",message="vteps goes with type: Fabric, and only with it"
+// +kubebuilder:validation:XValidation:rule="self.type != 'Fabric' || self.endpoints.all(e, !has(e.publicKeys))",message="publicKeys are of another cluster's edges: a fabric speaks no WireGuard"
 type L2PeerSpec struct {
 	// Type is Cluster, another cluster's edges, or Fabric, switches and routers that
 	// speak EVPN.
@@ -28,6 +29,7 @@ type L2PeerSpec struct {
 	// Endpoints are the other side's edges, or the BGP speakers of a fabric.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:XValidation:rule="self.all(e, !has(e.publicKeys) || e.publicKeys.all(k, self.filter(other, has(other.publicKeys) && k in other.publicKeys).size() == 1))",message="a public key is of one endpoint: each of the other cluster's nodes has keys of its own"
 	// +listType=map
 	// +listMapKey=address
 	// +required
@@ -92,9 +94,10 @@ type PeerEndpoint struct {
 	// PublicKeys of the endpoint's WireGuard, in base64, as its cluster's L2Edge has them in
 	// status.nodes: any of them may be in use. Needed where our L2Edge says encryption:
 	// WireGuard, and only there.
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=4
 	// +kubebuilder:validation:items:MaxLength=44
-	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$`
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$'))",message="each of publicKeys must be a WireGuard key in base64, 44 characters, as status.nodes of the other cluster's L2Edge has it"
 	// +listType=set
 	// +optional
 	PublicKeys []string `json:"publicKeys,omitempty"`

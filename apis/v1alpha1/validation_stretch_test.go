@@ -3,12 +3,17 @@
 package v1alpha1_test
 
 import (
+	"context"
+	"crypto/ecdh"
+	"crypto/rand"
+	"encoding/base64"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,6 +27,7 @@ func TestStretchedNetworks(t *testing.T) {
 	c, cfg := server(t)
 	t.Run("Defaults", func(t *testing.T) { testStretchDefaults(t, c) })
 	t.Run("Selected", func(t *testing.T) { testStretchedAreSelected(t, c, cfg) })
+	t.Run("Encryption", func(t *testing.T) { testEncryption(t, c) })
 	t.Run("Validation", func(t *testing.T) { testStretchValidation(t, c) })
 }
 
@@ -30,6 +36,10 @@ func testStretchValidation(t *testing.T, c client.Client) {
 	peer := func(fields string) string {
 		return `{asn: 64512, vnis: [{first: 1, last: 9}], namespaces: {}, endpoints: [{address: 192.0.2.1}]` + fields + `}`
 	}
+	keys := func(keys ...string) string {
+		return peer(`, endpoints: [{address: 192.0.2.1, publicKeys: ["` + strings.Join(keys, `", "`) + `"]}]`)
+	}
+	east, west := publicKey(t), publicKey(t)
 	many := func(n int, each string) string { return "[" + strings.Repeat(each+",", n) + "]" }
 	cases := map[string]validation{
 		"Stretch":        {"An id and a peer.", "L2Network", `{stretch: {id: 5001, peers: [east]}}`, "", ""},
@@ -53,8 +63,18 @@ func testStretchValidation(t *testing.T, c client.Client) {
 		"EdgeName":     {"An address is no name.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, address: edge.example.com}`, "", "IPv4 or IPv6"},
 		"EdgeLong":     {"Addresses are compared as text.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, address: "2001:DB8::1"}`, "", "usual form"},
 		"EdgeLocal":    {"It means something on one link only.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, address: "fe80::1"}`, "", "a host can have"},
-		"EdgeInClear":  {"Nobody may believe that frames are encrypted.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, encryption: WireGuard}`, "", "not there yet"},
 		"EdgeEncrypts": {"Two ways.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, encryption: IPsec}`, "", "encryption"},
+
+		"PeerKeys":       {"The one in use, and the next one.", "L2Peer", keys(east, west), keys(west), ""},
+		"PeerNoKeys":     {"None are said by leaving them out.", "L2Peer", peer(`, endpoints: [{address: 192.0.2.1, publicKeys: []}]`), "", "publicKeys"},
+		"PeerKeyTwice":   {"Each once.", "L2Peer", keys(east, east), "", "Duplicate"},
+		"PeerManyKeys":   {"Two generations, and the two before.", "L2Peer", keys(east, west, "a"+east[1:], "b"+east[1:], "c"+east[1:]), "", "publicKeys"},
+		"PeerKeyShort":   {"32 bytes.", "L2Peer", keys(east[1:]), "", "44 characters"},
+		"PeerKeyLong":    {"32 bytes.", "L2Peer", keys("a" + east), "", "publicKeys"},
+		"PeerKeyHex":     {"In base64.", "L2Peer", keys(strings.Repeat("0f", 22)), "", "44 characters"},
+		"PeerKeyBits":    {"One spelling of each: keys are compared as text.", "L2Peer", keys(east[:42] + "B="), "", "44 characters"},
+		"PeerKeyShared":  {"It would not be known who speaks.", "L2Peer", peer(`, endpoints: [{address: 192.0.2.1, publicKeys: ["` + east + `"]}, {address: 192.0.2.2, publicKeys: ["` + east + `"]}]`), "", "a public key is of one endpoint"},
+		"PeerFabricKeys": {"It speaks no WireGuard.", "L2Peer", keys(east)[:len(keys(east))-1] + `, type: Fabric, vteps: ["10.0.0.0/24"]}`, "", "a fabric speaks no WireGuard"},
 
 		"Peer":           {"Another cluster.", "L2Peer", peer(``), peer(`, maxMACs: 65536, floodRate: 1`), ""},
 		"PeerFabric":     {"A fabric has VTEPs.", "L2Peer", peer(`, type: Fabric, vteps: ["10.0.0.0/24"]`), "", ""},
@@ -84,6 +104,53 @@ func testStretchValidation(t *testing.T, c client.Client) {
 	validate(t, c, cases)
 }
 
+// An L2Edge asks for WireGuard; its keys go on one generation at a time, and are keys.
+func testEncryption(t *testing.T, c client.Client) {
+	t.Helper()
+	edge := object(t, "L2Edge", v1alpha1.EdgeName, `{nodeSelector: {a: b}, asn: 1, encryption: WireGuard}`)
+	if err := c.Create(t.Context(), edge); err != nil {
+		t.Fatal(err)
+	}
+	key := publicKey(t)
+	status := func(keys string) string { return `{"status":{"nodes":[{"name":"n1","publicKeys":[` + keys + `]}]}}` }
+	steps := []struct{ reason, patch, says string }{
+		{"The next one, which peers know.", `{"spec":{"keyGeneration":2}}`, ""},
+		{"No former one: its keys are gone.", `{"spec":{"keyGeneration":1}}`, "can't be lowered"},
+		{"Nor by leaving it out, which is 1.", `{"spec":{"keyGeneration":null}}`, "can't be lowered"},
+		{"None that peers do not know yet.", `{"spec":{"keyGeneration":4}}`, "one at a time"},
+		{"Again the next one.", `{"spec":{"keyGeneration":3}}`, ""},
+		{"Encryption goes and comes.", `{"spec":{"encryption":"None"}}`, ""},
+		{"Both keys of a node.", status(`"` + key + `","` + publicKey(t) + `"`), ""},
+		{"Two, and no more.", status(`"` + key + `","` + publicKey(t) + `","` + publicKey(t) + `"`), "publicKeys"},
+		{"Administrators copy them: they are keys.", status(`"run this"`), "publicKeys"},
+	}
+	for _, s := range steps {
+		write := c.Patch
+		if strings.HasPrefix(s.patch, `{"status"`) {
+			write = func(ctx context.Context, o client.Object, p client.Patch, _ ...client.PatchOption) error {
+				return c.Status().Patch(ctx, o, p)
+			}
+		}
+		err := write(t.Context(), edge.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(s.patch)))
+		if (err == nil) != (s.says == "") || err != nil && !strings.Contains(err.Error(), s.says) {
+			t.Errorf("%s %s: want an error that says %q, got %v", s.reason, s.patch, s.says, err)
+		}
+	}
+	if err := c.Delete(t.Context(), edge); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// publicKey is one of WireGuard's, as wg pubkey prints it.
+func publicKey(t *testing.T) string {
+	t.Helper()
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(key.PublicKey().Bytes())
+}
+
 // The defaults that an administrator reads back.
 func testStretchDefaults(t *testing.T, c client.Client) {
 	t.Helper()
@@ -105,7 +172,7 @@ func testStretchDefaults(t *testing.T, c client.Client) {
 	if p.Spec.Type != v1alpha1.PeerCluster || p.Spec.MaxMACs != 1024 || p.Spec.FloodRate != 1000 {
 		t.Errorf("got %+v", p.Spec)
 	}
-	if e.Spec.MTU != 1500 || e.Spec.Encryption != v1alpha1.EncryptionNone {
+	if e.Spec.KeyGeneration != 1 || e.Spec.MTU != 1500 || e.Spec.Encryption != v1alpha1.EncryptionNone {
 		t.Errorf("got %+v", e.Spec)
 	}
 }

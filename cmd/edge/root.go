@@ -17,8 +17,12 @@ networks whose port is bound to this node, and keeps the flows of bridge br-edge
 through which frames go to the peers by VXLAN. What networks go where stands in
 their status, which l2sm-controller writes; an edge decides nothing of it.
 
+With encryption: WireGuard in the L2Edge, all that goes between edges is encrypted,
+by the kernel where it can, else by this program: frames then stop while it does.
+
 It needs the node's network namespace, NET_BIND_SERVICE for BGP's port, and the
-sockets of Open vSwitch. It writes nothing to disk and may be killed at any time:
+sockets of Open vSwitch; for WireGuard also NET_ADMIN, and /dev/net/tun where the
+kernel can't do it. It writes nothing to disk and may be killed at any time:
 flows stay, and peers keep its routes for a minute.`
 
 const example = `  # as the DaemonSet runs it: what is not given comes from the environment
@@ -53,6 +57,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&o.edge.OVSDB, "ovs-db", "unix:/run/openvswitch/db.sock", "Open vSwitch's database: unix:/PATH")
 	flags.StringVar(&o.edge.OpenFlowDir, "openflow-dir", "/run/openvswitch", "folder with the bridges' sockets for OpenFlow, such as br-edge.mgmt")
 	flags.Uint16Var(&o.edge.BGPPort, "bgp-port", 179, "TCP port of BGP, of this edge and of its peers")
+	flags.Uint16Var(&o.edge.WireGuardPort, "wireguard-port", 51830, "UDP port of WireGuard, of this edge and of its peers, where the L2Edge asks for it")
 	flags.StringVar(&o.edge.MetricsAddress, "metrics-bind-address", ":9473", "address of Prometheus metrics and of /debug/pprof/, by TLS; 0 for none")
 	flags.StringVar(&o.edge.MetricsTLSDir, "metrics-tls-dir", os.Getenv("METRICS_TLS_DIR"),
 		"folder with tls.crt and tls.key for the metrics' server; without, it signs its own (environment: METRICS_TLS_DIR)")

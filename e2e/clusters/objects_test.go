@@ -8,8 +8,11 @@ import (
 )
 
 // network is the part of network net in one cluster. Without an id it goes on nowhere.
-func (p place) network(id int) string {
-	spec := fmt.Sprintf(`mtu: 1450, ipam: {subnets: ["10.60.0.0/16", "fd60::/64"], ranges: ["10.60.%[1]d.0/24", "fd60::%[1]d:0/112"]}`, p.nth)
+func (p place) network(id int) string { return p.networkOf(id, 1450) }
+
+// networkOf is network with an MTU of its own.
+func (p place) networkOf(id, mtu int) string {
+	spec := fmt.Sprintf(`mtu: %[2]d, ipam: {subnets: ["10.60.0.0/16", "fd60::/64"], ranges: ["10.60.%[1]d.0/24", "fd60::%[1]d:0/112"]}`, p.nth, mtu)
 	if id > 0 {
 		spec += fmt.Sprintf(", stretch: {id: %d, peers: [%s]}", id, p.other)
 	}

@@ -40,27 +40,57 @@ func TestReadmesOfUses(t *testing.T) {
 	}
 }
 
+// encryption is the part of two-clusters that TestEncrypted runs, step by step.
+const encryption = "Encrypt what is between them"
+
 func runReadme(t *testing.T, example string, blocks int) string {
+	t.Helper()
+	var all []string
+	for _, part := range readme(t, example) {
+		if part.heading != encryption {
+			all = append(all, part.blocks...)
+		}
+	}
+	if len(all) < blocks {
+		t.Fatalf("%d blocks of commands in %s: were they found?", len(all), example)
+	}
+	return shell(t, strings.Join(all, ""))
+}
+
+// part is what stands below one heading of a README.
+type part struct {
+	heading string
+	blocks  []string // of commands
+}
+
+func readme(t *testing.T, example string) []part {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(repository(), "examples", example, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := "set -ex\n"
-	found := shellBlock.FindAllStringSubmatch(string(text), -1)
-	for _, block := range found {
-		script += block[1]
+	var parts []part
+	for body := range strings.SplitSeq(string(text), "\n## ") {
+		heading, _, _ := strings.Cut(body, "\n")
+		p := part{heading: heading}
+		for _, block := range shellBlock.FindAllStringSubmatch(body, -1) {
+			p.blocks = append(p.blocks, block[1])
+		}
+		parts = append(parts, p)
 	}
-	if len(found) < blocks {
-		t.Fatalf("%d blocks of commands: were they found?", len(found))
-	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
+	return parts
+}
+
+// shell runs commands of a README, and fails the test where one fails.
+func shell(t *testing.T, script string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", "set -ex\n"+script)
 	cmd.Dir = repository()
 	cmd.Env = append(os.Environ(), "EAST="+labs["east"], "WEST="+labs["west"])
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
-		t.Fatalf("%s: %v", example, err)
+		t.Fatalf("commands of a README: %v\n%s", err, script)
 	}
 	return string(out)
 }

@@ -15,7 +15,7 @@ tests() {
   local name=$1 folder=$2
   shift 2
   echo "== $name, on kernel $(uname -r), $(cut -d. -f1 /proc/uptime) s after its start"
-  (cd "$folder" && "$OLDPWD/bin/kernel/$name.test" -test.timeout 8m "$@") || failed+=("$name")
+  (cd "$folder" && "$OLDPWD/bin/kernel/$name.test" -test.timeout 10m "$@") || failed+=("$name")
 }
 
 # open_api: tests of internal/agent have a network namespace without links, and

@@ -15,7 +15,7 @@ done
 [ $# -eq 0 ] || shift
 [ ${#parts[@]} -gt 0 ] || parts=(vm integration chain jumbo)
 
-guest() { bin/kernel-vm run --stack --timeout 8m "$@"; }
+guest() { bin/kernel-vm run --stack --timeout 12m "$@"; }
 
 # build PACKAGE TAG PATH
 build() { go test -c -tags "$2" -o "bin/kernel/$1.test" "$3"; }

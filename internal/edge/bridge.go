@@ -117,12 +117,13 @@ func (e *Edge) memberOf(via evpn.Via) (member, bool) {
 	return m, m.way.port != 0
 }
 
-// seesEdge says whether BFD has another edge up, and whether it ever had.
+// seesEdge says whether BFD has another edge of this cluster up, and whether it ever had.
 func (e *Edge) seesEdge(address string) (up, was bool) {
-	at, err := netip.ParseAddr(address)
+	outside, err := netip.ParseAddr(address)
 	if err != nil {
 		return false, false
 	}
+	at := e.reach().to(outside)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.bridgeIs.tunnels[at].BFD.Forwarding, e.bridgeIs.seen[at]

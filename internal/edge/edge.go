@@ -35,6 +35,8 @@ type Config struct {
 	OVSDB, OpenFlowDir string
 	// BGPPort is the TCP port of this edge's BGP and of its peers'.
 	BGPPort uint16
+	// WireGuardPort is the UDP port of this edge's WireGuard and of its peers'.
+	WireGuardPort uint16
 	// MetricsAddress is that of metrics and profiles, served with the certificate in
 	// MetricsTLSDir. ProbeAddress is that of health probes. An address 0 is for none.
 	MetricsAddress, MetricsTLSDir, ProbeAddress string

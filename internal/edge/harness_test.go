@@ -20,6 +20,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -73,6 +74,13 @@ func beEdge() int {
 		panic(err)
 	}
 	klog.SetLogger(logging.New(false)) // client-go's
+	// As its pod has it: sockets of wireguard-go are found by a path that all nodes share here.
+	if err := os.MkdirAll(wireGuardSockets, 0o700); err != nil {
+		panic(err)
+	}
+	if err := unix.Mount("tmpfs", wireGuardSockets, "tmpfs", 0, "mode=700"); err != nil {
+		panic(err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	api, err := kube.New(&rest.Config{Host: c.Host, TLSClientConfig: rest.TLSClientConfig{CAData: c.CA, CertData: c.Cert, KeyData: c.Key, ServerName: c.ServerName}})
@@ -80,7 +88,7 @@ func beEdge() int {
 		panic(err)
 	}
 	e, err := edge.New(edge.Config{
-		Node: c.Node, OVSDB: c.OVSDB, OpenFlowDir: c.Dir, BGPPort: 179, MetricsAddress: metricsAddress, ProbeAddress: "0", API: api, Log: logging.New(false),
+		Node: c.Node, OVSDB: c.OVSDB, OpenFlowDir: c.Dir, BGPPort: 179, WireGuardPort: wireGuardPort, MetricsAddress: metricsAddress, ProbeAddress: "0", API: api, Log: logging.New(false),
 	})
 	if err != nil {
 		panic(err)
@@ -91,6 +99,12 @@ func beEdge() int {
 	}
 	return 0
 }
+
+// wireGuardPort is that of all edges, wireGuardSockets where wgctrl looks for wireguard-go.
+const (
+	wireGuardPort    = 51830
+	wireGuardSockets = "/run/wireguard"
+)
 
 // metricsAddress is that of every edge, in its own network namespace.
 const metricsAddress = "127.0.0.1:9473"
@@ -306,6 +320,7 @@ func (e *edgeProcess) run() {
 		e.c.t.Fatal(err)
 	}
 	e.cmd = exec.Command("/proc/self/exe")
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
 	e.cmd.Env = append(os.Environ(), child+"="+string(text))
 	log, err := os.OpenFile(filepath.Join(os.TempDir(), e.node.Name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -80,15 +80,17 @@ func (c collector) peer(out chan<- prometheus.Metric, p *v1alpha1.L2Peer) {
 	if c.speaker != nil {
 		gauge(out, sent, float64(c.speaker.Sent(p.Name)), p.Name)
 	}
+	r := c.reach()
 	for _, s := range c.sessionsOf(p) {
 		gauge(out, sessionUp, number(s.Established), p.Name, s.Address)
 		if s.Reachable != nil {
 			gauge(out, reachable, number(*s.Reachable), p.Name, s.Address)
 		}
-		address, err := netip.ParseAddr(s.Address)
+		outside, err := netip.ParseAddr(s.Address)
 		if err != nil {
 			continue
 		}
+		address := r.to(outside.Unmap())
 		routes, left := c.table.Left(address)
 		gauge(out, received, float64(routes), p.Name, s.Address)
 		for reason, n := range left {

@@ -74,9 +74,10 @@ func (e *Edge) forgetSessions() {
 }
 
 func (e *Edge) reportOf(endpoint netip.Addr) {
+	r := e.reach()
 	for _, p := range e.cache.L2Peers() {
-		for _, at := range p.Spec.Endpoints {
-			if at.Address == endpoint.String() {
+		for _, one := range r.endpoints(p) {
+			if one.at == endpoint {
 				e.reports.Queue.AddAfter(p.Name, statusPace)
 			}
 		}
@@ -92,8 +93,8 @@ func (e *Edge) heard(peer string) bool {
 	if p == nil {
 		return true
 	}
-	for _, at := range p.Spec.Endpoints {
-		if address, err := netip.ParseAddr(at.Address); err == nil && e.sessions[address].ended {
+	for _, one := range e.reach().endpoints(p) {
+		if e.sessions[one.at].ended {
 			return true
 		}
 	}
@@ -147,31 +148,27 @@ func (w *worker) sweep(ctx context.Context) time.Duration {
 func (e *Edge) sessionsOf(p *v1alpha1.L2Peer) []v1alpha1.PeerSession {
 	var all []v1alpha1.PeerSession
 	_, missing := e.passwordOf(p)
-	for _, at := range p.Spec.Endpoints {
-		address, err := netip.ParseAddr(at.Address)
-		if err != nil {
-			continue
-		}
-		s := e.sessions[address]
-		told := v1alpha1.PeerSession{Address: at.Address, Established: s.established}
+	for _, one := range e.reach().endpoints(p) {
+		s := e.sessions[one.at]
+		told := v1alpha1.PeerSession{Address: one.name, Established: s.established}
 		if !s.established {
 			told.Message = s.why
 		}
-		routes, _ := e.table.Left(address)
+		routes, _ := e.table.Left(one.at)
 		told.Received = int32(routes)
 		if s.established && e.speaker != nil {
 			told.Sent = int32(e.speaker.Sent(p.Name))
 		}
-		if t, is := e.bridgeIs.tunnels[address]; is && p.Spec.Type != v1alpha1.PeerFabric {
+		if t, is := e.bridgeIs.tunnels[one.at]; is && p.Spec.Type != v1alpha1.PeerFabric {
 			up := t.BFD.Forwarding
 			told.Reachable = &up
 			if t.Error != "" {
 				told.Message = "tunnel: " + t.Error
 			}
 		}
-		switch why := e.whyNot(p.Name, address); {
+		switch why := e.whyNot(p.Name, one); {
 		case why != "":
-			told = v1alpha1.PeerSession{Address: at.Address, Message: why} // the session is another peer's
+			told = v1alpha1.PeerSession{Address: one.name, Message: why} // the session is another peer's
 		case s.established:
 		case e.trouble != "":
 			told.Message = "the edge can't work: " + e.trouble
@@ -188,16 +185,16 @@ func (e *Edge) sessionsOf(p *v1alpha1.L2Peer) []v1alpha1.PeerSession {
 }
 
 // whyNot says why there is no session with an endpoint whatever it does. The caller holds mu.
-func (e *Edge) whyNot(peer string, endpoint netip.Addr) string {
+func (e *Edge) whyNot(peer string, one endpoint) string {
 	for line := range strings.Lines(e.refused) {
 		if why, is := strings.CutPrefix(line, "peer "+peer+": "); is {
 			return strings.TrimSpace(why)
 		}
 	}
-	if e.speaker == nil {
-		return ""
+	if one.why != "" || e.speaker == nil {
+		return one.why
 	}
-	return unreachable(e.speaker.settings.address, endpoint)
+	return e.speaker.settings.clashes[one.outside]
 }
 
 // maxMessage is the longest that the API admits, in bytes.

@@ -13,6 +13,7 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/edgebridge"
 	"l2sm.io/l2sm/internal/evpn"
+	"l2sm.io/l2sm/internal/wireguard"
 )
 
 // patience bounds what a start waits for: peers that do not answer must not keep the
@@ -21,15 +22,24 @@ const patience = 10 * time.Second
 
 // settings are what the API says of this edge and its peers.
 type settings struct {
-	// edge says that the L2Edge names this node, address where peers reach it; invalid while
-	// that is not known.
+	// edge says that the L2Edge names this node, address where its BGP and tunnels are;
+	// invalid while that is not known.
 	edge    bool
 	address netip.Addr
 	asn     uint32
+	reach   reach
 	// others are the addresses of the cluster's other edges.
 	others   []netip.Addr
 	peers    []evpn.Peer
 	policies []evpn.PeerPolicy
+	// What follows is WireGuard's: whom there is a key of, the generation of this edge's own
+	// and what others were told of them, and the MTU of the way, in bytes.
+	wire       []wireguard.Peer
+	generation int32
+	published  []string
+	mtu        int
+	// clashes say why there is no key of an endpoint, by its address outside.
+	clashes map[netip.Addr]string
 }
 
 // speaker announces, and counts.
@@ -70,29 +80,78 @@ func (e *Edge) settingsOf() settings {
 	if edge == nil {
 		return s
 	}
-	s.asn = uint32(edge.Spec.ASN)
+	s.asn, s.reach = uint32(edge.Spec.ASN), reachOf(edge, e.config.Node)
+	s.address = s.reach.to(s.reach.own)
+	if s.reach.encrypted {
+		s.generation, s.mtu = edge.Spec.KeyGeneration, int(edge.Spec.MTU)
+	}
 	for _, n := range edge.Status.Nodes {
-		address, err := netip.ParseAddr(n.Address)
-		s.edge = s.edge || n.Name == e.config.Node
-		switch {
-		case err != nil: // the controller says why it has none
-		case n.Name == e.config.Node:
-			s.address = address
-		default:
-			s.others = append(s.others, address)
+		if n.Name == e.config.Node {
+			s.edge, s.published = true, n.PublicKeys
+			continue
+		}
+		if address, err := netip.ParseAddr(n.Address); err == nil { // else the controller says why it has none
+			s.others = append(s.others, s.reach.to(address))
+			s.wires(address, n.PublicKeys)
 		}
 	}
 	for _, p := range e.cache.L2Peers() {
-		peer, policy := e.peerOf(p)
-		peer.Endpoints = slices.DeleteFunc(peer.Endpoints, func(a netip.Addr) bool { return unreachable(s.address, a) != "" })
-		policy.Endpoints = peer.Endpoints
+		peer, policy := e.peerOf(p, s.reach)
 		s.peers, s.policies = append(s.peers, peer), append(s.policies, policy)
+		for _, at := range s.reach.endpoints(p) {
+			if at.why == "" && s.reach.encrypted {
+				s.wire = append(s.wire, wireguard.Peer{Endpoint: at.outside, Keys: at.keys})
+			}
+		}
 	}
+	own, _ := ownKeysIn(e.cache.Secret(v1alpha1.WireGuardSecret(e.config.Node)), s.generation)
+	s.unique(own)
 	slices.SortFunc(s.others, netip.Addr.Compare)
 	slices.SortFunc(s.peers, func(a, b evpn.Peer) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.policies, func(a, b evpn.PeerPolicy) int { return cmp.Compare(a.Name, b.Name) })
 	s.divide()
 	return s
+}
+
+// wires has WireGuard speak with another edge of this cluster, once its keys are known.
+func (s *settings) wires(address netip.Addr, publicKeys []string) {
+	var keys []wireguard.Key
+	for _, text := range publicKeys {
+		if key, err := wireguard.ParseKey(text); err == nil { // that edge writes it again
+			keys = append(keys, key)
+		}
+	}
+	if s.reach.encrypted && len(keys) > 0 {
+		s.wire = append(s.wire, wireguard.Peer{Endpoint: address, Keys: keys})
+	}
+}
+
+// unique leaves an endpoint, and a key, that stand at several places to the first of them:
+// WireGuard has one address a key. This edge's own come first, then the cluster's, then
+// peers'.
+func (s *settings) unique(own ownKeys) {
+	endpoints, keys := map[netip.Addr]bool{}, map[wireguard.Key]netip.Addr{own.current.Public(): s.reach.own, own.next.Public(): s.reach.own}
+	s.clashes = map[netip.Addr]string{}
+	s.wire = slices.DeleteFunc(s.wire, func(p wireguard.Peer) bool {
+		if endpoints[p.Endpoint] {
+			return true
+		}
+		for _, k := range p.Keys {
+			if of, taken := keys[k]; taken {
+				s.clashes[p.Endpoint] = fmt.Sprintf("its public key %s is that of %s: write the endpoint's own, which its L2Edge has in status.nodes", k, of)
+				return true
+			}
+		}
+		endpoints[p.Endpoint] = true
+		for _, k := range p.Keys {
+			keys[k] = p.Endpoint
+		}
+		return false
+	})
+	for _, p := range s.wire[min(len(s.wire), wireguard.MaxPeers):] {
+		s.clashes[p.Endpoint] = fmt.Sprintf("an edge has %d endpoints with encryption at most", wireguard.MaxPeers)
+	}
+	s.wire = s.wire[:min(len(s.wire), wireguard.MaxPeers)]
 }
 
 // divide leaves an endpoint that several peers name to the first of them, as the speaker
@@ -108,15 +167,13 @@ func (s *settings) divide() {
 	}
 }
 
-// +kubebuilder:rbac:groups="",resources=secrets,namespace=l2sm-edge,verbs=get;list;watch
-
 // peerOf is an L2Peer as speaker and table need it. What the API admits can be parsed.
-func (e *Edge) peerOf(p *v1alpha1.L2Peer) (evpn.Peer, evpn.PeerPolicy) {
+func (e *Edge) peerOf(p *v1alpha1.L2Peer, r reach) (evpn.Peer, evpn.PeerPolicy) {
 	peer := evpn.Peer{Name: p.Name, ASN: uint32(p.Spec.ASN), Fabric: p.Spec.Type == v1alpha1.PeerFabric}
 	policy := evpn.PeerPolicy{Name: p.Name, Fabric: p.Spec.Type == v1alpha1.PeerFabric, MaxMACs: int(p.Spec.MaxMACs)}
-	for _, endpoint := range p.Spec.Endpoints {
-		if address, err := netip.ParseAddr(endpoint.Address); err == nil {
-			peer.Endpoints = append(peer.Endpoints, address.Unmap())
+	for _, one := range r.endpoints(p) {
+		if one.why == "" {
+			peer.Endpoints = append(peer.Endpoints, one.at)
 		}
 	}
 	for _, text := range p.Spec.VTEPs {
@@ -128,22 +185,8 @@ func (e *Edge) peerOf(p *v1alpha1.L2Peer) (evpn.Peer, evpn.PeerPolicy) {
 	if peer.Password, missing = e.passwordOf(p); missing {
 		peer.Endpoints = nil // no session rather than one that anybody may speak on
 	}
+	policy.Endpoints = peer.Endpoints
 	return peer, policy
-}
-
-// unreachable says why there is no tunnel to an endpoint: one mistake of an administrator's
-// must not keep the other peers from their networks.
-func unreachable(own, endpoint netip.Addr) string {
-	switch {
-	case !own.IsValid():
-		return ""
-	case own == endpoint:
-		return "it is this edge's own address"
-	case own.Is4() != endpoint.Is4():
-		return fmt.Sprintf("there is no tunnel from %s to it: one is an IPv4 address, the other IPv6", own)
-	default:
-		return ""
-	}
 }
 
 // passwordOf is the peer's, and whether one is asked for that is not there.
@@ -158,7 +201,7 @@ func (e *Edge) passwordOf(p *v1alpha1.L2Peer) (password string, missing bool) {
 // settle brings bridge, table and speaker in line with the API.
 func (w *worker) settle(ctx context.Context) error {
 	w.mu.Lock()
-	due := w.dirty.settings && w.filled
+	due := (w.dirty.settings || w.crypt.config != nil && !w.crypt.addressed) && w.filled
 	if due {
 		w.dirty.settings = false
 	}
@@ -182,15 +225,21 @@ func (w *worker) settleOn(ctx context.Context, s settings) error {
 	case !s.address.IsValid(): // what there is goes on
 		w.log.Info("This edge has no address: see the L2Edge's condition Ready", "node", w.config.Node)
 		return nil
-	case w.speaker != nil && reflect.DeepEqual(w.speaker.settings, s):
-		return nil
+	case w.speaker != nil && w.settled && reflect.DeepEqual(w.speaker.settings, s):
+		return w.address(ctx)
 	}
-	w.retired = false
+	w.retired, w.settled = false, false
 	w.mu.Lock()
 	w.table.SetPeers(s.policies)
 	w.table.SetOwn(append(slices.Clone(s.others), s.address))
 	w.mu.Unlock()
-	if err := w.bridge.Want(ctx, wanted(s)); err != nil {
+	if err := w.encrypt(ctx, s); err != nil {
+		return err
+	}
+	if err := w.bridge.Want(ctx, w.wanted(s)); err != nil {
+		return err
+	}
+	if err := w.address(ctx); err != nil {
 		return err
 	}
 	if w.speaker == nil || w.speaker.settings.address != s.address || w.speaker.settings.asn != s.asn {
@@ -201,6 +250,7 @@ func (w *worker) settleOn(ctx context.Context, s settings) error {
 	w.mu.Lock()
 	w.speaker.settings = s
 	w.mu.Unlock()
+	w.settled = true
 	if w.speaker.peered { // else see peer
 		w.setPeers(ctx)
 	}
@@ -240,6 +290,9 @@ func (w *worker) retire(ctx context.Context) error {
 	if err := w.bridge.Remove(ctx); err != nil {
 		return err
 	}
+	if err := w.encrypt(ctx, settings{}); err != nil {
+		return err
+	}
 	w.retired = true
 	w.log.Info("This node is no edge: see the L2Edge's status.nodes", "node", w.config.Node)
 	return nil
@@ -272,8 +325,8 @@ func (w *worker) silence() {
 }
 
 // wanted is what br-edge has to have. Edges of one cluster see each other by BFD.
-func wanted(s settings) edgebridge.Config {
-	c := edgebridge.Config{Local: s.address, Peers: slices.Clone(s.others)}
+func (w *worker) wanted(s settings) edgebridge.Config {
+	c := edgebridge.Config{Local: s.address, Peers: slices.Clone(s.others), Outlet: w.crypt.outlet()}
 	for i, p := range s.policies {
 		if p.Fabric {
 			c.Fabric = true

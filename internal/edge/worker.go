@@ -8,6 +8,7 @@ import (
 
 	"l2sm.io/l2sm/internal/evpn"
 	"l2sm.io/l2sm/internal/openflow"
+	"l2sm.io/l2sm/internal/wireguard"
 )
 
 // writeWithin bounds one write of flows, beside writeEach for each: 10,000 take a third of a
@@ -28,8 +29,10 @@ type worker struct {
 	retry   time.Duration
 	// owed are routes whose withdrawal may have failed.
 	owed []evpn.RouteKey
-	// retired says that this node has nothing of an edge.
-	retired bool
+	// settled says that all is as the speaker's settings have it, retired that this node has
+	// nothing of an edge.
+	settled, retired bool
+	crypt            encryption
 }
 
 // placed is a MAC address' flow.
@@ -54,7 +57,10 @@ type route struct {
 // work writes what has changed until ctx ends. Every failure but a refusal comes with the
 // end of a connection: then everything is written again.
 func (e *Edge) work(ctx context.Context) error {
-	w := &worker{Edge: e, follows: map[hostKey]evpn.Via{}, placed: map[hostKey]placed{}}
+	w := &worker{
+		Edge: e, follows: map[hostKey]evpn.Via{}, placed: map[hostKey]placed{},
+		crypt: encryption{device: wireguard.New(e.log.WithName("wireguard"))},
+	}
 	defer w.close()
 	again := time.NewTimer(0)
 	defer again.Stop()
@@ -88,6 +94,7 @@ func (w *worker) close() {
 		return
 	}
 	w.conn.Close()
+	w.crypt.addressed = false
 	w.mu.Lock()
 	w.conn = nil
 	w.mu.Unlock()
@@ -113,7 +120,7 @@ func (w *worker) round(ctx context.Context) time.Duration {
 	w.owed = nil
 	w.retry = 0
 	w.tell("")
-	return earlier(w.sweep(ctx), w.expiry())
+	return earlier(earlier(w.sweep(ctx), w.expiry()), w.choose(ctx))
 }
 
 // expiry is when routes of a peer that is restarting are to be forgotten.

@@ -39,6 +39,10 @@ func desired(c Config) map[string]*vs.Interface {
 type found struct {
 	root              *vs.OpenvSwitch
 	integration, edge *vs.Bridge
+	// outlets are the bridges of ours that tunnels leave through, by name; outletPort says
+	// that the wanted one's port is there.
+	outlets    map[string]*vs.Bridge
+	outletPort bool
 	// tunnels are those of our ports and of the names wanted that are there.
 	tunnels map[string]*vs.Interface
 }
@@ -48,8 +52,11 @@ type plan struct {
 	// create makes the bridge; repair gives it the columns that it must have.
 	create, repair bool
 	datapath       string
-	add, change    []*vs.Interface
-	remove         []string
+	// outlet is to be made, or to be given its port; former ones go.
+	outlet      *Outlet
+	former      []*vs.Bridge
+	add, change []*vs.Interface
+	remove      []string
 	// mappings replaces the value of ovn-bridge-mappings, unless it is the same.
 	mappings string
 }
@@ -59,6 +66,10 @@ func decide(f found, c Config) plan {
 	p := plan{datapath: f.integration.DatapathType, mappings: mapped(f.root.ExternalIDs[keyMappings])}
 	p.create = f.edge == nil
 	p.repair = !p.create && (f.edge.DatapathType != p.datapath || f.edge.FailMode == nil || *f.edge.FailMode != vs.BridgeFailModeSecure)
+	p.former = former(f, c)
+	if c.Outlet != nil && (f.outlets[c.Outlet.Bridge] == nil || !f.outletPort) {
+		p.outlet = c.Outlet
+	}
 	want := desired(c)
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		is, exists := f.tunnels[name]
@@ -76,6 +87,17 @@ func decide(f found, c Config) plan {
 		}
 	}
 	return p
+}
+
+// former are the bridges that tunnels left through, and do no longer.
+func former(f found, c Config) []*vs.Bridge {
+	var gone []*vs.Bridge
+	for _, name := range slices.Sorted(maps.Keys(f.outlets)) {
+		if c.Outlet == nil || name != c.Outlet.Bridge {
+			gone = append(gone, f.outlets[name])
+		}
+	}
+	return gone
 }
 
 func alike(is, want *vs.Interface) bool {

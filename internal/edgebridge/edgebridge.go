@@ -35,6 +35,16 @@ type Config struct {
 	Peers []netip.Addr
 	// Fabric has one port that the VTEPs of all fabrics share.
 	Fabric bool
+	// Outlet is a bridge through which tunnels leave, nil for none.
+	Outlet *Outlet
+}
+
+// Outlet is a bridge whose own interface has the address Local, with one port, a link that
+// exists. The userspace datapath sends tunnels through its bridges only.
+type Outlet struct {
+	Bridge, Port string
+	// MAC address of the bridge's interface.
+	MAC string
 }
 
 // check returns why Open vSwitch could not take it.
@@ -160,7 +170,20 @@ func (b *Bridge) Want(ctx context.Context, config Config) error {
 	return err
 }
 
-// Remove takes the bridge away with all its ports, and its mapping.
+// Userspace says whether the datapath is Open vSwitch's own, not the kernel's.
+func (b *Bridge) Userspace(ctx context.Context) (bool, error) {
+	f, err := b.gather(ctx, Config{})
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("look for the datapath: %w", err)
+	case f.integration == nil:
+		return false, ovs.ErrNoBridge
+	default:
+		return f.integration.DatapathType == userspace, nil
+	}
+}
+
+// Remove takes the bridge away with all its ports, its outlet, and its mapping.
 func (b *Bridge) Remove(ctx context.Context) error {
 	b.writing.Lock()
 	defer b.writing.Unlock()

@@ -190,6 +190,49 @@ func TestWant(t *testing.T) {
 	}
 }
 
+// Where the datapath is the kernel's, the same bridge does: who wants it decides.
+func TestOutlet(t *testing.T) {
+	o := ovstest.Start(t)
+	b, _ := start(t, o.Endpoint())
+	config := edgebridge.Config{Local: netip.MustParseAddr("fd00::1"), Peers: addresses("fd00::2")}
+	want(t, b, config)
+	if is, err := b.Userspace(t.Context()); err != nil || is != (ovstest.Datapath() == "netdev") {
+		t.Errorf("Userspace = %v, %v with datapath %s", is, err, ovstest.Datapath())
+	}
+	const mac = "02:00:00:00:00:77"
+	config.Outlet = &edgebridge.Outlet{Bridge: "br-out", Port: "out0", MAC: mac}
+	want(t, b, config)
+	if got := o.Ctl("list-ports", "br-out"); got != "out0" {
+		t.Errorf("the outlet's ports are %q", got)
+	}
+	if got := o.Ctl("get", "bridge", "br-out", "other_config:hwaddr", "datapath_type", "fail_mode"); got != `"`+mac+"\"\n"+ovstest.Datapath()+"\nstandalone" {
+		t.Errorf("the outlet is %q", got)
+	}
+	g := gomega.NewWithT(t)
+	// What others undo is brought back.
+	o.Ctl("del-port", "br-out", "out0")
+	want(t, b, config)
+	if got := o.Ctl("list-ports", "br-out"); got != "out0" {
+		t.Errorf("the outlet's ports are %q after one was taken", got)
+	}
+	o.Ctl("del-br", "br-out")
+	g.Eventually(func() string { return o.Ctl("list-br") }, patience, "10ms").Should(gomega.ContainSubstring("br-out"))
+
+	config.Outlet = nil
+	want(t, b, config)
+	if got := o.Ctl("list-br"); strings.Contains(got, "br-out") {
+		t.Errorf("bridges without an outlet are %q", got)
+	}
+	config.Outlet = &edgebridge.Outlet{Bridge: "br-out", Port: "out0", MAC: mac}
+	want(t, b, config)
+	if err := b.Remove(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.Ctl("list-br"); got != "br-int" {
+		t.Errorf("bridges after Remove are %q", got)
+	}
+}
+
 func TestRemoveOfTheOnlyMapping(t *testing.T) {
 	o := ovstest.Start(t)
 	b, _ := start(t, o.Endpoint())

@@ -14,11 +14,15 @@ import (
 )
 
 // keyEdge, in external_ids of our rows, says what they are for: a peer's address, or
-// fabric.
+// fabric; of a bridge, outlet.
 const (
 	keyEdge = "l2sm.io/edge"
 	fabric  = "fabric"
+	outlet  = "outlet"
 )
+
+// userspace is the datapath_type of Open vSwitch's own datapath, ovs-vswitchd.conf.db(5).
+const userspace = "netdev"
 
 // Types of interfaces, ovs-vswitchd.conf.db(5).
 const (
@@ -46,7 +50,7 @@ func monitor(db client.Client) *client.Monitor {
 	}
 	return db.NewMonitor(
 		client.WithTable(&root, &root.ExternalIDs),
-		client.WithTable(&bridge, &bridge.Name, &bridge.DatapathType, &bridge.FailMode),
+		client.WithTable(&bridge, &bridge.Name, &bridge.DatapathType, &bridge.FailMode, &bridge.ExternalIDs),
 		client.WithTable(&port, &port.Name),
 		client.WithConditionalTable(&iface, []model.Condition{of(typeVXLAN), of(typePatch)},
 			&iface.Name, &iface.Type, &iface.Ofport, &iface.Error, &iface.Options, &iface.ExternalIDs, &iface.BFD, &iface.BFDStatus),

@@ -39,6 +39,7 @@ func (b *Bridge) apply(ctx context.Context, c Config) error {
 	}
 	return b.transact(ctx, func(o *operations) {
 		o.bridge(f, p, gone)
+		o.outlet(f, p)
 		for _, iface := range p.change {
 			o.add(o.db.Where(iface).Update(iface, &iface.Type, &iface.Options, &iface.BFD, &iface.ExternalIDs))
 		}
@@ -55,13 +56,14 @@ func (b *Bridge) remove(ctx context.Context) error {
 		if f.edge != nil {
 			o.mutate(f.root, &f.root.Bridges, ovsdb.MutateOperationDelete, []string{f.edge.UUID})
 		}
+		o.outlet(f, plan{former: former(f, Config{})})
 		o.mappings(f.root, unmapped(f.root.ExternalIDs[keyMappings]))
 	})
 }
 
 // gather reads the rows that decide needs: none of networks' patch ports.
 func (b *Bridge) gather(ctx context.Context, c Config) (found, error) {
-	f := found{tunnels: map[string]*vs.Interface{}}
+	f := found{outlets: map[string]*vs.Bridge{}, tunnels: map[string]*vs.Interface{}}
 	roots, err := replica.List[vs.OpenvSwitch](ctx, b.db)
 	if err != nil {
 		return f, err
@@ -75,11 +77,18 @@ func (b *Bridge) gather(ctx context.Context, c Config) (found, error) {
 		return f, err
 	}
 	for _, bridge := range bridges {
-		switch bridge.Name {
-		case ovs.IntegrationBridge:
+		switch {
+		case bridge.Name == ovs.IntegrationBridge:
 			f.integration = bridge
-		case Name:
+		case bridge.Name == Name:
 			f.edge = bridge
+		case bridge.ExternalIDs[keyEdge] == outlet:
+			f.outlets[bridge.Name] = bridge
+		}
+	}
+	if c.Outlet != nil {
+		if f.outletPort, err = replica.Get(ctx, b.db, &vs.Port{Name: c.Outlet.Port}); err != nil {
+			return f, err
 		}
 	}
 	names := b.oursAre()
@@ -184,6 +193,30 @@ func (o *operations) bridge(f found, p plan, gone []string) {
 	if len(gone) > 0 {
 		o.mutate(f.edge, &f.edge.Ports, ovsdb.MutateOperationDelete, gone)
 	}
+}
+
+// outlet makes the bridge that tunnels leave through, and takes away former ones.
+func (o *operations) outlet(f found, p plan) {
+	for _, former := range p.former {
+		o.mutate(f.root, &f.root.Bridges, ovsdb.MutateOperationDelete, []string{former.UUID})
+	}
+	if p.outlet == nil {
+		return
+	}
+	link := o.port(&vs.Interface{Name: p.outlet.Port}, len(p.add)+1)
+	if has := f.outlets[p.outlet.Bridge]; has != nil {
+		o.mutate(has, &has.Ports, ovsdb.MutateOperationInsert, []string{link})
+		return
+	}
+	// It switches as any bridge does: it needs no flows (fail_mode).
+	standalone := vs.BridgeFailModeStandalone
+	local := o.port(&vs.Interface{Name: p.outlet.Bridge, Type: "internal"}, len(p.add)+2)
+	made := &vs.Bridge{
+		UUID: "outlet", Name: p.outlet.Bridge, DatapathType: p.datapath, FailMode: &standalone, Ports: []string{link, local},
+		OtherConfig: map[string]string{"hwaddr": p.outlet.MAC}, ExternalIDs: map[string]string{keyEdge: outlet},
+	}
+	o.add(o.db.Create(made))
+	o.mutate(f.root, &f.root.Bridges, ovsdb.MutateOperationInsert, []string{made.UUID})
 }
 
 // port makes an interface with its port, and returns the port's name in the transaction.

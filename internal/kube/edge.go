@@ -108,10 +108,15 @@ func (e *Edge) Lease() *coordinationv1.Lease {
 	return as[coordinationv1.Lease](object)
 }
 
+// Secret is one of edges' Secrets, nil where there is none of the name.
+func (e *Edge) Secret(name string) *corev1.Secret {
+	object, _, _ := e.secrets.GetStore().GetByKey(v1alpha1.EdgeNamespace + "/" + name)
+	return as[corev1.Secret](object)
+}
+
 // Password is the BGP password in the Secret of that name; empty, where there is none, is not one.
 func (e *Edge) Password(name string) string {
-	object, _, _ := e.secrets.GetStore().GetByKey(v1alpha1.EdgeNamespace + "/" + name)
-	if s := as[corev1.Secret](object); s != nil {
+	if s := e.Secret(name); s != nil {
 		return string(s.Data[v1alpha1.PasswordKey])
 	}
 	return ""

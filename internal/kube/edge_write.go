@@ -2,13 +2,17 @@ package kube
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -79,6 +83,56 @@ func (c *Client) ApplyL2PeerStatus(ctx context.Context, p *v1alpha1.L2Peer, stat
 		return fmt.Errorf("apply status of L2Peer %q: %w", p.Name, err)
 	}
 	return nil
+}
+
+// ApplyEdgeKeys writes the public keys of a node's edge into the L2Edge's status, by
+// server-side apply. Each node's edge is a manager of its own: what one applies replaces
+// all that it applied before.
+func (c *Client) ApplyEdgeKeys(ctx context.Context, edge *v1alpha1.L2Edge, node string, public []string, manager string) error {
+	part, err := json.Marshal(map[string]any{
+		"apiVersion": v1alpha1.GroupVersion.String(),
+		"kind":       "L2Edge",
+		"metadata":   map[string]any{"name": edge.Name, "uid": edge.UID},
+		"status":     map[string]any{"nodes": []map[string]any{{"name": node, "publicKeys": public}}},
+	})
+	if err != nil {
+		return fmt.Errorf("encode status of L2Edge %q: %w", edge.Name, err)
+	}
+	err = c.l2sm.Patch(types.ApplyPatchType).Resource("l2edges").Name(edge.Name).SubResource("status").
+		Param("fieldManager", ofNode(manager, node)).Param("force", "true").Body(part).Do(ctx).Error()
+	if err != nil {
+		return fmt.Errorf("apply public keys of node %q to L2Edge %q: %w", node, edge.Name, err)
+	}
+	return nil
+}
+
+// ofNode is the name of a manager on a node, in the 128 characters that it may have.
+func ofNode(manager, node string) string {
+	sum := sha256.Sum256([]byte(node))
+	return manager + "-" + hex.EncodeToString(sum[:8])
+}
+
+// WriteEdgeKeys writes keys into an edge's Secret, and takes away those that are nil: one that
+// was read, unless somebody has written it since, or a new one.
+func (c *Client) WriteEdgeKeys(ctx context.Context, secret *corev1.Secret, name string, keys map[string][]byte) (*corev1.Secret, error) {
+	written := &corev1.Secret{}
+	var request *rest.Request
+	if secret == nil {
+		made := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.EdgeNamespace, Name: name}, Type: v1alpha1.WireGuardSecretType, Data: keys}
+		request = c.core.Post().Body(made)
+	} else {
+		change, err := json.Marshal(map[string]any{
+			"metadata": map[string]any{"uid": secret.UID, "resourceVersion": secret.ResourceVersion}, "data": keys,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("encode Secret %q: %w", name, err)
+		}
+		request = c.core.Patch(types.MergePatchType).Name(name).Body(change)
+	}
+	if err := request.Namespace(v1alpha1.EdgeNamespace).Resource("secrets").Do(ctx).Into(written); err != nil {
+		return nil, fmt.Errorf("write keys into Secret %q: %w", name, err)
+	}
+	return written, nil
 }
 
 // ApplyL2Remote writes an L2Remote, which goes with its L2Network.

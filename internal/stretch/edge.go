@@ -16,7 +16,8 @@ const maxNodes = 16
 
 // Bytes that a frame between edges has more than the pod's packet: the inner Ethernet
 // header, VXLAN (RFC 7348, section 5), UDP and IP; and what WireGuard puts around that:
-// its header and authentication tag, UDP and IP.
+// its header and authentication tag, UDP and IP. Inside WireGuard edges have IPv6
+// addresses, whatever the way has.
 const (
 	vxlanIPv4     = 14 + 8 + 8 + 20
 	vxlanIPv6     = 14 + 8 + 8 + 40
@@ -37,18 +38,17 @@ type Edge struct {
 
 // MTU is the largest that a network may have to go on, in bytes.
 func (e Edge) MTU() int32 {
-	around := int32(vxlanIPv4)
-	if e.IPv6 {
-		around = vxlanIPv6
-	}
+	wireGuard := e.Encryption == v1alpha1.EncryptionWireGuard
 	switch {
-	case e.Encryption != v1alpha1.EncryptionWireGuard:
+	case wireGuard && e.IPv6:
+		return e.Underlay - vxlanIPv6 - wireGuardIPv6
+	case wireGuard:
+		return e.Underlay - vxlanIPv6 - wireGuardIPv4
 	case e.IPv6:
-		around += wireGuardIPv6
+		return e.Underlay - vxlanIPv6
 	default:
-		around += wireGuardIPv4
+		return e.Underlay - vxlanIPv4
 	}
-	return e.Underlay - around
 }
 
 // Candidate is a node, as far as it decides where the edge is.
@@ -61,18 +61,21 @@ type Candidate struct {
 }
 
 // EdgeStatus is the status of the L2Edge, given the nodes that it picks and who holds the
-// Lease, and of it what networks depend on.
+// Lease, and of it what networks depend on. Public keys are the edges' to write: they are
+// as they were.
 func EdgeStatus(edge *v1alpha1.L2Edge, picked []Candidate, holder string) (v1alpha1.L2EdgeStatus, Edge) {
 	slices.SortFunc(picked, func(a, b Candidate) int { return cmp.Compare(a.Name, b.Name) })
 	picked = picked[:min(len(picked), maxNodes)]
 	status := v1alpha1.L2EdgeStatus{Conditions: slices.Clone(edge.Status.Conditions)}
 	for _, c := range picked {
-		status.Nodes = append(status.Nodes, v1alpha1.EdgeNode{Name: c.Name, Address: addressOf(edge, c, len(picked))})
+		status.Nodes = append(status.Nodes, v1alpha1.EdgeNode{
+			Name: c.Name, Address: addressOf(edge, c, len(picked)), PublicKeys: slices.Clone(nodeIn(edge.Status.Nodes, c.Name).PublicKeys),
+		})
 	}
 	status.Active = active(status.Nodes, holder, edge.Status.Active)
 	e := Edge{
 		Active: status.Active, Underlay: edge.Spec.MTU, Encryption: edge.Spec.Encryption,
-		IPv6: isIPv6(addressIn(status.Nodes, status.Active)),
+		IPv6: isIPv6(nodeIn(status.Nodes, status.Active).Address),
 	}
 	if e.Active == "" {
 		e.Why = fmt.Sprintf("no node is the active edge; see L2Edge %q", edge.Name)
@@ -119,13 +122,14 @@ func usable(text string) (string, bool) {
 	return address.Unmap().String(), true
 }
 
-func addressIn(nodes []v1alpha1.EdgeNode, name string) string {
+// nodeIn is the node of that name, an empty one where there is none.
+func nodeIn(nodes []v1alpha1.EdgeNode, name string) v1alpha1.EdgeNode {
 	for _, n := range nodes {
 		if n.Name == name {
-			return n.Address
+			return n
 		}
 	}
-	return ""
+	return v1alpha1.EdgeNode{}
 }
 
 func isIPv6(text string) bool {
@@ -134,7 +138,7 @@ func isIPv6(text string) bool {
 }
 
 // EdgeReady is the L2Edge's condition Ready.
-func EdgeReady(status v1alpha1.L2EdgeStatus) metav1.Condition {
+func EdgeReady(encryption v1alpha1.Encryption, status v1alpha1.L2EdgeStatus) metav1.Condition {
 	var names, standbys []string
 	for _, n := range status.Nodes {
 		names = append(names, n.Name)
@@ -142,13 +146,16 @@ func EdgeReady(status v1alpha1.L2EdgeStatus) metav1.Condition {
 			standbys = append(standbys, n.Name)
 		}
 	}
+	carrier := nodeIn(status.Nodes, status.Active)
 	switch {
 	case len(names) == 0:
 		return v1alpha1.NoEdgeNode()
 	case status.Active == "" || len(standbys) == len(names):
 		return v1alpha1.AwaitsEdge(names)
-	case addressIn(status.Nodes, status.Active) == "":
+	case carrier.Address == "":
 		return v1alpha1.NoEdgeAddress(status.Active)
+	case encryption == v1alpha1.EncryptionWireGuard && len(carrier.PublicKeys) == 0:
+		return v1alpha1.AwaitsKeys(status.Active)
 	default:
 		return v1alpha1.EdgeReady(status.Active, standbys)
 	}

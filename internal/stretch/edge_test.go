@@ -26,21 +26,21 @@ func TestEdgeStatus(t *testing.T) {
 		nodes   string
 		why     string // the reason of condition Ready
 	}{
-		"Holder":       {"the Lease says who", "", "", []stretch.Candidate{b, a}, "b", "b", "[{a 10.0.0.1} {b 10.0.0.2}]", "Ready"},
-		"TakesOver":    {"and who next", "", "b", []stretch.Candidate{a, b}, "a", "a", "[{a 10.0.0.1} {b 10.0.0.2}]", "Ready"},
-		"Released":     {"who was goes on until another comes", "", "b", []stretch.Candidate{a, b}, "", "b", "[{a 10.0.0.1} {b 10.0.0.2}]", "Ready"},
-		"Stranger":     {"a holder that is no edge has nothing to say", "", "b", []stretch.Candidate{a, b}, "c", "b", "[{a 10.0.0.1} {b 10.0.0.2}]", "Ready"},
-		"Unpicked":     {"one that is no edge any more goes on until another comes", "", "c", []stretch.Candidate{a}, "c", "c", "[{a 10.0.0.1}]", "AwaitsEdge"},
-		"Nobody":       {"no edge has started", "", "", []stretch.Candidate{a}, "", "", "[{a 10.0.0.1}]", "AwaitsEdge"},
+		"Holder":       {"the Lease says who", "", "", []stretch.Candidate{b, a}, "b", "b", "[{a 10.0.0.1 []} {b 10.0.0.2 []}]", "Ready"},
+		"TakesOver":    {"and who next", "", "b", []stretch.Candidate{a, b}, "a", "a", "[{a 10.0.0.1 []} {b 10.0.0.2 []}]", "Ready"},
+		"Released":     {"who was goes on until another comes", "", "b", []stretch.Candidate{a, b}, "", "b", "[{a 10.0.0.1 []} {b 10.0.0.2 []}]", "Ready"},
+		"Stranger":     {"a holder that is no edge has nothing to say", "", "b", []stretch.Candidate{a, b}, "c", "b", "[{a 10.0.0.1 []} {b 10.0.0.2 []}]", "Ready"},
+		"Unpicked":     {"one that is no edge any more goes on until another comes", "", "c", []stretch.Candidate{a}, "c", "c", "[{a 10.0.0.1 []}]", "AwaitsEdge"},
+		"Nobody":       {"no edge has started", "", "", []stretch.Candidate{a}, "", "", "[{a 10.0.0.1 []}]", "AwaitsEdge"},
 		"NoNode":       {"and none can", "", "a", nil, "a", "", "[]", "NoNode"},
-		"NoAddress":    {"its agent has not reported", "", "", []stretch.Candidate{node("a", "")}, "a", "a", "[{a }]", "NoAddress"},
-		"Annotated":    {"the administrator knows better", "", "", []stretch.Candidate{node("a", "192.0.2.1", "10.0.0.1")}, "a", "a", "[{a 192.0.2.1}]", "Ready"},
-		"BadAddress":   {"what can't be one is passed over", "", "", []stretch.Candidate{node("a", "edge.example.com", "fe80::1", "::", "fd00::1")}, "a", "a", "[{a fd00::1}]", "Ready"},
-		"UsualForm":    {"peers compare text", "", "", []stretch.Candidate{node("a", "2001:DB8:0::1")}, "a", "a", "[{a 2001:db8::1}]", "Ready"},
-		"SpecAddress":  {"of the one edge", "198.51.100.1", "", []stretch.Candidate{node("a", "", "10.0.0.1")}, "a", "a", "[{a 198.51.100.1}]", "Ready"},
-		"NodeFirst":    {"it may be of an edge that is none any more", "198.51.100.1", "", []stretch.Candidate{node("a", "192.0.2.1", "10.0.0.1")}, "a", "a", "[{a 192.0.2.1}]", "Ready"},
-		"SpecOfOne":    {"it is no other's", "198.51.100.1", "", []stretch.Candidate{a, b}, "a", "a", "[{a 10.0.0.1} {b 10.0.0.2}]", "Ready"},
-		"HolderBefore": {"a standby that was first in the order does not matter", "", "a", []stretch.Candidate{a, b}, "b", "b", "[{a 10.0.0.1} {b 10.0.0.2}]", "Ready"},
+		"NoAddress":    {"its agent has not reported", "", "", []stretch.Candidate{node("a", "")}, "a", "a", "[{a  []}]", "NoAddress"},
+		"Annotated":    {"the administrator knows better", "", "", []stretch.Candidate{node("a", "192.0.2.1", "10.0.0.1")}, "a", "a", "[{a 192.0.2.1 []}]", "Ready"},
+		"BadAddress":   {"what can't be one is passed over", "", "", []stretch.Candidate{node("a", "edge.example.com", "fe80::1", "::", "fd00::1")}, "a", "a", "[{a fd00::1 []}]", "Ready"},
+		"UsualForm":    {"peers compare text", "", "", []stretch.Candidate{node("a", "2001:DB8:0::1")}, "a", "a", "[{a 2001:db8::1 []}]", "Ready"},
+		"SpecAddress":  {"of the one edge", "198.51.100.1", "", []stretch.Candidate{node("a", "", "10.0.0.1")}, "a", "a", "[{a 198.51.100.1 []}]", "Ready"},
+		"NodeFirst":    {"it may be of an edge that is none any more", "198.51.100.1", "", []stretch.Candidate{node("a", "192.0.2.1", "10.0.0.1")}, "a", "a", "[{a 192.0.2.1 []}]", "Ready"},
+		"SpecOfOne":    {"it is no other's", "198.51.100.1", "", []stretch.Candidate{a, b}, "a", "a", "[{a 10.0.0.1 []} {b 10.0.0.2 []}]", "Ready"},
+		"HolderBefore": {"a standby that was first in the order does not matter", "", "a", []stretch.Candidate{a, b}, "b", "b", "[{a 10.0.0.1 []} {b 10.0.0.2 []}]", "Ready"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -49,10 +49,36 @@ func TestEdgeStatus(t *testing.T) {
 			if nodes := fmt.Sprint(status.Nodes); status.Active != tc.active || nodes != tc.nodes || found.Active != tc.active || (found.Why == "") != (tc.active != "") {
 				t.Errorf("%s: active is %q of %s; networks follow %+v", tc.reason, status.Active, nodes, found)
 			}
-			if ready := stretch.EdgeReady(status); ready.Reason != tc.why {
+			if ready := stretch.EdgeReady(edge.Spec.Encryption, status); ready.Reason != tc.why {
 				t.Errorf("%s: got %s: %s", tc.reason, ready.Reason, ready.Message)
 			}
 		})
+	}
+}
+
+// Edges write their public keys, and the controller its own part: it has keys stay, with the
+// nodes that they are of.
+func TestEdgeKeysStay(t *testing.T) {
+	edge := &v1alpha1.L2Edge{
+		Spec: v1alpha1.L2EdgeSpec{Encryption: v1alpha1.EncryptionWireGuard},
+		Status: v1alpha1.L2EdgeStatus{Active: "a", Nodes: []v1alpha1.EdgeNode{
+			{Name: "a", Address: "10.0.0.9", PublicKeys: []string{"a1", "a2"}}, {Name: "b"}, {Name: "c", PublicKeys: []string{"c1", "c2"}},
+		}},
+	}
+	picked := []stretch.Candidate{node("a", "", "10.0.0.1"), node("b", "", "10.0.0.2"), node("d", "")}
+	want := []v1alpha1.EdgeNode{{Name: "a", Address: "10.0.0.1", PublicKeys: []string{"a1", "a2"}}, {Name: "b", Address: "10.0.0.2"}, {Name: "d"}}
+	status, _ := stretch.EdgeStatus(edge, picked, "a")
+	if diff := cmp.Diff(want, status.Nodes); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for holder, reason := range map[string]string{"a": "Ready", "b": "AwaitsKeys", "d": "NoAddress"} {
+		status, _ := stretch.EdgeStatus(edge, picked, holder)
+		if ready := stretch.EdgeReady(v1alpha1.EncryptionWireGuard, status); ready.Reason != reason {
+			t.Errorf("%q is active: got %s: %s", holder, ready.Reason, ready.Message)
+		}
+		if ready := stretch.EdgeReady(v1alpha1.EncryptionNone, status); ready.Reason == "AwaitsKeys" {
+			t.Errorf("%q is active, without encryption: got %s", holder, ready.Message)
+		}
 	}
 }
 
@@ -77,7 +103,7 @@ func TestMTU(t *testing.T) {
 		e.Underlay = 1500
 		got[name] = e.MTU()
 	}
-	want := map[string]int32{"IPv4": 1450, "IPv6": 1430, "WireGuard": 1390, "WireGuard6": 1350}
+	want := map[string]int32{"IPv4": 1450, "IPv6": 1430, "WireGuard": 1370, "WireGuard6": 1350}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -89,7 +89,7 @@ func TestDecide(t *testing.T) {
 		"NoEdge":       {"nothing carries it", network(5001, "east"), wan, peers(peer("east")), stretch.Edge{Why: "no node is labelled"}, "", 1442, nil, "NoEdge", "no node is labelled"},
 		"MTU":          {"larger packets would vanish", network(5001, "east"), wan, peers(peer("east")), carried, "", 1451, nil, "MTUTooLarge", "at most 1450"},
 		"MTUFits":      {"to the byte", network(5001, "east"), wan, peers(peer("east")), carried, "", 1450, []string{"east"}, "", ""},
-		"WireGuard":    {"it takes room, too", network(5001, "east"), wan, peers(peer("east")), stretch.Edge{Active: "a", Underlay: 1500, Encryption: v1alpha1.EncryptionWireGuard}, "", 1391, nil, "MTUTooLarge", "at most 1390"},
+		"WireGuard":    {"it takes room, too", network(5001, "east"), wan, peers(peer("east")), stretch.Edge{Active: "a", Underlay: 1500, Encryption: v1alpha1.EncryptionWireGuard}, "", 1371, nil, "MTUTooLarge", "at most 1370"},
 		"OVNKuber":     {"nobody has tried it", network(5001, "east"), wan, peers(peer("east")), carried, v1alpha1.FabricOVNKubernetes, 1442, nil, "FabricNotSupported", "OVNKubernetes"},
 		"NotAllowedIt": {"who may not learns nothing of edges", network(1, "east"), other, peers(peer("east")), stretch.Edge{}, "", 9000, nil, "NotAllowed", ""},
 	}

@@ -68,6 +68,21 @@ func remoteOf(n *v1alpha1.L2Network, peer string) *v1alpha1.L2Remote {
 	}
 }
 
+// edgesMayAll gives edges all rights, so that what is refused is refused by a policy.
+func edgesMayAll(t *testing.T) {
+	t.Helper()
+	all := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "all-"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: v1alpha1.SystemNamespace, Name: edgeAccount}},
+	}
+	create(t, all)
+	t.Cleanup(func() {
+		if err := admin.Delete(context.Background(), all); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func expectAllowed(t *testing.T, reason string, err error, allowed bool) {
 	t.Helper()
 	if allowed && err != nil || !allowed && !apierrors.IsForbidden(err) {
@@ -148,17 +163,7 @@ func TestEdgeWritesStatusOfPeersOnly(t *testing.T) {
 		}
 	})
 	edges(t, "node-a")
-	// It is given all rights, so that what is refused is refused by the policy.
-	all := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "all-"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
-		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: v1alpha1.SystemNamespace, Name: edgeAccount}},
-	}
-	create(t, all)
-	t.Cleanup(func() {
-		if err := admin.Delete(context.Background(), all); err != nil {
-			t.Error(err)
-		}
-	})
+	edgesMayAll(t)
 	namespace := newNamespace(t)
 	network := stretched(t, namespace, "net", "east")
 	attachment := wired(t, namespace, "node-a")

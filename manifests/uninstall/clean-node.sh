@@ -99,14 +99,14 @@ if ours; then
   return_nic "${EDGE_INTERFACE:-}" br-wan l2sm-wan
   remove_datapath
   # Edges' devices are among them; what they wrote goes with the database.
-  for name in br-ext br-wan br-edge br-int ovs-netdev genev_sys_6081 vxlan_sys_4789; do
+  for name in br-ext br-wan br-edge br-edge-wg l2sm-wg br-int ovs-netdev genev_sys_6081 vxlan_sys_4789; do
     if there "$name"; then
       ip link delete dev "$name"
     fi
   done
 fi
 remove_links
-for table in "inet l2sm-underlay" "netdev l2sm-pods" "netdev l2sm" "netdev l2sm-wan"; do
+for table in "inet l2sm-underlay" "netdev l2sm-pods" "netdev l2sm" "netdev l2sm-wan" "inet l2sm-wireguard"; do
   # shellcheck disable=SC2086 # two words
   nft delete table $table 2> /dev/null || true # where it is not there
 done

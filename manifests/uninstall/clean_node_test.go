@@ -166,6 +166,8 @@ func (n *node) install() {
 		ip tuntap add dev br-wan mode tap
 		ip link set br-wan up
 		ip tuntap add dev br-edge mode tap
+		ip tuntap add dev br-edge-wg mode tap
+		ip tuntap add dev l2sm-wg mode tap
 		ip link add vxlan_sys_4789 type vxlan external dstport 4789
 		ip address flush dev eth2 scope global
 		ip address add 203.0.113.1/24 dev br-wan
@@ -176,7 +178,8 @@ func (n *node) install() {
 		ip route add 198.51.100.0/24 via 192.0.2.9 dev br-ext
 		nft add table inet l2sm-underlay
 		nft add table netdev l2sm
-		nft add table netdev l2sm-wan`)
+		nft add table netdev l2sm-wan
+		nft add table inet l2sm-wireguard`)
 	end := link.HostEnd{Name: link.HostName("c1", "net1"), Owner: link.Owner{Container: "c1", IfName: "net1", Config: "l2sm"}}
 	pod := link.Interface{Name: "net1", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, MTU: 1400}
 	if err := link.New("/proc/sys").Create(end, nstest.NewNS(n.t), pod, link.Userspace); err != nil {
