@@ -186,7 +186,11 @@ func (d *Device) remove() error {
 	if link == nil || err != nil {
 		return err
 	}
-	if err := netlink.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
+	err = netlink.LinkDel(link)
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("delete link %[1]q, which a former run has left: %[2]w: run `ip link delete %[1]s` on this node, or give l2sm-edge the capability NET_ADMIN (component manifests/edge-wireguard) for as long as it takes", Link, err)
+	case err != nil && !errors.Is(err, unix.ENODEV):
 		return fmt.Errorf("delete link %q: %w", Link, err)
 	}
 	return nil

@@ -2,8 +2,10 @@ package wireguard
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 
 	"github.com/google/nftables"
@@ -96,13 +98,24 @@ func inputs(own netip.Addr, bgp uint16) [][]expr.Any {
 		drop())
 }
 
-// unguard takes the table away.
+// unguard takes the table away. Who may not look for it can't have made it, and without the
+// links it says nothing.
 func unguard() error {
 	c, err := nftables.New()
 	if err != nil {
 		return fmt.Errorf("open nftables: %w", err)
 	}
-	c.DelTable(c.AddTable(table()))
+	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EINVAL) {
+		return nil // no NET_ADMIN, or a kernel without nf_tables
+	}
+	if err != nil {
+		return fmt.Errorf("list nftables tables: %w", err)
+	}
+	if !slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == TableName }) {
+		return nil
+	}
+	c.DelTable(table())
 	if err := c.Flush(); err != nil {
 		return fmt.Errorf("delete nftables table %s: %w", TableName, err)
 	}

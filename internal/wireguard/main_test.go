@@ -122,10 +122,16 @@ type edge struct {
 	end     func()
 }
 
-// start starts the process; it ends with the test, or by kill.
-func (e *edge) start() {
+// start starts the process; it ends with the test, or by kill. through is a program that
+// starts it.
+func (e *edge) start(through ...string) {
 	e.t.Helper()
-	cmd := exec.Command("/proc/self/exe")
+	program, err := os.Executable()
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	command := append(through, program)
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), asEdge+"=1")
 	cmd.Stderr = os.Stderr
 	// No Pdeathsig: the thread that starts it ends. It ends with its standard input.

@@ -152,6 +152,24 @@ func TestNothingIsLeft(t *testing.T) {
 	pings(b, a)
 }
 
+// An edge that does not encrypt has no right to, and nothing to take away.
+func TestNothingIsTakenAwayWithoutRights(t *testing.T) {
+	e := newEdge(t, "192.0.2.1", false)
+	e.must("remove")
+	e.end()
+	e.start("setpriv", "--bounding-set=-net_admin")
+	e.must("remove")
+	if got := e.do("bring"); !strings.Contains(got.Err, "NET_ADMIN") {
+		t.Errorf("the error %q does not say what is needed", got.Err)
+	}
+	in(e, func() (any, error) {
+		return nil, netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: Link, TxQLen: -1}})
+	})
+	if got := e.do("remove"); !strings.Contains(got.Err, "ip link delete "+Link) {
+		t.Errorf("the error %q does not say how to go on", got.Err)
+	}
+}
+
 // leftovers are the device, and addresses and routes within tunnels.
 func leftovers() (string, error) {
 	var left []string
