@@ -130,8 +130,8 @@ func (e *edge) start(through ...string) {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	command := append(through, program)
-	cmd := exec.Command(command[0], command[1:]...)
+	through = append(through, program)
+	cmd := exec.Command(through[0], through[1:]...)
 	cmd.Env = append(os.Environ(), asEdge+"=1")
 	cmd.Stderr = os.Stderr
 	// No Pdeathsig: the thread that starts it ends. It ends with its standard input.
