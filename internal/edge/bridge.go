@@ -3,6 +3,7 @@ package edge
 import (
 	"net/netip"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -15,8 +16,9 @@ type bridgeIs struct {
 	// tunnels by their endpoint, shared the one of fabrics.
 	tunnels map[netip.Addr]edgebridge.Tunnel
 	shared  edgebridge.Tunnel
-	// seen are endpoints that BFD has had up.
-	seen map[netip.Addr]bool
+	// sights are what BFD shows of endpoints, alive since when ovs-vswitchd has answered.
+	sights map[netip.Addr]sight
+	alive  time.Time
 	// patches are the numbers of networks' ports: where there is one, the network's port is
 	// bound here.
 	patches map[string]uint32
@@ -24,7 +26,7 @@ type bridgeIs struct {
 }
 
 func newBridgeIs() bridgeIs {
-	return bridgeIs{tunnels: map[netip.Addr]edgebridge.Tunnel{}, seen: map[netip.Addr]bool{}, patches: map[string]uint32{}}
+	return bridgeIs{tunnels: map[netip.Addr]edgebridge.Tunnel{}, sights: map[netip.Addr]sight{}, patches: map[string]uint32{}}
 }
 
 // Tunnel follows a port to a peer (edgebridge.Events).
@@ -40,19 +42,18 @@ func (e *Edge) Tunnel(endpoint netip.Addr, is edgebridge.Tunnel) {
 		e.bridgeIs.tunnels[endpoint] = is
 		if is == (edgebridge.Tunnel{}) {
 			delete(e.bridgeIs.tunnels, endpoint)
-			delete(e.bridgeIs.seen, endpoint)
+			delete(e.bridgeIs.sights, endpoint)
 		}
-	}
-	if is.BFD.Forwarding {
-		e.bridgeIs.seen[endpoint] = true
 	}
 	if was.Port != is.Port {
 		e.dirty.all = true
 		e.dirty.kick()
 	}
 	if was.BFD.Forwarding != is.BFD.Forwarding {
-		// Who never answered BFD may have none: only one that was seen can be missed.
-		e.table.SetReachable(endpoint, is.BFD.Forwarding || !e.bridgeIs.seen[endpoint])
+		sees := e.bridgeIs.sights[endpoint].told(is.BFD.Forwarding, e.bridgeIs.alive, time.Now())
+		e.bridgeIs.sights[endpoint] = sees
+		// Who never answered BFD may have none: only one that was there can be missed.
+		e.table.SetReachable(endpoint, !sees.gone)
 		e.log.Info("BFD", "endpoint", endpoint, "forwarding", is.BFD.Forwarding, "state", is.BFD.State, "diagnostic", is.BFD.Diagnostic)
 		e.dirty.kick()
 		e.reportAll()
@@ -117,8 +118,9 @@ func (e *Edge) memberOf(via evpn.Via) (member, bool) {
 	return m, m.way.port != 0
 }
 
-// seesEdge says whether BFD has another edge of this cluster up, and whether it ever had.
-func (e *Edge) seesEdge(address string) (up, was bool) {
+// seesEdge says whether BFD has another edge of this cluster up, and whether it saw it go.
+// A node whose own ovs-vswitchd does not answer sees nothing.
+func (e *Edge) seesEdge(address string) (up, gone bool) {
 	outside, err := netip.ParseAddr(address)
 	if err != nil {
 		return false, false
@@ -126,5 +128,8 @@ func (e *Edge) seesEdge(address string) (up, was bool) {
 	at := e.reach().to(outside)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.bridgeIs.tunnels[at].BFD.Forwarding, e.bridgeIs.seen[at]
+	if e.bridgeIs.alive.IsZero() {
+		return false, false
+	}
+	return e.bridgeIs.sights[at].up, e.bridgeIs.sights[at].gone
 }

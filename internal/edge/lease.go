@@ -105,11 +105,10 @@ func (c *candidate) race() race {
 			r.others = true
 		}
 		if n.Name == r.holder {
-			up, was := c.seesEdge(n.Address)
-			if up {
+			var up bool
+			if up, r.gone = c.seesEdge(n.Address); up {
 				c.distrust = false
 			}
-			r.gone = was && !up
 		}
 	}
 	r.distrust = c.distrust

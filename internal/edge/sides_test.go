@@ -65,7 +65,7 @@ func TestThreeClusters(t *testing.T) {
 	}{
 		{"Broadcasts", (*three).broadcasts}, {"Apart", (*three).apart}, {"Stranger", (*three).stranger},
 		{"Moves", (*three).moves}, {"SpeakerKilled", (*three).speakerKilled}, {"WithoutAPI", (*three).withoutAPI}, {"WithoutDatabases", (*three).withoutDatabases},
-		{"VswitchdKilled", (*three).vswitchdKilled}, {"WAN", (*three).wan}, {"TakeOver", (*three).takeOver},
+		{"VswitchdKilled", (*three).vswitchdKilled}, {"StandbyBack", (*three).standbyBack}, {"WAN", (*three).wan}, {"TakeOver", (*three).takeOver},
 		{"PausedProcess", (*three).pausedProcess}, {"DeadEdge", (*three).deadEdge},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.run(s, t) }) {
@@ -250,6 +250,36 @@ func (s *three) withoutDatabases(t *testing.T) {
 			time.Sleep(2 * time.Second)
 		}), byChance)
 	}
+	once(t, s)
+}
+
+// standbyBack: one that stands by loses its ovs-vswitchd, with l2sm-edge and without, and does not
+// take its own blindness for the other's end.
+func (s *three) standbyBack(t *testing.T) {
+	holder, active, n := s.a.holder(), s.a.Edges[0], s.a.Edges[1]
+	if n.Name == holder {
+		active, n = n, active
+	}
+	s.a.bindTo(active)
+	defer s.a.bindTo(s.a.Edges[0])
+	once(t, s)
+	few(t, s.under(t, "ovs-vswitchd of the edge that stands by killed (-9) twice, once with l2sm-edge, and started again", "the network, everywhere", func() {
+		for _, with := range []bool{false, true} {
+			n.StopVswitchd()
+			if with {
+				s.a.edgeOf(n).kill()
+			}
+			time.Sleep(2 * time.Second) // the others see it go
+			n.StartVswitchd()
+			if with {
+				s.a.edgeOf(n).run()
+			}
+			time.Sleep(4 * time.Second) // the database says for a second that BFD is up, and then that it is down
+			if is := s.a.holder(); is != holder {
+				t.Errorf("%s, back again, took the Lease of %s, which was there all the time (now %s)", n.Name, holder, is)
+			}
+		}
+	}), byChance)
 	once(t, s)
 }
 

@@ -96,7 +96,7 @@ func (w *worker) close() {
 	w.conn.Close()
 	w.crypt.addressed = false
 	w.mu.Lock()
-	w.conn = nil
+	w.conn, w.bridgeIs.alive = nil, time.Time{}
 	w.mu.Unlock()
 }
 
@@ -193,7 +193,7 @@ func (w *worker) connect(ctx context.Context) error {
 	clear(w.placed)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.conn, w.meters = conn, newMeters()
+	w.conn, w.bridgeIs.alive, w.meters = conn, time.Now(), newMeters()
 	for _, n := range w.byVNI {
 		clear(n.base)
 	}
