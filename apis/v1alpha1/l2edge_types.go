@@ -33,6 +33,7 @@ const (
 )
 
 // L2EdgeSpec says where this cluster's networks leave it.
+// +kubebuilder:validation:XValidation:rule="!has(self.encryption) || self.encryption != 'WireGuard' || !has(self.mtu) || self.mtu >= 1360",message="encryption WireGuard needs an mtu of at least 1360: BGP and VXLAN go inside it over IPv6, which needs 1280"
 type L2EdgeSpec struct {
 	// NodeSelector picks the nodes that run an edge: one of them is active, the
 	// others stand by.

@@ -63,6 +63,7 @@ func testStretchValidation(t *testing.T, c client.Client) {
 		"EdgeName":     {"An address is no name.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, address: edge.example.com}`, "", "IPv4 or IPv6"},
 		"EdgeLong":     {"Addresses are compared as text.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, address: "2001:DB8::1"}`, "", "usual form"},
 		"EdgeLocal":    {"It means something on one link only.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, address: "fe80::1"}`, "", "a host can have"},
+		"EdgeNarrow":   {"IPv6 needs 1280, inside as well.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, mtu: 1359, encryption: WireGuard}`, "", "at least 1360"},
 		"EdgeEncrypts": {"Two ways.", "L2Edge", `{nodeSelector: {a: b}, asn: 1, encryption: IPsec}`, "", "encryption"},
 
 		"PeerKeys":       {"The one in use, and the next one.", "L2Peer", keys(east, west), keys(west), ""},
@@ -107,7 +108,7 @@ func testStretchValidation(t *testing.T, c client.Client) {
 // An L2Edge asks for WireGuard; its keys go on one generation at a time, and are keys.
 func testEncryption(t *testing.T, c client.Client) {
 	t.Helper()
-	edge := object(t, "L2Edge", v1alpha1.EdgeName, `{nodeSelector: {a: b}, asn: 1, encryption: WireGuard}`)
+	edge := object(t, "L2Edge", v1alpha1.EdgeName, `{nodeSelector: {a: b}, asn: 1, mtu: 1360, encryption: WireGuard}`) // the least
 	if err := c.Create(t.Context(), edge); err != nil {
 		t.Fatal(err)
 	}
