@@ -148,8 +148,8 @@ test-upgrade: build ## Bring v0.1.0 to this version and back, part by part under
 	@e2e/upgrade.sh $(TEST_NAME)-upgrade $(NODES)
 
 .PHONY: test-clusters
-test-clusters: build ## The scenarios of one network in two clusters, in local clusters of their own.
-	@e2e/steps.sh test-clusters $(TEST_NAME)-east $(TEST_NAME)-west
+test-clusters: build ## The scenarios of one network in two clusters, of fabrics Zones and Central, in local clusters of their own.
+	@L2SM_EAST_OVERLAY=$${L2SM_EAST_OVERLAY:-manifests/overlays/lab-edge-zones} e2e/steps.sh test-clusters $(TEST_NAME)-east $(TEST_NAME)-west
 
 .PHONY: test-nri
 test-nri: build ## The quick scenarios without Multus, by the NRI of containerd 2: a part of test-e2e.
