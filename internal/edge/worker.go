@@ -3,7 +3,6 @@ package edge
 import (
 	"context"
 	"errors"
-	"reflect"
 	"time"
 
 	"l2sm.io/l2sm/internal/evpn"
@@ -33,25 +32,6 @@ type worker struct {
 	// nothing of an edge.
 	settled, retired bool
 	crypt            encryption
-}
-
-// placed is a MAC address' flow.
-type placed struct {
-	member
-	peer string
-}
-
-// plan is what one round has to do.
-type plan struct {
-	withdraw []evpn.RouteKey
-	flows    []openflow.Change
-	announce []route
-}
-
-// route is what is announced to whom.
-type route struct {
-	evpn.Route
-	peers []string
 }
 
 // work writes what has changed until ctx ends. Every failure but a refusal comes with the
@@ -158,7 +138,8 @@ func (w *worker) failed(err error) time.Duration {
 	}
 	w.close()
 	w.tell(err.Error())
-	w.retry = min(max(2*w.retry, 20*time.Millisecond), 2*time.Second)
+	// In small steps: an ovs-vswitchd that is back should not wait as long again for its flows.
+	w.retry = min(max(w.retry*5/4, 20*time.Millisecond), 2*time.Second)
 	return w.retry
 }
 
@@ -219,183 +200,4 @@ func (w *worker) act(ctx context.Context, p plan) error {
 		failures = append(failures, w.speaker.announce(ctx, r))
 	}
 	return errors.Join(failures...)
-}
-
-// plan decides what has to be done of all that has changed.
-func (w *worker) plan() plan {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	d := w.dirty.take()
-	var p plan
-	for _, n := range d.gone {
-		w.abandon(&p, n)
-	}
-	for k := range d.hosts {
-		w.bind(k)
-	}
-	w.learn(&d)
-	if d.all {
-		for vni := range w.byVNI {
-			d.networks[vni] = true
-		}
-		for k := range w.follows {
-			d.hosts[k] = true
-		}
-	}
-	for vni := range d.networks {
-		if n := w.byVNI[vni]; n != nil {
-			w.planNetwork(&p, n)
-		}
-	}
-	for k := range d.hosts {
-		w.planHost(&p, k)
-	}
-	return p
-}
-
-// abandon takes away what is left of a network.
-func (w *worker) abandon(p *plan, n *network) {
-	for _, routes := range n.announced {
-		for key := range routes {
-			p.withdraw = append(p.withdraw, key)
-		}
-	}
-	for mac := range n.byMAC {
-		w.table.DeleteLocal(n.vni, mac)
-	}
-	for key := range n.base {
-		p.flows = append(p.flows, openflow.DeleteFlow(key))
-	}
-	if w.byVNI[n.vni] == nil { // else its flows name them soon
-		p.flows = append(p.flows, w.meters.free(n.vni)...)
-	}
-}
-
-// bind tells the table which MAC addresses are ours.
-func (w *worker) bind(k hostKey) {
-	if n := w.byVNI[k.vni]; n != nil {
-		if h, is := n.host(k.mac); is {
-			w.table.SetLocal(k.vni, k.mac, h.addresses)
-			return
-		}
-	}
-	w.table.DeleteLocal(k.vni, k.mac)
-}
-
-// learn takes what the table has to say.
-func (w *worker) learn(d *dirty) {
-	w.table.Expire(time.Now())
-	changes := w.table.Changes()
-	for _, f := range changes.Follows {
-		k := hostKey{f.VNI, f.MAC}
-		if f.Via.VTEP.IsValid() {
-			w.follows[k] = f.Via
-		} else {
-			delete(w.follows, k)
-		}
-		d.hosts[k] = true
-	}
-	for _, f := range changes.Floods {
-		d.networks[f.VNI] = true
-	}
-	for _, s := range changes.Sequences {
-		d.hosts[hostKey{s.VNI, s.MAC}] = true
-	}
-	for _, s := range changes.Statuses {
-		w.reports.Queue.AddAfter(s.Peer, statusPace)
-	}
-	for _, h := range changes.Hosts {
-		w.hostChanged(h)
-	}
-}
-
-// planNetwork is a network's own flows, its type 3, and, where these change, all of its
-// hosts.
-func (w *worker) planNetwork(p *plan, n *network) {
-	if w.mayWrite(n) {
-		w.planFlows(p, n)
-	}
-	want := map[evpn.RouteKey]announced{}
-	if w.announces(n) {
-		want[evpn.RouteKey{Kind: evpn.Multicast, VNI: n.vni}] = announced{peers: n.to()}
-	}
-	w.planRoutes(p, n, evpn.MAC{}, want)
-	for mac := range n.byMAC {
-		w.planAnnounced(p, n, mac)
-	}
-	for mac := range n.announced {
-		if _, here := n.byMAC[mac]; !here {
-			w.planAnnounced(p, n, mac)
-		}
-	}
-}
-
-func (w *worker) planFlows(p *plan, n *network) {
-	want := map[openflow.Key]openflow.Flow{}
-	c, puts := w.carried(n)
-	p.flows = append(p.flows, puts...)
-	of := map[openflow.Key]string{}
-	for _, f := range c.flows() {
-		want[f.Key], of[f.Key] = f.Flow, f.peer
-	}
-	for key := range n.base {
-		if _, wanted := want[key]; !wanted {
-			p.flows = append(p.flows, openflow.DeleteFlow(key))
-		}
-	}
-	for key, f := range want {
-		if had, has := n.base[key]; !has || !reflect.DeepEqual(had, f) {
-			cookie := w.cookies.own()
-			if of[key] != "" {
-				cookie = w.cookies.peer(of[key], false)
-			}
-			p.flows = append(p.flows, openflow.PutFlow{Flow: f, Cookie: cookie})
-		}
-	}
-	n.base = want
-}
-
-// planHost is a MAC address: where it is, or what is announced of it.
-func (w *worker) planHost(p *plan, k hostKey) {
-	at, is := w.memberOf(w.follows[k])
-	want := placed{at, w.follows[k].Peer}
-	have, had := w.placed[k]
-	switch {
-	case is && (!had || have != want):
-		p.flows = append(p.flows, openflow.PutFlow{Flow: macFlow(k.vni, k.mac, want.vtep, want.way), Cookie: w.cookies.peer(want.peer, true)})
-		w.placed[k] = want
-	case !is && had:
-		p.flows = append(p.flows, openflow.DeleteFlow(macKey(k.vni, k.mac)))
-		delete(w.placed, k)
-	}
-	if n := w.byVNI[k.vni]; n != nil {
-		w.planAnnounced(p, n, k.mac)
-	}
-}
-
-func (w *worker) planAnnounced(p *plan, n *network, mac evpn.MAC) {
-	if mac == (evpn.MAC{}) {
-		return
-	}
-	want := map[evpn.RouteKey]announced{}
-	if h, is := n.host(mac); is && w.announces(n) {
-		sequence, _ := w.table.Sequence(n.vni, mac)
-		for _, key := range routesOf(n.vni, h) {
-			want[key] = announced{sequence: sequence, peers: n.to()}
-		}
-	}
-	w.planRoutes(p, n, mac, want)
-}
-
-func (w *worker) planRoutes(p *plan, n *network, mac evpn.MAC, want map[evpn.RouteKey]announced) {
-	withdraw, announce := steps(n.announced[mac], want)
-	p.withdraw = append(p.withdraw, withdraw...)
-	for _, key := range announce {
-		p.announce = append(p.announce, route{Route: evpn.Route{RouteKey: key, Sequence: want[key].sequence}, peers: n.peers})
-	}
-	if len(want) == 0 {
-		delete(n.announced, mac)
-		return
-	}
-	n.announced[mac] = want
 }
