@@ -63,6 +63,12 @@ func twoEdges(t *testing.T, id int) (east, west place) {
 		_, _ = east.try("label", "node", "n1", "l2sm.io/edge-")
 		_, _ = east.try("label", "--overwrite", "node", "n2", "l2sm.io/edge=")
 		east.says("n2", "get", "l2edge", "default", "-o", "jsonpath={.status.active}")
+		east.eventually(func() error { // or it goes on to speak BFD with the other side, in the clear
+			if bridges := east.node("n1", "ovs-vsctl", "list-br"); strings.Contains(bridges, "br-edge") {
+				return errStill("bridges on n1, which is an edge no more: " + bridges)
+			}
+			return nil
+		})
 	})
 	for node, address := range addresses {
 		east.kubectl("annotate", "--overwrite", "node", node, "l2sm.io/edge-address="+address)

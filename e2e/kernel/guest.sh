@@ -2,7 +2,7 @@
 # What test.sh runs in the virtual machine. Every part runs, also after one that
 # failed.
 #
-#   guest.sh integration|chain [TEST FLAGS]
+#   guest.sh integration|edges|chain [TEST FLAGS]
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 
@@ -50,6 +50,10 @@ integration)
   tests wireguard internal/wireguard -test.run "$encrypting" "$@"
   tests node manifests/ovn-node "$@"
   tests agent internal/agent -test.run "$plugging" "$@"
+  ;;
+edges)
+  modprobe -a vxlan geneve openvswitch
+  tests edges internal/edge/sidestest -test.v "$@"
   ;;
 chain) tests chain e2e/kernel -test.v "$@" ;;
 esac

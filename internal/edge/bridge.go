@@ -66,6 +66,10 @@ func (e *Edge) Network(name string, port uint32) {
 	defer e.mu.Unlock()
 	if port == 0 {
 		delete(e.bridgeIs.patches, name)
+		if len(e.bridgeIs.patches) == 0 { // a node that is an edge no more may leave
+			e.dirty.settings = true
+			e.dirty.kick()
+		}
 	} else {
 		e.bridgeIs.patches[name] = port
 	}

@@ -60,8 +60,9 @@ type Edge struct {
 	ctx     context.Context //nolint:containedctx // watches of networks begin in callbacks, and end with Run
 	running sync.WaitGroup
 
-	// raceChanged is raised when what the Lease is decided by has changed.
-	raceChanged wake.Signal
+	// raceChanged is raised when what the Lease is decided by has changed, leftChanged when
+	// left has.
+	raceChanged, leftChanged wake.Signal
 
 	mu       sync.Mutex
 	networks map[types.NamespacedName]*network
@@ -85,6 +86,8 @@ type Edge struct {
 	refused string
 	// trouble is what keeps the worker from its work, empty for nothing.
 	trouble string
+	// left says that this node has nothing of an edge.
+	left bool
 	// filled says that the caches are, began when the program did.
 	filled bool
 	began  time.Time
@@ -119,9 +122,16 @@ func New(c Config) (*Edge, error) {
 	)
 }
 
-// Run works until ctx ends.
-func (e *Edge) Run(ctx context.Context) error {
-	all, ctx := errgroup.WithContext(ctx)
+// Run works until ctx ends, and then for as long as it takes to leave a node that is an edge
+// no more: see farewell.
+func (e *Edge) Run(ended context.Context) error {
+	working, stop := context.WithCancel(context.WithoutCancel(ended))
+	defer stop()
+	context.AfterFunc(ended, func() {
+		e.farewell()
+		stop()
+	})
+	all, ctx := errgroup.WithContext(working)
 	e.ctx = ctx
 	all.Go(func() error { return e.bridge.Start(ctx) })
 	all.Go(func() error {

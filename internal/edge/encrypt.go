@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"l2sm.io/l2sm/internal/edgebridge"
@@ -24,8 +25,11 @@ type encryption struct {
 	// addressed says that addresses and routes are there, as far as is known: a bridge that
 	// comes back has none.
 	addressed bool
-	// again is after what time endpoints that do not answer were looked at last.
-	again time.Duration
+	// silent are the endpoints that did not answer when they were looked at last, next is when
+	// they are again, and again after what time that was.
+	silent []netip.Addr
+	next   time.Time
+	again  time.Duration
 }
 
 // encrypt brings the device there, or takes it away, before tunnels ask for it.
@@ -80,11 +84,17 @@ func (c encryption) outlet() *edgebridge.Outlet {
 // when to look again: WireGuard tells of no handshake.
 func (w *worker) choose(ctx context.Context) time.Duration {
 	silent := w.silentEndpoints()
+	if !slices.Equal(silent, w.crypt.silent) {
+		w.crypt.silent, w.crypt.next, w.crypt.again = silent, time.Time{}, 0
+	}
 	if len(silent) == 0 {
-		w.crypt.again = 0
 		return 0
 	}
+	if wait := time.Until(w.crypt.next); wait > 0 { // rounds come for other reasons as well
+		return wait
+	}
 	w.crypt.again = min(max(2*w.crypt.again, chooseFirst), chooseLast)
+	w.crypt.next = time.Now().Add(w.crypt.again)
 	changed, err := w.crypt.device.Choose(ctx, silent)
 	if err != nil {
 		w.log.Info("Cannot look for other keys of endpoints that do not answer", "error", err.Error())

@@ -59,14 +59,14 @@ func TestUnique(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := settings{reach: reach{own: at("192.0.2.1")}, wire: []wireguard.Peer{
+	s := settings{reach: reach{own: at("192.0.2.1")}, own: ownKeys{current: own}, wire: []wireguard.Peer{
 		{Endpoint: at("192.0.2.2"), Keys: keys[:2]},
 		{Endpoint: at("192.0.2.2"), Keys: keys[2:]},  // the same endpoint again
 		{Endpoint: at("192.0.2.3"), Keys: keys[1:2]}, // another's key
 		{Endpoint: at("192.0.2.5"), Keys: []wireguard.Key{own.Public()}},
 		{Endpoint: at("192.0.2.4"), Keys: keys[2:]},
 	}}
-	s.unique(ownKeys{current: own})
+	s.unique()
 	if len(s.wire) != 2 || s.wire[0].Endpoint != at("192.0.2.2") || s.wire[1].Endpoint != at("192.0.2.4") {
 		t.Errorf("WireGuard speaks with %v, want 192.0.2.2 and 192.0.2.4", s.wire)
 	}

@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
-	"l2sm.io/l2sm/internal/edge/sidestest"
 	"l2sm.io/l2sm/internal/evpn"
 	"l2sm.io/l2sm/internal/link/nstest"
 )
@@ -136,31 +135,4 @@ func (c *cluster) rows() string {
 		all += fmt.Sprintf("%s %d ", table, len(c.SB("--bare", "--columns=_uuid", "list", table)))
 	}
 	return all
-}
-
-// Pods in two clusters get a part of what pods on two nodes of one cluster get: what the
-// edges cost.
-func BenchmarkThroughput(b *testing.B) {
-	w := start(b, 1, 1)
-	one, other := w.clusters[0], w.clusters[1]
-	one.peer("b", other)
-	other.peer("a", one)
-	one.network("red", 5001, "b")
-	other.network("red", 5001, "a")
-	one.bindTo(one.Edges[0])
-	other.bindTo(other.Edges[0])
-	from := one.pod("red", "from", "0a:58:0a:32:00:01", "10.50.0.1/24")
-	near := one.Pod(one.Edges[0], "default/red", "0a:58:0a:32:00:02", "10.50.0.2/24")
-	far := other.pod("red", "far", "0a:58:0a:32:00:03", "10.50.0.3/24")
-	atEdge := other.Pod(other.Edges[0], "default/red", "0a:58:0a:32:00:04", "10.50.0.4/24")
-	other.attach("red", "at-edge", "0a:58:0a:32:00:04", "10.50.0.4/24")
-	for _, to := range []*sidestest.Pod{near, far, atEdge} {
-		from.Reaches(to)
-	}
-	for b.Loop() {
-		geneve, edges, fewer := from.Transfer(near), from.Transfer(far), from.Transfer(atEdge)
-		b.ReportMetric(geneve, "Mbit/s-Geneve")
-		b.ReportMetric(edges/geneve, "of-it-over-edges")
-		b.ReportMetric(fewer/geneve, "of-it-to-a-pod-of-the-edge")
-	}
 }

@@ -26,6 +26,7 @@ type settings struct {
 	// What follows is WireGuard's: whom there is a key of, the generation of this edge's own
 	// and what others were told of them, and the MTU of the way, in bytes.
 	wire       []wireguard.Peer
+	own        ownKeys
 	generation int32
 	published  []string
 	mtu        int
@@ -55,7 +56,9 @@ func (e *Edge) settingsOf() settings {
 			s.wires(address, n.PublicKeys)
 		}
 	}
-	for _, p := range e.cache.L2Peers() {
+	all := e.cache.L2Peers()
+	slices.SortFunc(all, func(a, b *v1alpha1.L2Peer) int { return cmp.Compare(a.Name, b.Name) })
+	for _, p := range all {
 		peer, policy := e.peerOf(p, s.reach)
 		s.peers, s.policies = append(s.peers, peer), append(s.policies, policy)
 		for _, at := range s.reach.endpoints(p) {
@@ -64,11 +67,9 @@ func (e *Edge) settingsOf() settings {
 			}
 		}
 	}
-	own, _ := ownKeysIn(e.cache.Secret(v1alpha1.WireGuardSecret(e.config.Node)), s.generation)
-	s.unique(own)
+	s.own, _ = ownKeysIn(e.cache.Secret(v1alpha1.WireGuardSecret(e.config.Node)), s.generation) // else they are made
+	s.unique()
 	slices.SortFunc(s.others, netip.Addr.Compare)
-	slices.SortFunc(s.peers, func(a, b evpn.Peer) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(s.policies, func(a, b evpn.PeerPolicy) int { return cmp.Compare(a.Name, b.Name) })
 	s.divide()
 	return s
 }
@@ -89,8 +90,8 @@ func (s *settings) wires(address netip.Addr, publicKeys []string) {
 // unique leaves an endpoint, and a key, that stand at several places to the first of them:
 // WireGuard has one address a key. This edge's own come first, then the cluster's, then
 // peers'.
-func (s *settings) unique(own ownKeys) {
-	endpoints, keys := map[netip.Addr]bool{}, map[wireguard.Key]netip.Addr{own.current.Public(): s.reach.own, own.next.Public(): s.reach.own}
+func (s *settings) unique() {
+	endpoints, keys := map[netip.Addr]bool{}, map[wireguard.Key]netip.Addr{s.own.current.Public(): s.reach.own, s.own.next.Public(): s.reach.own}
 	s.clashes = map[netip.Addr]string{}
 	s.wire = slices.DeleteFunc(s.wire, func(p wireguard.Peer) bool {
 		if endpoints[p.Endpoint] {

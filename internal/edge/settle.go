@@ -32,6 +32,8 @@ func (w *worker) settle(ctx context.Context) error {
 
 func (w *worker) settleOn(ctx context.Context, s settings) error {
 	switch {
+	case !s.edge && !w.mayLeave(s): // looked at again when the last network has gone
+		return nil
 	case !s.edge:
 		return w.retire(ctx)
 	case !s.address.IsValid(): // what there is goes on
@@ -41,6 +43,7 @@ func (w *worker) settleOn(ctx context.Context, s settings) error {
 		return w.address(ctx)
 	}
 	w.retired, w.settled = false, false
+	w.stay(true)
 	w.mu.Lock()
 	w.table.SetPeers(s.policies)
 	w.table.SetOwn(append(slices.Clone(s.others), s.address))
@@ -69,6 +72,14 @@ func (w *worker) settleOn(ctx context.Context, s settings) error {
 	return nil
 }
 
+// stay notes whether this node has something of an edge.
+func (w *worker) stay(has bool) {
+	w.mu.Lock()
+	w.left = !has
+	w.mu.Unlock()
+	w.leftChanged.Raise()
+}
+
 // retire takes away all that an edge has: this node is none, or none any more.
 func (w *worker) retire(ctx context.Context) error {
 	if w.retired {
@@ -88,6 +99,7 @@ func (w *worker) retire(ctx context.Context) error {
 		return err
 	}
 	w.retired = true
+	w.stay(false)
 	w.log.Info("This node is no edge: see the L2Edge's status.nodes", "node", w.config.Node)
 	return nil
 }

@@ -66,7 +66,7 @@ func TestThreeClusters(t *testing.T) {
 		{"Broadcasts", (*three).broadcasts}, {"Apart", (*three).apart}, {"Stranger", (*three).stranger},
 		{"Moves", (*three).moves}, {"SpeakerKilled", (*three).speakerKilled}, {"WithoutAPI", (*three).withoutAPI}, {"WithoutDatabases", (*three).withoutDatabases},
 		{"VswitchdKilled", (*three).vswitchdKilled}, {"StandbyBack", (*three).standbyBack}, {"WAN", (*three).wan}, {"TakeOver", (*three).takeOver},
-		{"PausedProcess", (*three).pausedProcess}, {"DeadEdge", (*three).deadEdge},
+		{"Leaves", (*three).leaves}, {"PausedProcess", (*three).pausedProcess}, {"DeadEdge", (*three).deadEdge},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.run(s, t) }) {
 			return
@@ -281,6 +281,48 @@ func (s *three) standbyBack(t *testing.T) {
 		}
 	}), byChance)
 	once(t, s)
+}
+
+// leaves: the active edge's node is an edge no more, and its pod ends before it knows.
+func (s *three) leaves(t *testing.T) {
+	holder, active, other := s.a.holder(), s.a.Edges[0], s.a.Edges[1]
+	if other.Name == holder {
+		active, other = other, active
+	}
+	s.a.bindTo(active)
+	once(t, s)
+	e := s.a.edgeOf(active)
+	few(t, s.under(t, "the active edge's node is an edge no more, and its pod ends", "the network, everywhere", func() {
+		if err := e.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		s.a.edgesAre(other)
+		s.a.eventually(func(g gomega.Gomega) { g.Expect(s.a.holder()).To(gomega.Equal(other.Name)) })
+		s.a.bindTo(other)
+		if err := e.cmd.Wait(); err != nil {
+			t.Errorf("l2sm-edge, which was told to end: %v", err)
+		}
+	}), inTakeOver)
+	if got := active.Ctl("list-br"); strings.Contains(got, "br-edge") {
+		t.Errorf("the node that was an edge has bridges %q", got)
+	}
+	s.a.edgesAre(active, other)
+	e.run()
+	once(t, s)
+}
+
+// edgesAre has the L2Edge name the nodes, as the controller does.
+func (c *cluster) edgesAre(nodes ...*sidestest.Node) {
+	c.t.Helper()
+	c.eventually(func(g gomega.Gomega) {
+		var e v1alpha1.L2Edge
+		g.Expect(c.Get(c.t.Context(), client.ObjectKey{Name: v1alpha1.EdgeName}, &e)).To(gomega.Succeed())
+		e.Status.Nodes = nil
+		for _, n := range nodes {
+			e.Status.Nodes = append(e.Status.Nodes, v1alpha1.EdgeNode{Name: n.Name, Address: n.WAN.String()})
+		}
+		g.Expect(c.Status().Update(c.t.Context(), &e)).To(gomega.Succeed())
+	})
 }
 
 // vswitchdKilled: all flows are gone and written again.

@@ -99,7 +99,7 @@ func (s *Side) edge(underlay *ovstest.Segment, name string) *Node {
 	s.world.t.Helper()
 	n := &Node{Side: s, Chassis: underlay.Chassis(name, s.Central)}
 	n.wan = s.world.WAN.Join(n.NetNS, "eth2")
-	n.wan.Bridge(n.OVS, wanBridge)
+	n.wan.Tunnels(n.OVS, wanBridge)
 	n.WAN = n.wan.Addr
 	return n
 }

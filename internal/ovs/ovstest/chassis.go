@@ -83,9 +83,7 @@ func (s *Segment) Chassis(name string, of *Central) *Chassis {
 	member := s.Join(c.NetNS, "eth1")
 	c.Address = member.Addr.String()
 	c.OVS = startEmpty(s.t, place{netns: c.NetNS, root: zoneRoot})
-	if Datapath() == Userspace {
-		member.Bridge(c.OVS, "br-tun")
-	}
+	member.Tunnels(c.OVS, "br-tun")
 	settings := append(settingsOf(name, c.Address), "external_ids:ovn-remote="+of.Southbound(), "external_ids:ovn-monitor-all=true")
 	c.Ctl(append([]string{"--no-wait", "set", "Open_vSwitch", "."}, settings...)...)
 	c.StartController()

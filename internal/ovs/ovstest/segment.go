@@ -95,6 +95,17 @@ func (m *Member) Own() {
 	m.compute(m.device)
 }
 
+// Tunnels has Open vSwitch's tunnels reach the interface: those of the kernel's datapath start at its
+// own address.
+func (m *Member) Tunnels(o *OVS, bridge string) {
+	m.segment.t.Helper()
+	if Datapath() == Userspace {
+		m.Bridge(o, bridge)
+		return
+	}
+	m.Own()
+}
+
 // Bridge has packets of the userspace datapath reach the interface: its tunnels leave
 // by a bridge of its own that has the address.
 func (m *Member) Bridge(o *OVS, name string) {

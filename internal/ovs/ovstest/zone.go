@@ -39,9 +39,7 @@ func (u *Underlay) Zone(name string) *Zone {
 	z.Address = member.Addr.String()
 	at := place{netns: z.NetNS, root: zoneRoot}
 	z.OVN = &OVN{OVS: startEmpty(u.t, at), settings: append(settingsOf(name, z.Address), "external_ids:ovn-is-interconn=true")}
-	if Datapath() == Userspace {
-		member.Bridge(z.OVS, "br-tun")
-	}
+	member.Tunnels(z.OVS, "br-tun")
 	z.start()
 	return z
 }
