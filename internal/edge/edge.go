@@ -127,10 +127,11 @@ func New(c Config) (*Edge, error) {
 func (e *Edge) Run(ended context.Context) error {
 	working, stop := context.WithCancel(context.WithoutCancel(ended))
 	defer stop()
-	context.AfterFunc(ended, func() {
+	unhook := context.AfterFunc(ended, func() {
 		e.farewell()
 		stop()
 	})
+	defer unhook()
 	all, ctx := errgroup.WithContext(working)
 	e.ctx = ctx
 	all.Go(func() error { return e.bridge.Start(ctx) })
