@@ -291,6 +291,15 @@ func (s *three) leaves(t *testing.T) {
 	}
 	s.a.bindTo(active)
 	once(t, s)
+	for _, c := range []*cluster{s.b, s.c} { // one that has no session yet is silent once it has taken over
+		c.eventually(func(g gomega.Gomega) {
+			var p v1alpha1.L2Peer
+			g.Expect(c.Get(t.Context(), client.ObjectKey{Name: "a"}, &p)).To(gomega.Succeed())
+			for _, is := range p.Status.Sessions {
+				g.Expect(is.Established).To(gomega.BeTrue(), is.Address)
+			}
+		})
+	}
 	e := s.a.edgeOf(active)
 	few(t, s.under(t, "the active edge's node is an edge no more, and its pod ends", "the network, everywhere", func() {
 		if err := e.cmd.Process.Signal(syscall.SIGTERM); err != nil {
