@@ -216,6 +216,19 @@ func (c *cluster) peer(name string, other *cluster, change ...func(*v1alpha1.L2P
 	c.create(p)
 }
 
+// peersOf has a cluster know all others, by their names a, b, c.
+func (w *world) peersOf(c *cluster) (names []string) {
+	w.t.Helper()
+	for i, other := range w.clusters {
+		if other != c {
+			name := string(rune('a' + i))
+			c.peer(name, other)
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func (c *cluster) secret(name, password string) {
 	c.t.Helper()
 	c.create(&corev1.Secret{

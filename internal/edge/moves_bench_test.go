@@ -27,16 +27,8 @@ import (
 // is less than nothing where the edges are faster than the answer.
 func BenchmarkMACToFlow(b *testing.B) {
 	w := start(b, 1, 1, 1)
-	for i, c := range w.clusters {
-		var peers []string
-		for j, other := range w.clusters {
-			if i != j {
-				name := string(rune('a' + j))
-				c.peer(name, other)
-				peers = append(peers, name)
-			}
-		}
-		c.network("red", 5001, peers...)
+	for _, c := range w.clusters {
+		c.network("red", 5001, w.peersOf(c)...)
 		c.bindTo(c.Edges[0])
 	}
 	sees := w.clusters[2].watchFlows()

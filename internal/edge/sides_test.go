@@ -32,14 +32,7 @@ func startThree(t *testing.T) *three {
 	w := start(t, 2, 1, 1)
 	s := &three{world: w, a: w.clusters[0], b: w.clusters[1], c: w.clusters[2]}
 	for i, c := range w.clusters {
-		var peers []string
-		for j, other := range w.clusters {
-			if i != j {
-				name := string(rune('a' + j))
-				c.peer(name, other)
-				peers = append(peers, name)
-			}
-		}
+		peers := w.peersOf(c)
 		c.network("red", 5001, peers...)
 		c.network("blue", 5002, peers...)
 		c.bindTo(c.Edges[0])
@@ -256,13 +249,8 @@ func (s *three) withoutDatabases(t *testing.T) {
 // standbyBack: one that stands by loses its ovs-vswitchd, with l2sm-edge and without, and does not
 // take its own blindness for the other's end.
 func (s *three) standbyBack(t *testing.T) {
-	holder, active, n := s.a.holder(), s.a.Edges[0], s.a.Edges[1]
-	if n.Name == holder {
-		active, n = n, active
-	}
-	s.a.bindTo(active)
+	active, n := s.inCharge(t)
 	defer s.a.bindTo(s.a.Edges[0])
-	once(t, s)
 	few(t, s.under(t, "ovs-vswitchd of the edge that stands by killed (-9) twice, once with l2sm-edge, and started again", "the network, everywhere", func() {
 		for _, with := range []bool{false, true} {
 			n.StopVswitchd()
@@ -275,8 +263,8 @@ func (s *three) standbyBack(t *testing.T) {
 				s.a.edgeOf(n).run()
 			}
 			time.Sleep(4 * time.Second) // the database says for a second that BFD is up, and then that it is down
-			if is := s.a.holder(); is != holder {
-				t.Errorf("%s, back again, took the Lease of %s, which was there all the time (now %s)", n.Name, holder, is)
+			if is := s.a.holder(); is != active.Name {
+				t.Errorf("%s, back again, took the Lease of %s, which was there all the time (now %s)", n.Name, active.Name, is)
 			}
 		}
 	}), byChance)
@@ -285,12 +273,7 @@ func (s *three) standbyBack(t *testing.T) {
 
 // leaves: the active edge's node is an edge no more, and its pod ends before it knows.
 func (s *three) leaves(t *testing.T) {
-	holder, active, other := s.a.holder(), s.a.Edges[0], s.a.Edges[1]
-	if other.Name == holder {
-		active, other = other, active
-	}
-	s.a.bindTo(active)
-	once(t, s)
+	active, other := s.inCharge(t)
 	for _, c := range []*cluster{s.b, s.c} { // one that has no session yet is silent once it has taken over
 		c.eventually(func(g gomega.Gomega) {
 			var p v1alpha1.L2Peer
@@ -318,6 +301,18 @@ func (s *three) leaves(t *testing.T) {
 	s.a.edgesAre(active, other)
 	e.run()
 	once(t, s)
+}
+
+// inCharge has the networks of the first cluster be bound to the edge that has the Lease.
+func (s *three) inCharge(t *testing.T) (active, other *sidestest.Node) {
+	t.Helper()
+	active, other = s.a.Edges[0], s.a.Edges[1]
+	if other.Name == s.a.holder() {
+		active, other = other, active
+	}
+	s.a.bindTo(active)
+	once(t, s)
+	return active, other
 }
 
 // edgesAre has the L2Edge name the nodes, as the controller does.
