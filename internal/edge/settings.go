@@ -59,9 +59,10 @@ func (e *Edge) settingsOf() settings {
 	all := e.cache.L2Peers()
 	slices.SortFunc(all, func(a, b *v1alpha1.L2Peer) int { return cmp.Compare(a.Name, b.Name) })
 	for _, p := range all {
-		peer, policy := e.peerOf(p, s.reach)
+		endpoints := s.reach.endpoints(p)
+		peer, policy := e.peerOf(p, endpoints)
 		s.peers, s.policies = append(s.peers, peer), append(s.policies, policy)
-		for _, at := range s.reach.endpoints(p) {
+		for _, at := range endpoints {
 			if at.why == "" && s.reach.encrypted {
 				s.wire = append(s.wire, wireguard.Peer{Endpoint: at.outside, Keys: at.keys})
 			}
@@ -129,10 +130,10 @@ func (s *settings) divide() {
 }
 
 // peerOf is an L2Peer as speaker and table need it. What the API admits can be parsed.
-func (e *Edge) peerOf(p *v1alpha1.L2Peer, r reach) (evpn.Peer, evpn.PeerPolicy) {
+func (e *Edge) peerOf(p *v1alpha1.L2Peer, endpoints []endpoint) (evpn.Peer, evpn.PeerPolicy) {
 	peer := evpn.Peer{Name: p.Name, ASN: uint32(p.Spec.ASN), Fabric: p.Spec.Type == v1alpha1.PeerFabric}
 	policy := evpn.PeerPolicy{Name: p.Name, Fabric: p.Spec.Type == v1alpha1.PeerFabric, MaxMACs: int(p.Spec.MaxMACs)}
-	for _, one := range r.endpoints(p) {
+	for _, one := range endpoints {
 		if one.why == "" {
 			peer.Endpoints = append(peer.Endpoints, one.at)
 		}

@@ -26,7 +26,7 @@ type Holder struct {
 // HolderOf returns the link that holds the address, and the zero Holder where
 // none does.
 func HolderOf(ip netip.Addr) (Holder, error) {
-	addrs, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
+	addrs, err := Whole(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return Holder{}, fmt.Errorf("list addresses: %w", err)
 	}

@@ -118,7 +118,7 @@ func (l *Links) Get(host string) (*HostEnd, error) {
 
 // List returns the host ends on the node.
 func (l *Links) List() ([]HostEnd, error) {
-	all, err := whole(netlink.LinkList)
+	all, err := Whole(netlink.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}

@@ -250,9 +250,9 @@ func inNamespace(netns string, f func() error) error {
 	return err
 }
 
-// whole repeats a listing that changed while the kernel wrote it, as happens
+// Whole repeats a listing of netlink's that changed while the kernel wrote it, as happens
 // while other pods come and go.
-func whole[T any](list func() ([]T, error)) ([]T, error) {
+func Whole[T any](list func() ([]T, error)) ([]T, error) {
 	const tries = 100
 	all, err := list()
 	for try := 1; try < tries && errors.Is(err, netlink.ErrDumpInterrupted); try++ {

@@ -49,7 +49,7 @@ func renew(name string) error {
 func forgetNeighbours(link netlink.Link) error {
 	var errs []error
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		neighbours, err := whole(func() ([]netlink.Neigh, error) { return netlink.NeighList(link.Attrs().Index, family) })
+		neighbours, err := Whole(func() ([]netlink.Neigh, error) { return netlink.NeighList(link.Attrs().Index, family) })
 		if err != nil {
 			return fmt.Errorf("list neighbours: %w", err)
 		}
@@ -67,7 +67,7 @@ func forgetNeighbours(link netlink.Link) error {
 
 // addressesOf lists all addresses of an interface, link-local ones too.
 func addressesOf(link netlink.Link) ([]netip.Prefix, error) {
-	addrs, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_ALL) })
+	addrs, err := Whole(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("list addresses of interface %q: %w", link.Attrs().Name, err)
 	}

@@ -151,7 +151,7 @@ func steer(family int, all []lane) error {
 // laneRules are the rules that lanes have made. A kernel without a family has
 // none.
 func laneRules(family int) ([]netlink.Rule, error) {
-	rules, err := whole(func() ([]netlink.Rule, error) { return netlink.RuleList(family) })
+	rules, err := Whole(func() ([]netlink.Rule, error) { return netlink.RuleList(family) })
 	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
 		return nil, nil
 	}
@@ -167,7 +167,7 @@ func leave(family int, rule netlink.Rule) error {
 	if err := netlink.RuleDel(&rule); err != nil && !errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("delete rule from %s: %w", rule.Src, err)
 	}
-	routes, err := whole(func() ([]netlink.Route, error) {
+	routes, err := Whole(func() ([]netlink.Route, error) {
 		return netlink.RouteListFiltered(family, &netlink.Route{Table: rule.Table}, netlink.RT_FILTER_TABLE)
 	})
 	if err != nil {

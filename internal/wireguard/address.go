@@ -11,6 +11,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	links "l2sm.io/l2sm/internal/link" // link is a name of variables here
 )
 
 // Address gives the link that carries them, Bridge or Link, its MTU, its address and the
@@ -63,7 +65,7 @@ func (d *Device) Address(ctx context.Context, c Config) error {
 // no source for its tunnels to them (ovs-router), and makes no route: those are route's.
 func address(link netlink.Link, own netip.Addr) error {
 	name := link.Attrs().Name
-	all, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(link, unix.AF_INET6) })
+	all, err := links.Whole(func() ([]netlink.Addr, error) { return netlink.AddrList(link, unix.AF_INET6) })
 	if err != nil {
 		return fmt.Errorf("list addresses of %q: %w", name, err)
 	}
@@ -123,7 +125,7 @@ func route(link netlink.Link, own netip.Addr, wanted map[netip.Addr]bool) error 
 // routes are those through the link to addresses within tunnels. The kernel's own, of the
 // link's address, come and go with that.
 func routes(link netlink.Link) ([]netlink.Route, error) {
-	all, err := whole(func() ([]netlink.Route, error) { return netlink.RouteList(link, unix.AF_INET6) })
+	all, err := links.Whole(func() ([]netlink.Route, error) { return netlink.RouteList(link, unix.AF_INET6) })
 	if err != nil {
 		return nil, fmt.Errorf("list routes through %q: %w", link.Attrs().Name, err)
 	}
@@ -145,7 +147,7 @@ func clearBridge() error {
 	if err := route(link, netip.Addr{}, nil); err != nil {
 		return err
 	}
-	all, err := whole(func() ([]netlink.Addr, error) { return netlink.AddrList(link, unix.AF_INET6) })
+	all, err := links.Whole(func() ([]netlink.Addr, error) { return netlink.AddrList(link, unix.AF_INET6) })
 	if err != nil {
 		return fmt.Errorf("list addresses of %q: %w", Bridge, err)
 	}

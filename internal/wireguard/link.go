@@ -50,13 +50,3 @@ func setUp(link netlink.Link) error {
 func keepQuiet(link netlink.Link) {
 	_ = netlink.LinkSetIP6AddrGenMode(link, nl.IN6_ADDR_GEN_MODE_NONE)
 }
-
-// whole repeats a listing that changed while the kernel wrote it.
-func whole[T any](list func() ([]T, error)) ([]T, error) {
-	const tries = 100
-	all, err := list()
-	for try := 1; try < tries && errors.Is(err, netlink.ErrDumpInterrupted); try++ {
-		all, err = list()
-	}
-	return all, err
-}
