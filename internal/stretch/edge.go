@@ -27,6 +27,8 @@ const (
 
 // Edge is what carries networks out of the cluster.
 type Edge struct {
+	// Wanted says that there is an L2Edge, whether or not it has a node.
+	Wanted bool
 	// Active is the node, empty for none, for the reason Why.
 	Active string
 	Why    string
@@ -74,7 +76,7 @@ func EdgeStatus(edge *v1alpha1.L2Edge, picked []Candidate, holder string) (v1alp
 	}
 	status.Active = active(status.Nodes, holder, edge.Status.Active)
 	e := Edge{
-		Active: status.Active, Underlay: edge.Spec.MTU, Encryption: edge.Spec.Encryption,
+		Wanted: true, Active: status.Active, Underlay: edge.Spec.MTU, Encryption: edge.Spec.Encryption,
 		IPv6: isIPv6(nodeIn(status.Nodes, status.Active).Address),
 	}
 	if e.Active == "" {

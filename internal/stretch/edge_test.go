@@ -46,7 +46,7 @@ func TestEdgeStatus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			edge := &v1alpha1.L2Edge{Spec: v1alpha1.L2EdgeSpec{Address: tc.address, MTU: 1500}, Status: v1alpha1.L2EdgeStatus{Active: tc.last}}
 			status, found := stretch.EdgeStatus(edge, tc.picked, tc.holder)
-			if nodes := fmt.Sprint(status.Nodes); status.Active != tc.active || nodes != tc.nodes || found.Active != tc.active || (found.Why == "") != (tc.active != "") {
+			if nodes := fmt.Sprint(status.Nodes); status.Active != tc.active || nodes != tc.nodes || found.Active != tc.active || (found.Why == "") != (tc.active != "") || !found.Wanted {
 				t.Errorf("%s: active is %q of %s; networks follow %+v", tc.reason, status.Active, nodes, found)
 			}
 			if ready := stretch.EdgeReady(edge.Spec.Encryption, status); ready.Reason != tc.why {

@@ -65,6 +65,16 @@ func Decide(f Facts) Decision {
 	return d
 }
 
+// Agreed says whether owner and administrator want the network to go on behind the peer.
+// It may be that nothing carries it at the moment: that takes no consent back.
+func Agreed(f Facts, peer string) bool {
+	if f.Fabric == v1alpha1.FabricOVNKubernetes || !f.Edge.Wanted {
+		return false
+	}
+	peers, _ := f.allowed()
+	return slices.Contains(peers, peer)
+}
+
 func refused(why metav1.Condition) Decision { return Decision{Lacks: &why} }
 
 // allowed are the peers that let the network go on, and what is to be said of the

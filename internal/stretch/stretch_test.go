@@ -114,6 +114,39 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// Consent is of people: that nothing carries the network does not take it back.
+func TestAgreed(t *testing.T) {
+	on := stretch.Edge{Wanted: true, Active: "node-a", Underlay: 1500}
+	idle, narrow := stretch.Edge{Wanted: true, Why: "no node"}, stretch.Edge{Wanted: true, Active: "node-a", Underlay: 1400}
+	east := peers(peer("east"))
+	cases := map[string]struct {
+		reason  string
+		network *v1alpha1.L2Network
+		peers   map[string]*v1alpha1.L2Peer
+		edge    stretch.Edge
+		fabric  v1alpha1.Fabric
+		want    bool
+	}{
+		"Carried":   {"both want it", network(5001, "west", "east"), east, on, "", true},
+		"NoNode":    {"nothing carries it for now", network(5001, "east"), east, idle, "", true},
+		"MTU":       {"it does not fit for now", network(5001, "east"), east, narrow, "", true},
+		"NoEdge":    {"the administrator wants no edge", network(5001, "east"), east, stretch.Edge{}, "", false},
+		"NotNamed":  {"the owner does not want this one", network(5001, "west"), peers(peer("east"), peer("west")), on, "", false},
+		"NoPeer":    {"the administrator has taken it away", network(5001, "east"), nil, on, "", false},
+		"PeerGoes":  {"or is about to", network(5001, "east"), peers(peer("east", gone)), on, "", false},
+		"Refused":   {"the administrator allows other ids", network(6000, "east"), east, on, "", false},
+		"OVNKubern": {"no edge can be in it", network(5001, "east"), east, on, v1alpha1.FabricOVNKubernetes, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := stretch.Facts{Network: tc.network, Namespace: labels.Set{"wan": "yes"}, Peers: tc.peers, Edge: tc.edge, Fabric: tc.fabric, MTU: 1442}
+			if got := stretch.Agreed(f, "east"); got != tc.want {
+				t.Errorf("%s: agreed is %v", tc.reason, got)
+			}
+		})
+	}
+}
+
 func TestStatus(t *testing.T) {
 	east := stretch.Decision{ID: 5001, Chassis: "node-a", Peers: []string{"east"}}
 	both := stretch.Decision{ID: 5001, Chassis: "node-a", Peers: []string{"east", "west"}}
