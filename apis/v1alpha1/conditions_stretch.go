@@ -35,6 +35,7 @@ const (
 	ReasonAwaitsEdge         = "AwaitsEdge"
 	ReasonNoAddress          = "NoAddress"
 	ReasonAwaitsKeys         = "AwaitsKeys"
+	ReasonEdgesApart         = "EdgesApart"
 	ReasonNoSession          = "NoSession"
 	ReasonTookOver           = "TookOver" // of an event
 )
@@ -96,7 +97,7 @@ func EdgeReady(active string, standbys []string) metav1.Condition {
 	return condition(ConditionReady, metav1.ConditionTrue, ReasonReady, message)
 }
 
-// EdgeNotReady says why no node carries networks.
+// EdgeNotReady says why no node carries networks, or no other one could.
 func EdgeNotReady(reason, message string) metav1.Condition {
 	return condition(ConditionReady, metav1.ConditionFalse, reason, message)
 }
@@ -119,6 +120,16 @@ func NoEdgeAddress(node string) metav1.Condition {
 // AwaitsKeys says that the active edge has not shown the keys of its WireGuard.
 func AwaitsKeys(node string) metav1.Condition {
 	return EdgeNotReady(ReasonAwaitsKeys, fmt.Sprintf("encryption is WireGuard, and the edge of node %q has no public keys in status.nodes yet: see the log of its pod l2sm-edge, which needs the component manifests/edge-wireguard (Helm: edge.wireGuard)", node))
+}
+
+// EdgesApart says that another node's edge can't be seen from the active node's, and why.
+func EdgesApart(active, other EdgeNode) metav1.Condition {
+	why := fmt.Sprintf("one is an IPv4 address, the other IPv6, and no peer has a tunnel to both: set annotation %s of one of the two to an address of the other's family", EdgeAddressAnnotation)
+	if active.Address == other.Address {
+		why = fmt.Sprintf("each edge needs its own: correct annotation %s of one of the two", EdgeAddressAnnotation)
+	}
+	return EdgeNotReady(ReasonEdgesApart, fmt.Sprintf("node %q carries the networks that are stretched, and node %q can't take over: their addresses are %s and %s; %s",
+		active.Name, other.Name, active.Address, other.Address, why))
 }
 
 // TookOverEvent tells on the L2Edge that another node carries the networks.
