@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -129,12 +130,18 @@ type cluster struct {
 // start starts clusters with so many edges each.
 func start(t testing.TB, edges ...int) *world {
 	t.Helper()
+	return startOver(t, sidestest.WAN4, edges...)
+}
+
+// startOver is start with these addresses between edges.
+func startOver(t testing.TB, wan netip.Prefix, edges ...int) *world {
+	t.Helper()
 	w := &world{t: t, clusters: make([]*cluster, len(edges))}
 	var all sync.WaitGroup
 	for i := range edges {
 		all.Go(func() { w.clusters[i] = startAPI(t) })
 	}
-	w.World = sidestest.Start(t, edges...)
+	w.World = sidestest.StartOver(t, wan, edges...)
 	all.Wait()
 	if t.Failed() {
 		t.FailNow()
