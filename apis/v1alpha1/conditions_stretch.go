@@ -30,6 +30,7 @@ const (
 	ReasonNoEdge             = "NoEdge"
 	ReasonIDTaken            = "IDTaken"
 	ReasonAddressConflict    = "AddressConflict"
+	ReasonMTUDiffers         = "MTUDiffers"
 	ReasonFabricNotSupported = "FabricNotSupported"
 	ReasonNoNode             = "NoNode"
 	ReasonAwaitsEdge         = "AwaitsEdge"
@@ -47,9 +48,15 @@ func NetworkStretched(id int32, peers []string) metav1.Condition {
 }
 
 // NetworkStretchedBut says that an L2Network goes on behind all of its peers, but for
-// some addresses.
+// some addresses or packets.
 func NetworkStretchedBut(reason, message string) metav1.Condition {
 	return condition(ConditionStretched, metav1.ConditionTrue, reason, message)
+}
+
+// MTUDiffers says that the network has another MTU behind a peer than here.
+func MTUDiffers(peer string, there, here int32) metav1.Condition {
+	return NetworkStretchedBut(ReasonMTUDiffers, fmt.Sprintf(
+		"the network has an MTU of %d bytes behind L2Peer %q, and of %d here: packets of more than %d bytes vanish between the two; set spec.mtu to one value on all sides", there, peer, here, min(there, here)))
 }
 
 // NetworkNotStretched says, with one of the reasons above, why an L2Network does not go

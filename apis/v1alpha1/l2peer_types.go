@@ -196,6 +196,9 @@ type PeerNetwork struct {
 	// Refused is how many were left out, for maxMACs.
 	// +optional
 	Refused int32 `json:"refused,omitempty"`
+	// MTU, in bytes, that it says the network has there. Fabrics say none.
+	// +optional
+	MTU int32 `json:"mtu,omitempty"`
 	// Conflict is the first address or MAC address, of all that there are, which the peer
 	// announces and a pod of ours has.
 	// +kubebuilder:validation:MaxLength=45

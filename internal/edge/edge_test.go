@@ -73,6 +73,7 @@ func testTwoClusters(t *testing.T, over way) {
 		g.Expect(a.Get(t.Context(), client.ObjectKey{Name: "b"}, &p)).To(gomega.Succeed())
 		g.Expect(p.Status.MACs).To(gomega.BeEquivalentTo(1))
 		g.Expect(p.Status.Networks).To(gomega.HaveLen(1))
+		g.Expect(p.Status.Networks[0].MTU).To(gomega.BeEquivalentTo(sidestest.PodMTU))
 		g.Expect(p.Status.Sessions).To(gomega.HaveLen(1))
 		g.Expect(p.Status.Sessions[0].Established).To(gomega.BeTrue())
 		var remotes v1alpha1.L2RemoteList
@@ -95,13 +96,17 @@ func testTwoClusters(t *testing.T, over way) {
 	tellsInMetrics(t, w)
 	arrivesOnce(t, pa, pb)
 
+	// The other side changes its network's MTU.
+	b.changed("red", func(s *v1alpha1.L2NetworkStatus) { s.MTU = 1400 })
+	a.eventually(func(g gomega.Gomega) {
+		var p v1alpha1.L2Peer
+		g.Expect(a.Get(t.Context(), client.ObjectKey{Name: "b"}, &p)).To(gomega.Succeed())
+		g.Expect(p.Status.Networks).To(gomega.HaveLen(1))
+		g.Expect(p.Status.Networks[0].MTU).To(gomega.BeEquivalentTo(1400))
+	})
+
 	// The owner wants it no more: nothing is held for the other side.
-	var red v1alpha1.L2Network
-	if err := a.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "red"}, &red); err != nil {
-		t.Fatal(err)
-	}
-	red.Status.Stretch = nil
-	a.status(&red)
+	a.changed("red", func(s *v1alpha1.L2NetworkStatus) { s.Stretch = nil })
 	a.eventually(func(g gomega.Gomega) {
 		var remotes v1alpha1.L2RemoteList
 		g.Expect(a.List(t.Context(), &remotes)).To(gomega.Succeed())
@@ -135,9 +140,8 @@ func fits(t *testing.T, overhead int, pods ...*sidestest.Pod) {
 	most := min(sidestest.PodMTU, sidestest.MTU-overhead)
 	for i, from := range pods {
 		to := pods[(i+1)%len(pods)]
-		if err := from.Ping(to.V4(), "-M", "do", "-s", fmt.Sprint(most-28)); err != nil {
-			t.Errorf("packets of %d bytes, which the MTU leaves room for, do not arrive: %v", most, err)
-		}
+		gomega.NewWithT(t).Eventually(func() error { return from.Ping(to.V4(), "-M", "do", "-s", fmt.Sprint(most-28)) }, patience, "10ms").
+			Should(gomega.Succeed(), "packets of %d bytes, which the MTU leaves room for, do not arrive", most)
 		if most < sidestest.PodMTU && from.Ping(to.V4(), "-M", "do", "-s", fmt.Sprint(most+1-28)) == nil {
 			t.Errorf("packets of %d bytes arrive: the MTU leaves more room than is said", most+1)
 		}
@@ -157,6 +161,17 @@ func arrivesOnce(t *testing.T, a, b *sidestest.Pod) {
 			t.Errorf("a broadcast arrived %d times", got)
 		}
 	}
+}
+
+// changed has a network's status be another.
+func (c *cluster) changed(network string, change func(*v1alpha1.L2NetworkStatus)) {
+	c.t.Helper()
+	var n v1alpha1.L2Network
+	if err := c.Get(c.t.Context(), client.ObjectKey{Namespace: "default", Name: network}, &n); err != nil {
+		c.t.Fatal(err)
+	}
+	change(&n.Status)
+	c.status(&n)
 }
 
 // edgesAlsoAre has the L2Edge name further nodes.

@@ -250,7 +250,7 @@ func (c *cluster) network(name string, id int32, peers ...string) {
 	n := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
 	n.Spec.Stretch = &v1alpha1.Stretch{ID: id, Peers: peers}
 	c.create(n)
-	n.Status.Stretch = &v1alpha1.StretchStatus{ID: id}
+	n.Status.Stretch, n.Status.MTU = &v1alpha1.StretchStatus{ID: id}, sidestest.PodMTU
 	for _, p := range peers {
 		n.Status.Stretch.Peers = append(n.Status.Stretch.Peers, v1alpha1.StretchPeer{Name: p})
 	}

@@ -3,6 +3,7 @@ package edge
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -60,6 +61,13 @@ func (e *Edge) peerChanged(before, after *v1alpha1.L2Peer) {
 	}
 	if before != nil && after != nil && before.Spec.FloodRate != after.Spec.FloodRate {
 		e.touchAll()
+	}
+	if before == nil || after != nil && before.Spec.Type != after.Spec.Type { // by which its networks' MTU is told
+		for vni, n := range e.byVNI {
+			if slices.Contains(n.peers, after.Name) {
+				e.touch(vni)
+			}
+		}
 	}
 	e.mu.Unlock()
 	if before == nil || after == nil || before.Generation != after.Generation {

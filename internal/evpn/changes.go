@@ -39,6 +39,8 @@ type Status struct {
 	// MACs is how many of its MAC addresses are accepted, Refused how many were left
 	// out for the peer's MaxMACs.
 	MACs, Refused int
+	// MTU is the smallest that it says, in bytes, 0 where it says none.
+	MTU uint16
 	// Conflict is the first MAC address or address, of all that there are, which it
 	// announces and which is bound here.
 	Conflict string
@@ -212,6 +214,11 @@ func (t *Table) Status(peer string, vni uint32) Status {
 	}
 	m := n.members[peer]
 	s.Joined, s.MACs, s.Refused = m.floods > 0, m.accepted, m.left.Len()
+	for _, s.MTU = range m.mtus.keys {
+		if s.MTU != 0 {
+			break
+		}
+	}
 	if len(m.conflicts.keys) > 0 {
 		s.Conflict = m.conflicts.keys[0].String()
 	}

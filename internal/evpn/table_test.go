@@ -49,6 +49,13 @@ func joins(vtep netip.Addr) Learned {
 	return l
 }
 
+// wide is joins, with an MTU.
+func wide(vtep netip.Addr, mtu uint16) Learned {
+	l := joins(vtep)
+	l.MTU = mtu
+	return l
+}
+
 // Each rule by itself, as what a table says in the end: where MAC address 1 is, and what
 // the peers' statuses are.
 func TestRules(t *testing.T) {
@@ -63,6 +70,16 @@ func TestRules(t *testing.T) {
 			reason: "a cluster's edge announces itself",
 			do:     func(t *Table) { t.Received(east, at(east, 1, 0, ""), false); t.Received(east, joins(east), false) },
 			at:     east, want: []Status{{Peer: "east", VNI: vni, Joined: true, MACs: 1}},
+		},
+		"cluster with an MTU": {
+			reason: "it may change",
+			do:     func(t *Table) { t.Received(east, wide(east, 1442), false); t.Received(east, wide(east, 1400), false) },
+			want:   []Status{{Peer: "east", VNI: vni, Joined: true, MTU: 1400}},
+		},
+		"cluster that does not say its MTU any more": {
+			reason: "it has a fabric beside us",
+			do:     func(t *Table) { t.Received(east, wide(east, 1442), false); t.Received(east, joins(east), false) },
+			want:   []Status{{Peer: "east", VNI: vni, Joined: true}},
 		},
 		"cluster with another next hop": {
 			reason: "a cluster's edge speaks for no one else",

@@ -98,7 +98,7 @@ func TestDecide(t *testing.T) {
 			got := stretch.Decide(stretch.Facts{Network: tc.network, Namespace: tc.namespace, Peers: tc.peers, Edge: tc.edge, Fabric: tc.fabric, MTU: tc.mtu})
 			want := stretch.Decision{Peers: tc.want, Lacks: got.Lacks}
 			if tc.want != nil {
-				want.ID, want.Chassis = tc.network.Spec.Stretch.ID, tc.edge.Active
+				want.ID, want.Chassis, want.MTU = tc.network.Spec.Stretch.ID, tc.edge.Active, tc.mtu
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
@@ -149,6 +149,7 @@ func TestAgreed(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	east := stretch.Decision{ID: 5001, Chassis: "node-a", Peers: []string{"east"}}
+	wide := stretch.Decision{ID: 5001, Chassis: "node-a", Peers: []string{"east"}, MTU: 1442}
 	both := stretch.Decision{ID: 5001, Chassis: "node-a", Peers: []string{"east", "west"}}
 	refused := v1alpha1.NetworkNotStretched(v1alpha1.ReasonNotAllowed, "west does not")
 	half := east
@@ -173,6 +174,9 @@ func TestStatus(t *testing.T) {
 		"OneOfTwo": {"and which one is missing", both, peers(peer("east", joined), peer("west")), []v1alpha1.StretchPeer{{Name: "east", Joined: true, MACs: 3}, {Name: "west"}}, "False", "AwaitsPeer", `"west"`},
 		"Refused":  {"a peer's refusal stays beside what is awaited", half, peers(peer("east")), []v1alpha1.StretchPeer{{Name: "east"}}, "False", "NotAllowed", "west does not; L2Peer \"east\""},
 		"Conflict": {"it goes on, but for one address", east, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, Conflict: "10.0.0.1", Refused: 2}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true}}, "True", "AddressConflict", "10.0.0.1"},
+		"MTUSame":  {"both sides say it", wide, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, MTU: 1442}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true}}, "True", "Stretched", ""},
+		"MTULess":  {"what is sent here vanishes there", wide, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, MTU: 1400, Conflict: "10.0.0.1"}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true}}, "True", "MTUDiffers", "more than 1400 bytes"},
+		"MTUMore":  {"and the other way round", wide, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, MTU: 9000}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true}}, "True", "MTUDiffers", "more than 1442 bytes"},
 		"TooMany":  {"it goes on, but for some addresses", east, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, MACs: 7, Refused: 2}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true, MACs: 7}}, "True", "TooManyMACs", "flooded: 2"},
 	}
 	for name, tc := range cases {
