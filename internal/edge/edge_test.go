@@ -105,12 +105,12 @@ func testTwoClusters(t *testing.T, over way) {
 		g.Expect(p.Status.Networks[0].MTU).To(gomega.BeEquivalentTo(1400))
 	})
 
-	// The owner wants it no more: nothing is held for the other side.
+	// It goes on no more. What the other side has is not free for that: the controller knows.
 	a.changed("red", func(s *v1alpha1.L2NetworkStatus) { s.Stretch = nil })
 	a.eventually(func(g gomega.Gomega) {
 		var remotes v1alpha1.L2RemoteList
 		g.Expect(a.List(t.Context(), &remotes)).To(gomega.Succeed())
-		g.Expect(remotes.Items).To(gomega.BeEmpty())
+		g.Expect(remotes.Items).To(gomega.HaveLen(1))
 		g.Expect(a.Edges[0].Ofctl("dump-flows", "br-edge")).NotTo(gomega.ContainSubstring("0x1389"))
 	})
 	b.eventually(func(g gomega.Gomega) {
@@ -132,6 +132,10 @@ func testTwoClusters(t *testing.T, over way) {
 		g.Expect(a.Get(t.Context(), client.ObjectKey{Name: "b"}, &p)).To(gomega.Succeed())
 		g.Expect(meta.IsStatusConditionFalse(p.Status.Conditions, v1alpha1.ConditionReady)).To(gomega.BeTrue(), "%v", p.Status.Conditions)
 	})
+	var remotes v1alpha1.L2RemoteList
+	if err := a.List(t.Context(), &remotes); err != nil || len(remotes.Items) != 1 {
+		t.Errorf("there are %d L2Remotes after a while, want the one that the controller has not removed: %v", len(remotes.Items), err)
+	}
 }
 
 // fits: what the MTU between edges leaves room for goes through, to the byte, both ways.

@@ -96,7 +96,7 @@ func (e *Edge) leave(key types.NamespacedName) {
 		return
 	}
 	n.end()
-	e.writeRemotesOf(n) // they go
+	e.writeRemotesOf(n) // their names are forgotten
 	delete(e.networks, key)
 	delete(e.byVNI, n.vni)
 	e.dirty.gone = append(e.dirty.gone, n)

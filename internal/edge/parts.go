@@ -126,7 +126,7 @@ func (e *Edge) wantedRemote(key types.NamespacedName) (want *v1alpha1.L2Remote, 
 	}
 	n := e.networks[types.NamespacedName{Namespace: have.Namespace, Name: have.Network}]
 	if n == nil {
-		return nil, e.active() // of a network that goes on no more
+		return nil, false // the controller knows why it goes on no more, and whether that ends what is elsewhere
 	}
 	return nil, e.portOf(n) != 0 && e.heard(have.Peer)
 }
