@@ -4,6 +4,7 @@ package central_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,6 +40,9 @@ type central struct {
 	control, nodes *pki.Authority
 	running        map[string]*exec.Cmd
 	nb             *ovn.Client
+	sb             *ovn.Southbound
+	// known are the nodes that the controller registers in an empty southbound database.
+	known []ovn.Registration
 	// session is how long a node's connection may last, from the next start of sb on.
 	session time.Duration
 }
@@ -96,7 +100,18 @@ func (c *central) startAll() {
 		c.launchDatabase(part)
 	}
 	c.launch("northd", "/usr/bin/ovn-northd", "--ovnnb-db=unix:/run/ovn/northd.sock", "--ovnsb-db=unix:/run/ovn/ovnsb_db.sock", "--pidfile=/run/ovn/ovn-northd.pid", "-vsyslog:off")
-	c.nb = c.controller()
+	c.nb, c.sb = c.controller()
+	ctx := c.t.Context()
+	go func() {
+		for {
+			select {
+			case <-c.sb.Filled():
+				_, _ = c.sb.Register(ctx, c.known) // without a connection it is told once more
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 }
 
 func authority(t *testing.T, name string) *pki.Authority {
@@ -180,20 +195,28 @@ func (c *central) files(name string, pair pki.Pair) identity {
 	}
 }
 
-// controller is connected to the northbound database as l2sm-controller is.
-func (c *central) controller() *ovn.Client {
+// controller is connected to both databases as l2sm-controller is.
+func (c *central) controller() (*ovn.Client, *ovn.Southbound) {
 	c.t.Helper()
 	dir := filepath.Dir(c.identity("controller", c.control).key)
 	tls, err := pki.Load(dir)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	client, err := ovn.Dial(c.t.Context(), ovn.Config{Endpoints: []string{"ssl:" + c.address + ":6641"}, TLS: tls})
+	at := func(port string) ovn.Config {
+		return ovn.Config{Endpoints: []string{"ssl:" + net.JoinHostPort(c.address, port)}, TLS: tls}
+	}
+	nb, err := ovn.Dial(c.t.Context(), at(northboundPort))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.t.Cleanup(client.Close)
-	return client
+	c.t.Cleanup(nb.Close)
+	sb, err := ovn.DialSouthbound(c.t.Context(), at(relayPort))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(sb.Close)
+	return nb, sb
 }
 
 // fill opens the southbound database to nodes of an authority, as the controller
