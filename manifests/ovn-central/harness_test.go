@@ -9,12 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"l2sm.io/l2sm/internal/link/nstest"
+	"l2sm.io/l2sm/internal/ovs/ovstest"
 	"l2sm.io/l2sm/internal/pki"
 	"l2sm.io/l2sm/ovn"
 )
@@ -22,11 +23,16 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
-// pod has the script's paths, and its processes see no others' of them.
+// Tests have network namespaces of their own, and beside the machine's OVN, which is
+// 23.03, the product's: nodes of both versions are let in.
+func TestMain(m *testing.M) { nstest.Main(m, ovstest.Unpack) }
+
+// pod has the script's paths, and its processes see no others' of them. Programs are
+// those of $PROGRAMS.
 const pod = `set -e
 mount --make-rprivate /
 for folder in bin sbin lib lib64 usr etc dev; do
-  [ ! -e /$folder ] || { mkdir -p "$0/$folder"; mount --rbind /$folder "$0/$folder"; }
+  [ ! -e "$PROGRAMS/$folder" ] || { mkdir -p "$0/$folder"; mount --rbind "$PROGRAMS/$folder" "$0/$folder"; }
 done
 mkdir -p "$0/proc"
 mount -t proc proc "$0/proc"
@@ -35,8 +41,10 @@ exec chroot "$0" "$@"`
 // central is ovn-central's pod, without Kubernetes: its containers' commands, in
 // a root of their own, on an address of the loopback interface.
 type central struct {
-	t              *testing.T
-	root, address  string
+	t             *testing.T
+	root, address string
+	// programs is the root of the file system that has them.
+	programs       string
 	control, nodes *pki.Authority
 	running        map[string]*exec.Cmd
 	nb             *ovn.Client
@@ -140,8 +148,7 @@ func (c *central) launch(name string, command ...string) {
 	c.t.Helper()
 	args := append([]string{"--mount", "--pid", "--fork", "--kill-child", "bash", "-c", pod, c.root}, command...)
 	cmd := exec.Command("unshare", args...)
-	cmd.Env = append(os.Environ(), "POD_IP="+c.address, fmt.Sprintf("SESSION_SECONDS=%.0f", c.session.Seconds()))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Env = append(os.Environ(), "PROGRAMS="+c.programs, "POD_IP="+c.address, fmt.Sprintf("SESSION_SECONDS=%.0f", c.session.Seconds()))
 	log, err := os.Create(filepath.Join(c.root, name+".log"))
 	if err != nil {
 		c.t.Fatal(err)
