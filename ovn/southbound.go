@@ -21,10 +21,10 @@ import (
 // never is. And it registers the nodes in a database that starts empty, see
 // [Southbound.Register].
 type Southbound struct {
-	conn       *connection
-	changes    chan struct{}
-	learned    *learned
-	registrant *registrant
+	conn    *connection
+	changes chan struct{}
+	filled  chan struct{}
+	learned *learned
 }
 
 // DialSouthbound is [Dial] for a southbound database.
@@ -34,7 +34,7 @@ func DialSouthbound(ctx context.Context, cfg Config) (*Southbound, error) {
 		return nil, fmt.Errorf("build southbound model: %w", err)
 	}
 
-	s := &Southbound{changes: make(chan struct{}, 1), learned: newLearned(), registrant: newRegistrant()}
+	s := &Southbound{changes: make(chan struct{}, 1), filled: make(chan struct{}, 1), learned: newLearned()}
 	s.conn, err = dial(ctx, cfg, db, s.watch)
 	if err != nil {
 		return nil, fmt.Errorf("dial southbound database: %w", err)
@@ -75,14 +75,16 @@ func (s *Southbound) Changes() <-chan struct{} {
 func (s *Southbound) watch(session *session) {
 	s.learned.reset()
 	session.cache.AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc:    func(table string, row model.Model) { s.signal(table); s.learned.add(row); s.registrant.note(row) },
-		UpdateFunc: func(table string, _, row model.Model) { s.signal(table); s.registrant.note(row) },
-		DeleteFunc: func(_ string, row model.Model) { s.learned.remove(row); s.registrant.remove(row) },
+		AddFunc:    func(table string, row model.Model) { s.signal(table); s.learned.add(row); s.tellFilled(row) },
+		UpdateFunc: func(table string, _, row model.Model) { s.signal(table); s.tellFilled(row) },
+		DeleteFunc: func(_ string, row model.Model) { s.learned.remove(row) },
 	})
 	for _, row := range session.cache.Table(sb.FDBTable).RowsShallow() {
 		s.learned.add(row)
 	}
-	s.registrant.begin(session)
+	for _, row := range session.cache.Table(sb.SBGlobalTable).RowsShallow() {
+		s.tellFilled(row)
+	}
 	s.signal(sb.ChassisTable)
 }
 
