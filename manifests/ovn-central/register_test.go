@@ -30,8 +30,15 @@ var bearable = nstest.Patience(300 * time.Millisecond)
 // first has its tunnel to the other, and their pods talk, also while the other is not
 // there. Each finds what it would have written itself.
 func TestNodesConnectOneByOne(t *testing.T) {
+	for name, programs := range map[string]string{"Product": ovstest.Root(), "Oldest": ""} {
+		t.Run(name, func(t *testing.T) { connectOneByOne(t, programs) })
+	}
+}
+
+func connectOneByOne(t *testing.T, programs string) {
+	t.Helper()
 	c := prepare(t)
-	c.programs = ovstest.Root()
+	c.programs = programs
 	c.startAll()
 	segment := ovstest.NewSegment(t, "underlay", netip.MustParsePrefix("10.216.0.0/24"), 1600)
 	a, b := c.node(segment, "node-a"), c.node(segment, "node-b")
@@ -55,7 +62,6 @@ func TestNodesConnectOneByOne(t *testing.T) {
 		t.Fatalf("tunnels' ends in the new database: %v; the other node is connected: %t", encaps, c.connected("node-b"))
 	}
 	NewWithT(t).Consistently(a.tunnels, time.Second, 50*time.Millisecond).Should(HaveLen(1), "tunnels of the first node")
-	t.Logf("the first connects: %s", c.rows("Chassis"))
 
 	b.door.open()
 	c.eventually(func() bool { return c.connected("node-b") }, "the other connects")
@@ -81,7 +87,7 @@ type node struct {
 func (c *central) node(segment *ovstest.Segment, name string) *node {
 	c.t.Helper()
 	files := c.identity(name, c.nodes)
-	n := &node{c: c, Chassis: segment.ChassisOf(name,
+	n := &node{c: c, Chassis: segment.ChassisOf(name, c.programs,
 		[]string{"--private-key=" + files.key, "--certificate=" + files.certificate, "--ca-cert=" + files.ca},
 		"external_ids:hostname="+name, "external_ids:ovn-remote=ssl:127.0.0.1:"+nodesPort, "external_ids:ovn-cms-options="+ovn.ChassisMark,
 		"external_ids:ovn-set-local-ip=true", "external_ids:ovn-monitor-all=false",

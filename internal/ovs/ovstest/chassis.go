@@ -1,6 +1,7 @@
 package ovstest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -80,17 +81,17 @@ type Chassis struct {
 // with the test.
 func (s *Segment) Chassis(name string, of *Central) *Chassis {
 	s.t.Helper()
-	return s.ChassisOf(name, nil, "external_ids:ovn-remote="+of.Southbound(), "external_ids:ovn-monitor-all=true")
+	return s.ChassisOf(name, zoneRoot, nil, "external_ids:ovn-remote="+of.Southbound(), "external_ids:ovn-monitor-all=true")
 }
 
 // ChassisOf is Chassis of a southbound database anywhere, with arguments and settings
-// of ovn-controller.
-func (s *Segment) ChassisOf(name string, arguments []string, settings ...string) *Chassis {
+// of ovn-controller, and with the programs of a root: see Root.
+func (s *Segment) ChassisOf(name, root string, arguments []string, settings ...string) *Chassis {
 	s.t.Helper()
 	c := &Chassis{Name: name, NetNS: nstest.NewNS(s.t), arguments: arguments}
 	member := s.Join(c.NetNS, "eth1")
 	c.Address = member.Addr.String()
-	c.OVS = startEmpty(s.t, place{netns: c.NetNS, root: zoneRoot})
+	c.OVS = startEmpty(s.t, place{netns: c.NetNS, root: root})
 	member.Tunnels(c.OVS, "br-tun")
 	c.Ctl(append(append([]string{"--no-wait", "set", "Open_vSwitch", "."}, settingsOf(name, c.Address)...), settings...)...)
 	c.StartController()
@@ -102,8 +103,8 @@ func (s *Segment) ChassisOf(name string, arguments []string, settings ...string)
 // seconds it removes no patch port.
 func (c *Chassis) StartController() {
 	c.t.Helper()
-	control := c.dir + "/ovn-controller.ctl"
-	c.controller = c.place.daemon(c.t, c.dir, "ovn-controller", append([]string{c.Endpoint(), "--unixctl=" + control}, c.arguments...)...)
+	c.controller = c.place.daemon(c.t, c.dir, "ovn-controller", append([]string{c.Endpoint()}, c.arguments...)...)
+	control := fmt.Sprintf("%s/ovn-controller.%d.ctl", c.dir, c.controller.Process.Pid)
 	await(c.t, control)
 	c.place.run(c.t, "ovn-appctl", "-t", control, "debug/ignore-startup-delay")
 }
