@@ -3,6 +3,7 @@
 package central_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -104,22 +105,30 @@ func prepare(t *testing.T) *central {
 
 func (c *central) startAll() {
 	c.t.Helper()
+	c.startWithoutController()
+	go c.register(c.t.Context())
+}
+
+// startWithoutController starts it without one that registers nodes.
+func (c *central) startWithoutController() {
+	c.t.Helper()
 	for _, part := range []string{"nb", "sb", "relay"} {
 		c.launchDatabase(part)
 	}
 	c.launch("northd", "/usr/bin/ovn-northd", "--ovnnb-db=unix:/run/ovn/northd.sock", "--ovnsb-db=unix:/run/ovn/ovnsb_db.sock", "--pidfile=/run/ovn/ovn-northd.pid", "-vsyslog:off")
 	c.nb, c.sb = c.controller()
-	ctx := c.t.Context()
-	go func() {
-		for {
-			select {
-			case <-c.sb.Filled():
-				_, _ = c.sb.Register(ctx, c.known) // without a connection it is told once more
-			case <-ctx.Done():
-				return
-			}
+}
+
+// register registers the known nodes in each database that northd fills.
+func (c *central) register(ctx context.Context) {
+	for {
+		select {
+		case <-c.sb.Filled():
+			_, _ = c.sb.Register(ctx, c.known) // without a connection it is told once more
+		case <-ctx.Done():
+			return
 		}
-	}()
+	}
 }
 
 func authority(t *testing.T, name string) *pki.Authority {

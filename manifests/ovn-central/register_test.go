@@ -77,6 +77,31 @@ func connectOneByOne(t *testing.T, programs string) {
 	}
 }
 
+// Nodes wait until the controller has registered them, and a database that is started
+// again needs no controller.
+func TestNodesWaitToBeRegistered(t *testing.T) {
+	c := prepare(t)
+	c.startWithoutController()
+	client := c.identity("node-a", c.nodes)
+	in := func() bool { return c.connects(client, nodesPort) }
+	c.fill(c.nodes)
+	NewWithT(t).Eventually(c.sb.Filled(), patience).Should(Receive())
+	NewWithT(t).Consistently(in, time.Second, 50*time.Millisecond).Should(BeFalse(), "a node gets in before it is registered")
+	if done, err := c.sb.Register(t.Context(), []ovn.Registration{{Chassis: "node-a", Address: netip.MustParseAddr("192.0.2.1")}}); err != nil || done.Chassis != 1 {
+		t.Fatalf("register: %v, %v", done, err)
+	}
+	c.eventually(in, "nodes are let in")
+
+	c.sb.Close()
+	c.kill("sb")
+	c.eventually(func() bool { return !c.answers("sb") }, "the server ends")
+	c.launchDatabase("sb")
+	c.eventually(in, "nodes are let in again")
+	if got := c.rows("Chassis"); len(got) != 1 {
+		t.Errorf("chassis: %v", got)
+	}
+}
+
 // node is a node of the cluster, which reaches the database through a door.
 type node struct {
 	*ovstest.Chassis
