@@ -59,7 +59,7 @@ func Setup(mgr ctrl.Manager, c Config) error {
 	s := newSetup(mgr, c)
 	adds := []func() error{s.edge, s.network, s.status, s.attachment, s.networkStatus, s.remotes, s.overlaps, s.peers, s.podPolicy}
 	if !c.Fabric.Zoned() {
-		adds = append(adds, s.node, s.identities)
+		adds = append(adds, s.node, s.registration, s.identities)
 	}
 	for _, add := range adds {
 		if err := add(); err != nil {
