@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net/netip"
+	"slices"
 
 	"l2sm.io/l2sm/internal/evpn"
 	"l2sm.io/l2sm/internal/openflow"
@@ -95,7 +96,7 @@ func (c carried) flows() []counted {
 			Actions: []openflow.Action{openflow.Output(c.port)},
 		}}, counted{peer: m.peer, Flow: openflow.Flow{
 			Key:     openflow.Key{Table: tableIn, Priority: priorityFlooded, Match: many},
-			Actions: []openflow.Action{openflow.Police(m.in), openflow.Output(c.port)},
+			Actions: []openflow.Action{openflow.Police(m.in), openflow.Settle{}, openflow.Output(c.port)},
 		}})
 	}
 	return flows
@@ -105,15 +106,21 @@ func (c carried) flows() []counted {
 // one peer goes to the others all the same.
 func (c carried) flood() openflow.Flow {
 	f := openflow.Flow{Key: openflow.Key{Table: tableOut, Priority: priorityFlood, Match: openflow.Match{TunnelID: c.vni}}}
-	for i, m := range c.members {
+	peer, vteps := "", 0
+	for _, m := range c.members {
 		if m.way.port == 0 {
 			continue
 		}
-		if i == 0 || c.members[i-1].peer != m.peer || len(f.Actions) == 0 {
+		if len(f.Actions) == 0 || m.peer != peer {
 			f.Actions = append(f.Actions, openflow.Apart{openflow.Police(m.out)})
+			peer, vteps = m.peer, 0
 		}
 		last := len(f.Actions) - 1
-		f.Actions[last] = append(f.Actions[last].(openflow.Apart), m.way.to(m.vtep)...)
+		apart := f.Actions[last].(openflow.Apart)
+		if vteps++; vteps == 2 {
+			apart = slices.Insert(apart, 1, openflow.Action(openflow.Settle{}))
+		}
+		f.Actions[last] = append(apart, m.way.to(m.vtep)...)
 	}
 	return f
 }

@@ -27,17 +27,17 @@ func TestFlows(t *testing.T) {
 		"Active": {"what comes from a tunnel goes into the network only", carried{vni: 5001, port: 4, members: []flooder{own}}, []string{
 			"0/100 in=4: id 5001, goto 1",
 			"0/100 in=7 id=5001: out 4",
-			"0/110 in=7 id=5001 many: police 2, out 4",
+			"0/110 in=7 id=5001 many: police 2, settle, out 4",
 			"1/10 id=5001: apart(police 1, out 7)"}},
 		"Fabric": {"VTEPs that share a port are told apart by their addresses", carried{vni: 5001, port: 4, members: []flooder{own, fabric, second}}, []string{
 			"0/100 in=4: id 5001, goto 1",
 			"0/100 in=7 id=5001: out 4",
 			"0/100 in=9 id=5001 from=192.0.2.10: out 4",
 			"0/100 in=9 id=5001 from=192.0.2.9: out 4",
-			"0/110 in=7 id=5001 many: police 2, out 4",
-			"0/110 in=9 id=5001 from=192.0.2.10 many: police 3, out 4",
-			"0/110 in=9 id=5001 from=192.0.2.9 many: police 3, out 4",
-			"1/10 id=5001: apart(police 1, out 7), apart(police 4, to 192.0.2.9, out 9, to 192.0.2.10, out 9)"}},
+			"0/110 in=7 id=5001 many: police 2, settle, out 4",
+			"0/110 in=9 id=5001 from=192.0.2.10 many: police 3, settle, out 4",
+			"0/110 in=9 id=5001 from=192.0.2.9 many: police 3, settle, out 4",
+			"1/10 id=5001: apart(police 1, out 7), apart(police 4, settle, to 192.0.2.9, out 9, to 192.0.2.10, out 9)"}},
 		"Alone": {"a network without another side drops what would leave it", carried{vni: 5001, port: 4}, []string{
 			"0/100 in=4: id 5001, goto 1",
 			"1/10 id=5001: "}},
@@ -92,6 +92,8 @@ func words(all []openflow.Action) (actions []string) {
 			actions = append(actions, fmt.Sprintf("out %d", a))
 		case openflow.Police:
 			actions = append(actions, fmt.Sprintf("police %d", a))
+		case openflow.Settle:
+			actions = append(actions, "settle")
 		}
 	}
 	return actions

@@ -147,7 +147,7 @@ func (e *edge) write(n network) {
 		m.TunnelID = n.vni
 		put(openflow.Key{Priority: first, Match: m}, 0, port)
 		m.Flooded = true
-		put(openflow.Key{Priority: flooded, Match: m}, 0, in, port)
+		put(openflow.Key{Priority: flooded, Match: m}, 0, in, openflow.Settle{}, port)
 	}
 	for _, peer := range n.peers {
 		accept(openflow.Match{InPort: e.tunnel(peer)})
