@@ -186,7 +186,7 @@ func TestCounts(t *testing.T) {
 	o := start(t)
 	c := dial(t, o)
 	apply(t, c, PutMeter{ID: 5, Rate: 1}, PutMeter{ID: 6, Rate: 2},
-		put(7, Key{Priority: 5, Match: Match{InPort: 1}}, 0, Police(5), Output(2)),
+		put(7, Key{Priority: 5, Match: Match{InPort: 1}}, 0, Police(5), Settle{}, Output(2)),
 		put(7, Key{Priority: 5, Match: Match{InPort: 2}}, 0, Apart{Police(6), Output(1)}, Output(3)),
 		put(8, Key{Priority: 4}, 0))
 	const sent = 50
