@@ -153,10 +153,13 @@ func (e *edge) write(n network) {
 		accept(openflow.Match{InPort: e.tunnel(peer)})
 		flood = append(flood, openflow.Apart{out, openflow.Output(e.tunnel(peer))})
 	}
-	shared := e.tunnel(netip.Addr{})
+	shared, fabric := e.tunnel(netip.Addr{}), openflow.Apart{out, openflow.Settle{}}
 	for _, vtep := range n.vteps {
 		accept(openflow.Match{InPort: shared, TunnelSource: vtep})
-		flood = append(flood, openflow.Apart{out, openflow.SetTunnelDestination(vtep), openflow.Output(shared)})
+		fabric = append(fabric, openflow.SetTunnelDestination(vtep), openflow.Output(shared))
+	}
+	if len(n.vteps) > 0 {
+		flood = append(flood, fabric)
 	}
 	put(openflow.Key{Table: 1, Priority: 10, Match: openflow.Match{TunnelID: n.vni}}, 0, flood...)
 	for mac, peer := range n.macs {
