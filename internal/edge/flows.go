@@ -2,7 +2,6 @@ package edge
 
 import (
 	"net/netip"
-	"slices"
 
 	"l2sm.io/l2sm/internal/evpn"
 	"l2sm.io/l2sm/internal/openflow"
@@ -50,8 +49,8 @@ type member struct {
 	way  way
 }
 
-// flooder is a member with its peer's name, and the meters of what it floods into the
-// network (in) and of what the network floods to its peer (out).
+// flooder is a member with its peer's name, and the meters of what its peer floods into the
+// network (in) and of what the network floods to it (out).
 type flooder struct {
 	member
 	peer    string
@@ -103,24 +102,13 @@ func (c carried) flows() []counted {
 }
 
 // flood sends to every VTEP of the network what no other flow knows. What is too much for
-// one peer goes to the others all the same.
+// one goes to the others all the same.
 func (c carried) flood() openflow.Flow {
 	f := openflow.Flow{Key: openflow.Key{Table: tableOut, Priority: priorityFlood, Match: openflow.Match{TunnelID: c.vni}}}
-	peer, vteps := "", 0
 	for _, m := range c.members {
-		if m.way.port == 0 {
-			continue
+		if m.way.port != 0 {
+			f.Actions = append(f.Actions, append(openflow.Apart{openflow.Police(m.out)}, m.way.to(m.vtep)...))
 		}
-		if len(f.Actions) == 0 || m.peer != peer {
-			f.Actions = append(f.Actions, openflow.Apart{openflow.Police(m.out)})
-			peer, vteps = m.peer, 0
-		}
-		last := len(f.Actions) - 1
-		apart := f.Actions[last].(openflow.Apart)
-		if vteps++; vteps == 2 {
-			apart = slices.Insert(apart, 1, openflow.Action(openflow.Settle{}))
-		}
-		f.Actions[last] = append(apart, m.way.to(m.vtep)...)
 	}
 	return f
 }

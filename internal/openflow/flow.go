@@ -68,7 +68,8 @@ type Police uint32
 // and before 3.5.2, 3.4.4 and 3.3.6 looks for ever for an action that is not in the list of
 // the meter before it (dpif: Fix infinite netlink loop in dpif_execute_helper_cb,
 // 5c4d60671c56). Actions of other bridges may be in a list of their own, and so may each
-// output to a tunnel but the last one, on the datapath in user space.
+// output to a tunnel but the last one, on the datapath in user space. What comes after Settle
+// is not policed where Open vSwitch executes the actions.
 type Settle struct{}
 
 // Apart does its actions to a copy of the frame: what Police drops among them is not

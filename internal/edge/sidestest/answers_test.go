@@ -50,7 +50,7 @@ func pad(head, body []byte) []byte {
 // testAnswers has stations ask that nobody has announced: OVN answers in the pods' place, and
 // its answers go to every side, as all does to an unknown address.
 func (p *plane) testAnswers(t *testing.T) {
-	const rate = 100
+	const rate = 20
 	p.writeAll(rate)
 	defer p.writeAll(10_000)
 	t.Run("ARP", func(t *testing.T) { p.testAnswersTo(t, 1, netip.MustParseAddr("10.50.0.66"), p.red[0].V4(), rate) })

@@ -220,7 +220,7 @@ func (p *plane) testFloodRate(t *testing.T) {
 		}
 	}
 	counts, err := p.edges[1].flows.Meters(t.Context())
-	if err != nil || counts[2*5001].Dropped == 0 {
-		t.Errorf("the meter that dropped says %+v, %v", counts[2*5001], err)
+	if count := counts[uint32(meter(5001, 1))]; err != nil || count.Dropped == 0 {
+		t.Errorf("the meter that dropped says %+v, %v", count, err)
 	}
 }

@@ -47,7 +47,7 @@ func startPlane(t *testing.T) *plane {
 					peers = append(peers, one)
 				}
 			}
-			e := startEdge(t, node, peers...)
+			e := startEdge(t, node, node.WAN, peers...)
 			if i == 0 {
 				p.edges = append(p.edges, e)
 			} else {
