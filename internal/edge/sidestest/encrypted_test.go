@@ -5,89 +5,13 @@ package sidestest_test
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
-	"os/exec"
 	"sync"
 	"testing"
 
-	"github.com/go-logr/logr"
 	"github.com/onsi/gomega"
-
-	. "l2sm.io/l2sm/internal/edge/sidestest"
-	"l2sm.io/l2sm/internal/link/nstest"
-	"l2sm.io/l2sm/internal/wireguard"
 )
-
-const (
-	wireGuardPort = 51830
-	// encryptedMTU is what WireGuard leaves pods of the way's: docs/designs/stretch.md.
-	encryptedMTU = MTU - 130
-)
-
-// road is two sides with an edge each, and a pod on each side's worker.
-type road struct {
-	*World
-	t     testing.TB
-	edges []*edge
-	pods  []*Pod
-}
-
-// startRoad has tunnels start and end at the edges' addresses, or inside WireGuard.
-func startRoad(t testing.TB, encrypted bool) *road {
-	t.Helper()
-	r := &road{World: Start(t, 1, 1), t: t}
-	ends := []netip.Addr{r.Sides[0].Edges[0].WAN, r.Sides[1].Edges[0].WAN}
-	if encrypted {
-		r.encrypt()
-		ends = []netip.Addr{wireguard.Inside(ends[0]), wireguard.Inside(ends[1])}
-	}
-	for i, side := range r.Sides {
-		r.edges = append(r.edges, startEdge(t, side.Edges[0], ends[i], ends[1-i]))
-		side.Network(red)
-		side.EdgePort(red, side.Edges[0])
-		r.pods = append(r.pods, side.Pod(side.Worker, red, mac(i), addresses(i)...))
-	}
-	for i, e := range r.edges {
-		e.write(network{name: red, vni: 5001, rate: 10_000, peers: []netip.Addr{ends[1-i]}})
-	}
-	return r
-}
-
-// encrypt gives both edges the kernel's device.
-func (r *road) encrypt() {
-	r.t.Helper()
-	var keys []wireguard.PrivateKey
-	for range r.Sides {
-		key, err := wireguard.GeneratePrivate()
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		keys = append(keys, key)
-	}
-	for i, side := range r.Sides {
-		node, other := side.Edges[0], r.Sides[1-i].Edges[0]
-		c := wireguard.Config{
-			PrivateKey: keys[i], Local: node.WAN, Port: wireGuardPort, MTU: MTU,
-			Peers: []wireguard.Peer{{Endpoint: other.WAN, Keys: []wireguard.Key{keys[1-i].Public()}}},
-		}
-		device := wireguard.New(logr.Discard())
-		nstest.Do(r.t, node.NetNS, func() error {
-			return errors.Join(device.Bring(r.t.Context(), c), device.Address(r.t.Context(), c))
-		})
-		if !device.Kernel() {
-			r.t.Fatal("WireGuard is not the kernel's")
-		}
-	}
-}
-
-// reach has both pods reach each other.
-func (r *road) reach() {
-	r.t.Helper()
-	r.pods[0].Reaches(r.pods[1])
-	r.pods[1].Reaches(r.pods[0])
-}
 
 // TestEncrypted is what edges do with encryption where datapath and WireGuard are the
 // kernel's: whoever sees what goes between them sees WireGuard alone, and what the MTU leaves
@@ -95,7 +19,6 @@ func (r *road) reach() {
 func TestEncrypted(t *testing.T) {
 	const pattern = "l2sm secret"
 	r := startRoad(t, true)
-	r.reach()
 	var mu sync.Mutex
 	seen := map[string]int{}
 	r.Capture(func(frame []byte) {
@@ -127,7 +50,7 @@ func TestEncrypted(t *testing.T) {
 			}
 		}
 	}
-	r.setMTU()
+	setMTU(t, r.pods...)
 	t.Logf("by TCP: %.1f Mbit/s", r.pods[0].Transfer(r.pods[1]))
 	mu.Lock()
 	defer mu.Unlock()
@@ -137,10 +60,30 @@ func TestEncrypted(t *testing.T) {
 	t.Logf("an outsider sees %v", seen)
 }
 
-// setMTU gives the pods the MTU that is left.
-func (r *road) setMTU() {
-	r.t.Helper()
-	for _, p := range r.pods {
-		nstest.Do(r.t, p.NetNS, exec.Command("ip", "link", "set", "net1", "mtu", fmt.Sprint(encryptedMTU)).Run)
+// BenchmarkThroughput is that of internal/edge, without its control plane: Geneve between two
+// nodes of one side, and what of it is left over two sides' edges.
+func BenchmarkThroughput(b *testing.B) {
+	for name, encrypted := range map[string]bool{"Plain": false, "Encrypted": true} {
+		b.Run(name, func(b *testing.B) {
+			r := startRoad(b, encrypted)
+			from, far := r.pods[0], r.pods[1]
+			near := r.Sides[0].Pod(r.Sides[0].Edges[0], red, mac(7), addresses(7)...)
+			atEdge := r.Sides[1].Pod(r.Sides[1].Edges[0], red, mac(8), addresses(8)...)
+			r.write(0, far, atEdge)
+			from.Reaches(near)
+			from.Reaches(atEdge)
+			if encrypted {
+				setMTU(b, from, far, near, atEdge)
+			}
+			var geneve, edges, fewer float64
+			n := 0.0
+			for b.Loop() {
+				geneve, edges, fewer = geneve+from.Transfer(near), edges+from.Transfer(far), fewer+from.Transfer(atEdge)
+				n++
+			}
+			b.ReportMetric(geneve/n, "Mbit/s-Geneve")
+			b.ReportMetric(edges/geneve, "of-it-over-edges")
+			b.ReportMetric(fewer/geneve, "of-it-to-a-pod-of-the-edge")
+		})
 	}
 }
