@@ -35,7 +35,7 @@ for part in "${parts[@]}"; do
     # The product's Open vSwitch, since edges' flows need more than this machine's.
     bin/lab images --out bin/ovn-for-zones ovn
     build edges integration,kernel ./internal/edge/sidestest
-    guest --env L2SM_TEST_OVN_IMAGE="$PWD/bin/ovn-for-zones/ovn.tar" -- e2e/kernel/guest.sh edges -test.run TestEncrypted "$@"
+    guest --env L2SM_TEST_OVN_IMAGE="$PWD/bin/ovn-for-zones/ovn.tar" -- e2e/kernel/guest.sh edges -test.run TestEncryptedByTheKernel "$@"
     ;;
   chain)
     build chain kernel ./e2e/kernel

@@ -13,10 +13,10 @@ import (
 	"github.com/onsi/gomega"
 )
 
-// TestEncrypted is what edges do with encryption where datapath and WireGuard are the
+// TestEncryptedByTheKernel is what edges do with encryption where datapath and WireGuard are the
 // kernel's: whoever sees what goes between them sees WireGuard alone, and what the MTU leaves
 // passes to the byte.
-func TestEncrypted(t *testing.T) {
+func TestEncryptedByTheKernel(t *testing.T) {
 	const pattern = "l2sm secret"
 	r := startRoad(t, true)
 	var mu sync.Mutex
