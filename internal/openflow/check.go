@@ -37,7 +37,9 @@ func checkActions(actions []Action, apart bool) error {
 		case Settle:
 			open = 0
 		case Output, Apart:
-			if _, outputs := a.(Output); open != 0 && !(outputs && apart && i == len(actions)-1) {
+			_, outputs := a.(Output)
+			only := outputs && apart && i == len(actions)-1
+			if open != 0 && !only {
 				return fmt.Errorf("nothing settles meter %d before %T: Open vSwitch may look for ever for what follows it", open, a)
 			}
 		}

@@ -43,8 +43,7 @@ func asks(t *testing.T, station net.HardwareAddr, from, to netip.Addr) []byte {
 }
 
 func pad(head, body []byte) []byte {
-	frame := append(head, body...)
-	return append(frame, make([]byte, max(0, 60-len(frame)))...)
+	return slices.Concat(head, body, make([]byte, max(0, 60-len(head)-len(body))))
 }
 
 // testAnswers has stations ask that nobody has announced: OVN answers in the pods' place, and
