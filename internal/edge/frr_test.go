@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/onsi/gomega"
@@ -55,6 +56,13 @@ func TestFRRAsVTEP(t *testing.T) {
 	if t.Failed() {
 		t.Log(shown.Show("show bgp l2vpn evpn"))
 	}
+
+	meters := func() int { return strings.Count(a.Edges[0].Ofctl("dump-meters", "br-edge"), "meter=") }
+	if n := meters(); n != 2 {
+		t.Errorf("a network with one VTEP has %d meters, want what it floods and what is flooded to it", n)
+	}
+	frrtest.In(t, frr.NetNS, "ip link del vx5001")
+	a.eventually(func(g gomega.Gomega) { g.Expect(meters()).To(gomega.BeZero(), "meters of VTEPs that have left") })
 }
 
 // FRR as a reflector passes between two clusters that have no session with each other.
