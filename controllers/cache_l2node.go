@@ -12,7 +12,7 @@ import (
 )
 
 // keptL2Node is what the cache keeps of an L2Node: whether it is Ready, and why
-// not, and where peers may reach its edge.
+// not, and where its tunnels start.
 type keptL2Node struct {
 	keptMeta
 	ready   []keptCondition

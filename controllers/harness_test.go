@@ -214,7 +214,7 @@ func start(t *testing.T) *world {
 
 func startOn(t *testing.T, a *api) *world {
 	t.Helper()
-	w := &world{}
+	w := &world{keys: allKeys}
 	w.startOn(t, a)
 	return w
 }

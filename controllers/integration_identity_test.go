@@ -35,7 +35,7 @@ func startIdentities(t *testing.T, lifetime time.Duration) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{control: string(control.Pair().Certificate), lifetime: lifetime}
+	w := &world{keys: allKeys, control: string(control.Pair().Certificate), lifetime: lifetime}
 	w.startOn(t, shared)
 	t.Cleanup(func() {
 		for _, o := range []client.Object{w.secret(), w.trusted()} {

@@ -5,6 +5,7 @@ package controllers_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/tunnelkey"
+	"l2sm.io/l2sm/ovn"
 )
 
 // startZoned is start where every node has a northbound database of its own.
@@ -33,7 +35,7 @@ var allKeys = tunnelkey.Range{First: 16000001, Last: 16711682}
 // keyed waits until the network has a key on record, and returns it.
 func (w *world) keyed(n *v1alpha1.L2Network) int32 {
 	w.t.Helper()
-	w.condition(n, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed, "tunnel key")
+	w.condition(n, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed, "")
 	g := NewWithT(w.t)
 	g.Expect(n.Status.TunnelKey).To(And(BeNumerically(">=", w.keys.First), BeNumerically("<=", w.keys.Last)))
 	g.Expect(n.Status.InForce).NotTo(BeNil())
@@ -138,14 +140,86 @@ func TestKeysInOneWrite(t *testing.T) {
 	g.Expect(shows).To(Equal([]string{"nothing", "lab", "quarantine"}))
 }
 
-// On one northbound database for all, no key is written.
-func TestNoKeysOnCentral(t *testing.T) {
+// Where there is one northbound database, the controller asks in it for the keys that are on
+// record: a database that starts empty gives every network and port the key that nodes use,
+// also those that have not heard of it. New ones get others.
+func TestKeysOnCentral(t *testing.T) {
 	w := start(t)
-	lab := w.network("lab", subnets("10.0.0.0/24"))
+	first, lab := w.network("first", subnets("10.9.0.0/24")), w.network("lab", subnets("10.0.0.0/24"))
 	w.pod("p", "lab")
+	w.pod("q", "lab")
+	asked := map[string]string{}
+	for _, n := range []*v1alpha1.L2Network{first, lab} {
+		asked[ovn.Key(n.Key()).Switch()] = fmt.Sprint(w.keyed(n))
+	}
+	g := NewWithT(t)
+	for _, pod := range []string{"p", "q"} {
+		a := w.attached(pod, 1)[0]
+		g.Expect(a.Status.TunnelKey).To(And(BeNumerically(">=", 1), BeNumerically("<=", tunnelkey.MaxPort)))
+		asked[a.PortName()] = fmt.Sprint(a.Status.TunnelKey)
+	}
+	isAsked := func() {
+		t.Helper()
+		w.eventually(func(g Gomega) { g.Expect(w.requested()).To(Equal(asked)) })
+	}
+	isAsked()
+
+	w.restart()
+	isAsked()
+	w.remove(first)
+	delete(asked, ovn.Key(first.Key()).Switch())
+	isAsked()
+	w.NB.Wipe()
+	isAsked()
+	w.stop()
+	w.NB.Wipe()
+	w.run()
+	isAsked()
+	next := w.network("next", subnets("10.8.0.0/24"))
+	g.Expect(maps.Values(asked)).NotTo(ContainElement(fmt.Sprint(w.keyed(next))))
+}
+
+// requested are the tunnel keys that the northbound database asks for, by the names of
+// switches and ports.
+func (w *world) requested() map[string]string {
+	w.t.Helper()
+	asked := map[string]string{}
+	for table, column := range map[string]string{"Logical_Switch": "other_config", "Logical_Switch_Port": "options"} {
+		rows := w.NB.Ctl("--format=csv", "--no-headings", "--columns=name,"+column, "list", table)
+		for line := range strings.Lines(rows) {
+			name, config, _ := strings.Cut(strings.TrimSpace(line), ",")
+			_, key, _ := strings.Cut(config, "requested-tnl-key=")
+			asked[strings.Trim(name, `"`)], _, _ = strings.Cut(strings.Trim(key, "\"}"), ",")
+		}
+	}
+	return asked
+}
+
+// What a former version has left without keys goes on with those that OVN gave; what OVN
+// can't tell of gets others.
+func TestKeysOfTheFormerVersion(t *testing.T) {
+	w := start(t)
+	lab, other := w.network("lab", subnets("10.0.0.0/24")), w.network("other", subnets("10.1.0.0/24"))
+	w.pod("p", "lab")
+	w.keyed(lab)
+	unknown := w.keyed(other)
 	a := w.attached("p", 1)[0]
-	w.condition(lab, v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed, "")
-	NewWithT(t).Expect([]int32{a.Status.TunnelKey, lab.Status.TunnelKey}).To(Equal([]int32{0, 0}))
+	w.stop()
+	for _, o := range []client.Object{lab, other, &a} {
+		w.record(o, 0)
+	}
+	w.NB.Wipe() // the former version asked for none
+	w.SB.Ctl("--id=@d", "create", "Datapath_Binding", "tunnel_key=5", "external_ids:name="+ovn.Key(lab.Key()).Switch(), "--",
+		"create", "Port_Binding", "datapath=@d", "tunnel_key=3", "logical_port="+a.PortName())
+	w.run()
+	w.eventually(func(g Gomega) {
+		asked := w.requested()
+		g.Expect(asked).To(HaveKeyWithValue(ovn.Key(lab.Key()).Switch(), "5"))
+		g.Expect(asked).To(HaveKeyWithValue(a.PortName(), "3"))
+		w.refresh(g, lab, other, &a)
+		g.Expect([]int32{lab.Status.TunnelKey, a.Status.TunnelKey}).To(Equal([]int32{5, 3}))
+		g.Expect(other.Status.TunnelKey).To(And(Not(Equal(unknown)), BeNumerically(">=", w.keys.First)))
+	})
 }
 
 // A move that is refused keeps network and key; an attachment without a pod has

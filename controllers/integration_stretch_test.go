@@ -5,6 +5,7 @@ package controllers_test
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -128,8 +129,11 @@ func (o *outward) port(n *v1alpha1.L2Network) string {
 	if on := o.NB.Ctl("--if-exists", "get", "logical_switch", ovn.Key(n.Key()).Switch(), "ports"); !strings.Contains(on, row[0]) {
 		return "a port of another switch"
 	}
-	return strings.Join(row[1:], " ")
+	return anyKey.ReplaceAllString(strings.Join(row[1:], " "), "")
 }
+
+// anyKey is the tunnel key that such a port asks for.
+var anyKey = regexp.MustCompile(` requested-tnl-key=[1-9][0-9]*`)
 
 func (o *outward) leads(n *v1alpha1.L2Network, node string) {
 	o.t.Helper()

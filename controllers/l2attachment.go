@@ -129,8 +129,8 @@ func (r *L2AttachmentReconciler) gone(key types.NamespacedName, a *v1alpha1.L2At
 	}
 	r.placement.ledger.Gone(key)
 	r.floods.forget(key)
-	if keys := r.placement.keys; keys != nil && a.UID == "" { // what is on its way out is on record still
-		keys.attachmentGone(key)
+	if a.UID == "" { // what is on its way out is on record still
+		r.placement.keys.attachmentGone(key)
 	}
 }
 
@@ -178,8 +178,8 @@ func (r *L2AttachmentReconciler) place(ctx context.Context, a *v1alpha1.L2Attach
 // that is new, and says whether the port is in the database, and its node was told
 // the MTU before.
 func (r *L2AttachmentReconciler) setPort(s settlement) bool {
-	if r.placement.keys != nil {
-		r.placement.arrive(s.before, s.place)
+	r.placement.arrive(s.before, s.place)
+	if !r.placement.keys.direct {
 		return s.keying == keyHeld
 	}
 	r.networks.wake(r.ports.follow(s.place, s.ported())...)

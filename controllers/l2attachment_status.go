@@ -160,9 +160,9 @@ func (r *L2AttachmentReconciler) applyStatus(ctx context.Context, a *v1alpha1.L2
 	if len(ready) > 0 {
 		version = a.ResourceVersion // the agent may have written meanwhile
 	}
-	if keys := r.placement.keys; keys != nil && movesKey(a.Status, want) {
+	if movesKey(a.Status, want) {
 		version = a.ResourceVersion // so that it is known by the next one whether it was written
-		keys.sending(a)
+		r.placement.keys.sending(a)
 	}
 	err := sendStatus(ctx, r, a, version, want)
 	if client.IgnoreNotFound(err) != nil {

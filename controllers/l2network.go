@@ -81,6 +81,11 @@ func (r *L2NetworkReconciler) reconcile(ctx context.Context, key types.Namespace
 	if err := r.guard(ctx, network); err != nil {
 		return err
 	}
+	if r.placement.keys.direct {
+		if err := r.number(ctx, network); err != nil {
+			return err
+		}
+	}
 	f := networkFacts{network: network}
 	if f.Report, err = r.judge(ctx, network); err != nil {
 		return err
@@ -91,8 +96,8 @@ func (r *L2NetworkReconciler) reconcile(ctx context.Context, key types.Namespace
 	if f.finished() {
 		return r.finalize(ctx, f)
 	}
-	if keys := r.placement.keys; keys != nil && f.InForce != nil && keys.network(network) {
-		if err := r.wakeAttachments(ctx, key); err != nil {
+	if !r.placement.keys.direct && f.InForce != nil {
+		if err := r.number(ctx, network); err != nil {
 			return err
 		}
 	}
@@ -105,18 +110,28 @@ func (r *L2NetworkReconciler) reconcile(ctx context.Context, key types.Namespace
 	return err
 }
 
+// number has the network hold a tunnel key. Its attachments are looked at again where that
+// is another, or why there is none.
+func (r *L2NetworkReconciler) number(ctx context.Context, network *v1alpha1.L2Network) error {
+	if !r.placement.keys.network(network) {
+		return nil
+	}
+	r.ports.compare(network.Key())
+	return r.wakeAttachments(ctx, network.Key())
+}
+
 // stretch decides whether the network goes on in other clusters, and what its port is
 // for that.
 func (r *L2NetworkReconciler) stretch(ctx context.Context, f networkFacts) error {
 	d, err := r.placement.stretches.judge(ctx, f.network, f.InForce)
-	if err != nil || r.placement.keys != nil { // nodes write their own ports, by the status
+	if err != nil || !r.placement.keys.direct { // nodes write their own ports, by the status
 		return err
 	}
 	network := *f.network
 	if f.InForce != nil {
 		network.Spec = f.InForce.Spec
 	}
-	network.Status.Stretch = &v1alpha1.StretchStatus{ID: d.ID, Chassis: d.Chassis}
+	network.Status.Stretch = &v1alpha1.StretchStatus{ID: d.ID, Chassis: d.Chassis, TunnelKey: d.key}
 	r.ports.setEdge(&network)
 	return nil
 }
@@ -158,7 +173,9 @@ func (r *L2NetworkReconciler) write(ctx context.Context, f networkFacts) error {
 		bare.Spec = v1alpha1.L2NetworkSpec{}
 		inForce = &bare
 	}
-	result, err := w.commit(ctx, r.Northbound, topology.Switch(inForce, r.placement.maxMTU))
+	sw := topology.Switch(inForce, r.placement.maxMTU)
+	sw.TunnelKey = int(r.placement.keys.ofNetwork(f.network)) // which may not be on record yet
+	result, err := w.commit(ctx, r.Northbound, sw)
 	if err != nil {
 		r.networks.wake(r.ports.failed(key, w)...)
 	}

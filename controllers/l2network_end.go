@@ -41,9 +41,7 @@ func (r *L2NetworkReconciler) finalize(ctx context.Context, f networkFacts) erro
 func (r *L2NetworkReconciler) gone(ctx context.Context, key types.NamespacedName) error {
 	r.placement.ledger.Close(key)
 	r.ports.forget(key)
-	if keys := r.placement.keys; keys != nil {
-		keys.networkGone(key)
-	}
+	r.placement.keys.networkGone(key)
 	if err := r.placement.stretches.gone(ctx, key); err != nil {
 		return err
 	}

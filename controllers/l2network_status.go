@@ -79,10 +79,11 @@ type reportFacts struct {
 	peers peerFacts
 	// policy is what is known of the policy that has pods attached as they start.
 	policy policyState
-	// key is the network's tunnel key where nodes have databases of their own, 0
-	// where they do not, and keyless why it has none that it may use.
+	// key is the network's tunnel key, 0 for none, and keyless why it has none that it may
+	// use. byNodes says that nodes have databases of their own.
 	key     int32
 	keyless *metav1.Condition
+	byNodes bool
 	// stretch is how far the network goes on in other clusters, and stretched what there
 	// is to say of that, nil for nothing.
 	stretch   *v1alpha1.StretchStatus
@@ -103,9 +104,8 @@ func (r *L2NetworkStatusReconciler) gather(ctx context.Context, network *v1alpha
 	f.overlaps = r.placement.ranges.now().Find(network)
 	f.peers = r.placement.peers.compare(ctx, network)
 	f.policy = r.policy.now()
-	if keys := r.placement.keys; keys != nil {
-		f.key, f.keyless = keys.status(network)
-	}
+	f.key, f.keyless = r.placement.keys.status(network)
+	f.byNodes = !r.placement.keys.direct
 	if !network.DeletionTimestamp.IsZero() {
 		f.users = r.placement.ledger.Members(key)
 	}
@@ -182,7 +182,7 @@ func programmedCondition(accepted metav1.Condition, f reportFacts) metav1.Condit
 		return v1alpha1.NotProgrammed(v1alpha1.ReasonFailed, f.err.Error())
 	case accepted.Status != metav1.ConditionTrue:
 		return v1alpha1.NotProgrammed(v1alpha1.ReasonNotAccepted, "this spec is not in force: "+accepted.Message)
-	case f.key != 0:
+	case f.byNodes:
 		return v1alpha1.ProgrammedByNodes(f.key)
 	default:
 		return v1alpha1.Programmed(f.ports)

@@ -88,7 +88,7 @@ func TestNetworkConditions(t *testing.T) {
 			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready"}, nil,
 		},
 		"Keyed": {
-			"nodes write it to their own databases", func(*v1alpha1.L2Network) {}, reportFacts{key: 7},
+			"nodes write it to their own databases", func(*v1alpha1.L2Network) {}, reportFacts{key: 7, byNodes: true},
 			map[string]string{"Accepted": "Accepted", "Programmed": "Programmed", "Ready": "Ready"}, nil,
 		},
 		"KeyTaken": {

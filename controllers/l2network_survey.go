@@ -74,7 +74,7 @@ func (r *L2NetworkReconciler) placeOne(ctx context.Context, owner types.Namespac
 	if err != nil {
 		return err
 	}
-	if r.placement.keys == nil {
+	if r.placement.keys.direct {
 		r.networks.wake(r.ports.follow(at, a)...)
 	}
 	return nil

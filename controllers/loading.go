@@ -34,11 +34,9 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 	if err != nil {
 		return err
 	}
-	var numbered []v1alpha1.L2Network
-	if p.keys != nil {
-		if numbered, err = p.allNetworks(ctx); err != nil {
-			return err
-		}
+	numbered, err := p.allNetworks(ctx)
+	if err != nil {
+		return err
 	}
 	if err := p.stretches.load(ctx); err != nil {
 		return err // by which ports would be removed
@@ -68,9 +66,8 @@ func (l *loading) wait(ctx context.Context, p *placement) error {
 		p.ledger.Open(key)
 		p.ledger.Judge(network) // by what is on record
 	}
-	if p.keys != nil {
-		p.keys.load(numbered, attachments)
-	}
+	p.withFormer(ctx, numbered, attachments)
+	p.keys.load(numbered, attachments)
 	l.done = true
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"l2sm.io/l2sm/internal/attach"
 	"l2sm.io/l2sm/internal/ipam"
 	"l2sm.io/l2sm/internal/turn"
+	"l2sm.io/l2sm/ovn"
 )
 
 // placement finds out on which network an attachment is, and takes what it has
@@ -20,7 +21,9 @@ import (
 type placement struct {
 	reads
 	ledger *admission.Ledger
-	keys   *tunnelKeys // nil on FabricCentral
+	keys   *tunnelKeys
+	// given reads which keys OVN has given, nil where there is none to ask.
+	given  func(context.Context) (ovn.Bindings, error)
 	loaded *loading
 	// stretches decide which networks go on in other clusters.
 	stretches *stretches
@@ -70,6 +73,13 @@ const (
 	keyHeld
 	keyRefused // there is none: refused says why, and addresses are kept all the same
 )
+
+// keyedAs is the attachment with the tunnel key that it holds, on record or not yet.
+func (p place) keyedAs(a *v1alpha1.L2Attachment) *v1alpha1.L2Attachment {
+	keyed := *a
+	keyed.Status.TunnelKey = p.key
+	return &keyed
+}
 
 // on says whether the attachment has a place on any network.
 func (p place) on() bool { return p.Network != nil }
@@ -164,7 +174,7 @@ func (p *placement) stay(f placeFacts, refused *admission.Refusal) (place, error
 // one is needed. One that moves and gets none stays where its port is.
 func (p *placement) keyed(f placeFacts, at place) (place, error) {
 	a := f.attachment
-	if p.keys == nil || !a.Bound() || !a.Complete() {
+	if !a.Bound() || !a.Complete() {
 		return at, nil
 	}
 	key, err := p.keys.port(f.names.network, a)

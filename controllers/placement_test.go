@@ -12,6 +12,7 @@ import (
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/internal/admission"
 	"l2sm.io/l2sm/internal/ipam"
+	"l2sm.io/l2sm/internal/tunnelkey"
 )
 
 func none(...types.NamespacedName) {}
@@ -27,9 +28,11 @@ func placementOf(networks ...*v1alpha1.L2Network) *placement {
 		ranges: newClusterRanges(nil, nil),
 		maxMTU: 1442,
 	}
-	p.stretches = newStretches(p.reads, nil, Config{MaxMTU: p.maxMTU}, &wakeups{})
+	p.keys = newTunnelKeys(v1alpha1.FabricCentral, tunnelkey.Range{First: 1, Last: 100}, keyWake{networks: none, attachments: none})
+	p.stretches = newStretches(p.reads, p.keys, Config{MaxMTU: p.maxMTU}, &wakeups{})
 	for _, n := range networks {
 		api.networks = append(api.networks, *n)
+		p.keys.network(n)
 		p.ledger.Judge(n)
 		p.ledger.Open(n.Key())
 	}

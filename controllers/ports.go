@@ -164,13 +164,13 @@ func (p *ports) leave(have *port) {
 }
 
 // follow says what the attachment's port is in its place, and returns the
-// networks that have to be written for it. A port waits until the node has been
-// told the MTU.
+// networks that have to be written for it. A port waits until it has a tunnel key, and
+// the node has been told the MTU.
 func (p *ports) follow(at place, a *v1alpha1.L2Attachment) []types.NamespacedName {
 	switch {
-	case !at.on() || !a.Bound() || !a.Complete():
+	case !at.on() || !a.Bound() || !a.Complete() || at.keying == keyRefused:
 		return p.remove(client.ObjectKeyFromObject(a))
-	case a.Status.MTU != 0 && p.set(at.Network, a):
+	case at.keying == keyHeld && a.Status.MTU != 0 && p.set(at.Network, at.keyedAs(a)):
 		return []types.NamespacedName{client.ObjectKeyFromObject(at.Network)}
 	default:
 		return nil

@@ -32,8 +32,7 @@ import (
 // Config is what the controllers need beside a manager.
 type Config struct {
 	Fabric v1alpha1.Fabric
-	// TunnelKeys are those of networks, on fabrics where each node has a northbound
-	// database of its own.
+	// TunnelKeys are those of networks.
 	TunnelKeys tunnelkey.Range
 	// Northbound and Southbound are nil on such fabrics.
 	Northbound *ovn.Client
@@ -60,7 +59,7 @@ func Setup(mgr ctrl.Manager, c Config) error {
 	s := newSetup(mgr, c)
 	adds := []func() error{s.edge, s.network, s.status, s.attachment, s.networkStatus, s.remotes, s.overlaps, s.peers, s.podPolicy}
 	if !c.Fabric.Zoned() {
-		adds = append(adds, s.node, s.identities)
+		adds = append(adds, s.node, s.registration, s.identities)
 	}
 	for _, add := range adds {
 		if err := add(); err != nil {
@@ -127,15 +126,15 @@ func newSetup(mgr ctrl.Manager, c Config) setup {
 		Networks:    s.networks.wake,
 		Members:     func(keys ...types.NamespacedName) { s.statuses.wakeLater(countsLater, keys...) },
 	})
-	var keys *tunnelKeys
-	if c.Fabric.Zoned() {
-		keys = newTunnelKeys(c.Fabric, c.TunnelKeys, keyWake{networks: s.networks.wake, attachments: s.wakeOwners})
-	}
+	keys := newTunnelKeys(c.Fabric, c.TunnelKeys, keyWake{networks: s.networks.wake, attachments: s.wakeOwners})
 	read := reads{cached: mgr.GetClient(), live: mgr.GetAPIReader()}
 	s.placement = &placement{
 		reads:     read,
 		stretches: newStretches(read, keys, c, s.networks),
 		ledger:    ledger, keys: keys, loaded: &loading{}, ranges: ranges, turns: turn.New(), maxMTU: c.MaxMTU,
+	}
+	if c.Southbound != nil {
+		s.placement.given = c.Southbound.Bindings
 	}
 	if c.Fabric == v1alpha1.FabricOVNKubernetes {
 		s.placement.peers = newPeerNetworks(s.placement.reads)
@@ -201,12 +200,11 @@ func (s *setup) network() error {
 		placement: s.placement, ports: s.ports, filling: &filling{}, stages: s.stages,
 		attachments: s.attachments, networks: s.networks, statuses: s.statuses, authorities: s.authorities,
 	}
-	changes := predicate.Predicate(specChanges)
 	if s.config.Fabric.Zoned() {
-		r.Northbound, changes = nodesOwn{}, predicate.Or(changes, tunnelKeyChanges)
+		r.Northbound = nodesOwn{}
 	}
 	b := ctrl.NewControllerManagedBy(s.mgr).Named("l2network").
-		For(&v1alpha1.L2Network{}, builder.WithPredicates(changes)).
+		For(&v1alpha1.L2Network{}, builder.WithPredicates(predicate.Or(predicate.Predicate(specChanges), tunnelKeyChanges))).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.networksOf), builder.WithPredicates(terminating)).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(s.placement.stretches.ofNamespace), builder.WithPredicates(relabelled)).
 		Watches(&v1alpha1.L2Peer{}, handler.EnqueueRequestsFromMapFunc(s.placement.stretches.ofPeer), builder.WithPredicates(allowsElse)).

@@ -26,7 +26,7 @@ import (
 //	                                                         └─ with what L2Peers say
 type stretches struct {
 	reads  reads
-	keys   *tunnelKeys // nil on FabricCentral
+	keys   *tunnelKeys
 	fabric v1alpha1.Fabric
 	maxMTU int32
 	ids    *stretchIDs
@@ -77,7 +77,7 @@ func (s *stretches) judge(ctx context.Context, network, inForce *v1alpha1.L2Netw
 		return stretched{}, err
 	}
 	s.ids.want(network, d.ID)
-	if d.ID != 0 && s.keys != nil {
+	if d.ID != 0 {
 		d.key, err = s.keys.port(&asked, edgeAttachment(&asked))
 		if refusal, is := admission.AsRefusal(err); is {
 			c := v1alpha1.NetworkNotStretched(refusal.Reason, refusal.Message)
@@ -258,7 +258,7 @@ func (s *stretches) status(ctx context.Context, network types.NamespacedName) (*
 // those that wait for it.
 func (s *stretches) settle(ctx context.Context, network *v1alpha1.L2Network) error {
 	freed, known := s.ids.settle(network)
-	if known && s.keys != nil && network.Status.Stretch == nil && !s.ids.wants(network) {
+	if known && network.Status.Stretch == nil && !s.ids.wants(network) {
 		s.keys.attachmentGone(v1alpha1.EdgeOf(network.Key()))
 	}
 	return s.wakeRivals(ctx, freed)
@@ -267,9 +267,7 @@ func (s *stretches) settle(ctx context.Context, network *v1alpha1.L2Network) err
 // gone takes back what a network had that the API does not have.
 func (s *stretches) gone(ctx context.Context, network types.NamespacedName) error {
 	s.note(network, nil)
-	if s.keys != nil {
-		s.keys.attachmentGone(v1alpha1.EdgeOf(network))
-	}
+	s.keys.attachmentGone(v1alpha1.EdgeOf(network))
 	return s.wakeRivals(ctx, s.ids.gone(network))
 }
 

@@ -13,19 +13,21 @@ import (
 )
 
 // tunnelKeys are the numbers that tell networks, and each network's ports, apart
-// in tunnels, on fabrics where every node's agent writes a northbound database of
-// its own: all of them must ask for the same. They are kept in statuses, and read
-// from there at a start. A key is held here before the write that records it, and
-// until a cache shows that none does:
+// in tunnels. They are kept in statuses, and read from there at a start, so that they
+// outlive OVN's databases: a node that has not heard of a new database yet would take a
+// key that was given anew for another network's. A key is held here before the write that
+// records it, and until a cache shows that none does:
 //
 //	Take ──> held ── status written, and seen ──> on record ── another, or none, on record, and seen ──> free
-//
-// On FabricCentral there are none: nil.
 type tunnelKeys struct {
-	keys  tunnelkey.Range // of networks
-	most  int32           // what a network's key may be, whatever the range
-	ports tunnelkey.Range // of each network's ports
-	wake  keyWake
+	// direct says that the controller itself writes the one northbound database, by what
+	// is held. Else every node's agent writes one of its own, by what is on record: all
+	// of them must ask for the same.
+	direct bool
+	keys   tunnelkey.Range // of networks
+	most   int32           // what a network's key may be, whatever the range
+	ports  tunnelkey.Range // of each network's ports
+	wake   keyWake
 	// from is the first key that is taken of a range.
 	from func(tunnelkey.Range) int32
 
@@ -56,7 +58,7 @@ type networkKeys struct {
 }
 
 func newTunnelKeys(fabric v1alpha1.Fabric, keys tunnelkey.Range, wake keyWake) *tunnelKeys {
-	k := &tunnelKeys{keys: keys, most: tunnelkey.MaxNetwork, ports: tunnelkey.Ports, wake: wake, from: anyOf}
+	k := &tunnelKeys{direct: !fabric.Zoned(), keys: keys, most: tunnelkey.MaxNetwork, ports: tunnelkey.Ports, wake: wake, from: anyOf}
 	if fabric == v1alpha1.FabricOVNKubernetes {
 		k.most = tunnelkey.FirstOfOVNKubernetes - 1
 	}
@@ -91,9 +93,19 @@ func (k *tunnelKeys) network(network *v1alpha1.L2Network) (news bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	n := k.of(network.Key())
-	before := k.problem(n)
+	before, had := k.problem(n), n.key
 	k.assign(n, network)
-	return (before == nil) != (k.problem(n) == nil)
+	return (before == nil) != (k.problem(n) == nil) || k.direct && had != n.key
+}
+
+// ofNetwork is the key that the network holds, 0 for none.
+func (k *tunnelKeys) ofNetwork(network *v1alpha1.L2Network) int32 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if n := k.networks[network.Key()]; n != nil && n.uid == network.UID {
+		return n.key
+	}
+	return 0
 }
 
 func (k *tunnelKeys) assign(n *networkKeys, network *v1alpha1.L2Network) {

@@ -23,6 +23,11 @@ func (k *tunnelKeys) load(networks []v1alpha1.L2Network, attachments []v1alpha1.
 			k.adopt(n, recorded)
 		}
 	}
+	for _, network := range byAge(networks, metadataOfNetwork) {
+		if k.direct { // of a version that recorded none
+			k.assign(k.of(network.Key()), network)
+		}
+	}
 	for i := range networks {
 		attachments = append(attachments, *edgeAttachment(&networks[i]))
 	}

@@ -30,7 +30,8 @@ type portKey struct {
 
 // port is the key of the attachment's port on the network, which it holds from now
 // on: the one that it has, the one that it has on record, or the next. It is 0 as
-// long as the network's own key is not on record. The error is a Refusal.
+// long as the network has no key itself, on record where agents go by that. The error is
+// a Refusal.
 func (k *tunnelKeys) port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) (int32, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -41,7 +42,8 @@ func (k *tunnelKeys) port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment)
 	if problem := k.problem(n); problem != nil {
 		return 0, admission.Refuse(v1alpha1.NetworkHasNoKey(n.name, *problem))
 	}
-	if n.key == 0 || network.Status.TunnelKey != n.key || network.Status.InForce == nil {
+	recorded := network.Status.TunnelKey == n.key && network.Status.InForce != nil
+	if n.key == 0 || !k.direct && !recorded {
 		return 0, nil
 	}
 	p := k.portsOf(a)

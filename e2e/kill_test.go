@@ -90,9 +90,10 @@ func nbtry(args ...string) (string, error) {
 	return asked("", "nb", append([]string{"ovn-nbctl", "--timeout=5"}, args...)...)
 }
 
-// chassis are the names of the nodes that OVN knows, in their order.
+// chassis are the names of the nodes that are connected to OVN, in their order. Rows of
+// Chassis say less: the controller writes them as well.
 func chassis() (string, error) {
-	out, err := sbtry("--bare", "--columns=name", "list", "Chassis")
+	out, err := sbtry("--bare", "--columns=name", "list", "Chassis_Private")
 	return strings.Join(sorted(strings.Fields(out)), " "), err
 }
 

@@ -11,8 +11,9 @@ import (
 )
 
 // backAgain is in what time of each other all nodes come back to the southbound
-// database: ovn-controller waits for 8 s at most between two attempts. A node
-// finds the others' ports when those have come too.
+// database: ovn-controller waits for 8 s at most between two attempts. A node that
+// comes first finds the others registered; a tunnel key that northd has given anew
+// they have only when they come.
 const backAgain = 10 * time.Second
 
 // ovn-central is replaced while no controller runs: its empty databases stay

@@ -19,7 +19,7 @@ func TestControllersKilledAtAnyMoment(t *testing.T) {
 	s := newLoneScenario(t)
 	s.pair(nodes(t)[0], nodes(t)[1])
 	const kills = 4
-	calm := s.during(func() { s.beside(func() { time.Sleep(20 * time.Second) }) }) // about as long as the kills take
+	calm := s.during(s.stillServes, func() { s.beside(func() { time.Sleep(20 * time.Second) }) }) // about as long as the kills take
 	f := s.losesNoMore(calm.pings, func() {
 		s.beside(func() {
 			for range kills {

@@ -83,8 +83,9 @@ func (s *scenario) northboundPorts() string {
 	return s.lines(nbtry("--format=csv", "--data=bare", "--no-headings", "--columns=name,addresses,port_security", "list", "Logical_Switch_Port"))
 }
 
-// boundPorts are the scenario's ports with the chassis that each is bound to,
-// by name.
+// boundPorts are the scenario's ports with the chassis that each is bound to, by name, and
+// the tunnel keys of ports and networks: nodes follow a new database one by one, and must
+// mean the same by a key all the while.
 func (s *scenario) boundPorts() string {
 	out, err := sbtry("--format=csv", "--data=bare", "--no-headings", "--columns=_uuid,name", "list", "Chassis")
 	if err != nil {
@@ -95,8 +96,12 @@ func (s *scenario) boundPorts() string {
 		uuid, name, _ := strings.Cut(strings.TrimSpace(line), ",")
 		names = append(names, uuid, name)
 	}
-	out, err = sbtry("--format=csv", "--data=bare", "--no-headings", "--columns=logical_port,mac,chassis,up", "list", "Port_Binding")
-	return s.lines(strings.NewReplacer(names...).Replace(out), err)
+	out, err = sbtry("--format=csv", "--data=bare", "--no-headings", "--columns=logical_port,tunnel_key,mac,chassis,up", "list", "Port_Binding")
+	if err != nil {
+		return err.Error()
+	}
+	networks, err := sbtry("--format=csv", "--data=bare", "--no-headings", "--columns=external_ids,tunnel_key", "list", "Datapath_Binding")
+	return s.lines(strings.NewReplacer(names...).Replace(out)+networks, err)
 }
 
 // lines are those that name the scenario's namespace, sorted. While a database

@@ -30,12 +30,10 @@ type figures struct {
 	took          time.Duration
 }
 
-// during lets ping and pong talk, does the action, and returns what the
-// traffic saw: a stream of pings, IPv4 and IPv6, and a TCP connection, which
-// must live on. Before the action pods come and go: the userspace datapath on a
-// busy machine drops frames at that too, which shows what is no fault of the
-// action.
-func (s *scenario) during(action func()) figures {
+// during lets ping and pong talk, first while calm does what is no fault of the action,
+// then while that runs, and returns what the traffic saw: a stream of pings, IPv4 and
+// IPv6, and a TCP connection, which must live on.
+func (s *scenario) during(calm, action func()) figures {
 	s.Helper()
 	for _, p := range []string{"ping", "pong"} {
 		s.exec(p, "pkill -9 -x 'ping|iperf3' || true") // left by a part of the test that failed
@@ -47,7 +45,7 @@ func (s *scenario) during(action func()) figures {
 		s.exec("ping", fmt.Sprintf("%s > /tmp/ping%s 2>&1 & echo $! > /tmp/ping%s.pid", traffic.PingCommand(to), family, family))
 	}
 	began := time.Now()
-	s.stillServes()
+	calm()
 
 	acted := time.Now()
 	action()
@@ -112,7 +110,8 @@ func (s *scenario) report(killed, kept string, f figures) {
 // losesNothing does the action during traffic and asserts that the traffic
 // went on as before, over the same ports. Other work on the machine stops the
 // userspace datapath now and then for longer than that: a loss that the action
-// causes is there in each of four tries.
+// causes is there in each of four tries. The time before it is compared with has pods that
+// come and go: the userspace datapath on a busy machine drops frames at that, too.
 func (s *scenario) losesNothing(action func()) figures {
 	s.Helper()
 	return s.losesNoMore(nil, action)
@@ -125,7 +124,7 @@ func (s *scenario) losesNoMore(calm []traffic.Pings, action func()) figures {
 	const tries = 4
 	for try := 1; ; try++ {
 		before := s.wiring()
-		f := s.during(action)
+		f := s.during(s.stillServes, action)
 		if err := sameLines(before, s.wiring()); err != nil {
 			s.Errorf("the ports are not those from before: %v", err)
 		}
@@ -163,7 +162,7 @@ func (f figures) lostSomething() error {
 // breaksFor does the action during traffic, which may stop for so long.
 func (s *scenario) breaksFor(most time.Duration, action func()) figures {
 	s.Helper()
-	f := s.during(action)
+	f := s.during(func() { time.Sleep(settleTime) }, action)
 	if _, _, gap := loss(f.pings); gap > most {
 		s.Errorf("no ping was answered for %s, want at most %s", gap, most)
 	}

@@ -64,6 +64,12 @@ func ReadSouthbound(ctx context.Context, cfg Config) (Bindings, error) {
 	return all, nil
 }
 
+// Bindings is [ReadSouthbound] of the client's database, by a connection of its own that
+// ends when it has read.
+func (s *Southbound) Bindings(ctx context.Context) (Bindings, error) {
+	return ReadSouthbound(ctx, s.conn.cfg)
+}
+
 func bindings(s *session) Bindings {
 	var all Bindings
 	names := map[string]string{}

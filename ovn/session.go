@@ -110,6 +110,12 @@ func (s *session) echo() error {
 // is unknown which, and the session has ended: a server that does not answer
 // may hang, or may be cut off from its cluster.
 func (s *session) transact(ctx context.Context, ops []ovsdb.Operation) error {
+	_, err := s.ask(ctx, ops)
+	return err
+}
+
+// ask is transact, for the answers.
+func (s *session) ask(ctx context.Context, ops []ovsdb.Operation) ([]ovsdb.OperationResult, error) {
 	// A call under way holds the lock that closing the client takes: it has to
 	// end with the session.
 	calling, cancel := context.WithTimeout(ctx, s.patience+time.Duration(len(ops))*operationPatience)
@@ -118,13 +124,13 @@ func (s *session) transact(ctx context.Context, ops []ovsdb.Operation) error {
 
 	results, err := s.client.Transact(calling, ops...)
 	if err == nil {
-		return check(results, ops)
+		return results, check(results, ops)
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	s.end(fmt.Errorf("transact: %w", err))
-	return fmt.Errorf("%w: transact: %w", ErrNotConnected, err)
+	return nil, fmt.Errorf("%w: transact: %w", ErrNotConnected, err)
 }
 
 // check turns the results of a transaction into one error.

@@ -14,13 +14,16 @@ import (
 	"l2sm.io/l2sm/ovn/sb"
 )
 
-// Southbound removes what stays behind in one southbound database: the chassis
-// of nodes that are gone, and what OVN learned of pods that flood it with MAC
-// addresses. An ovn-controller registers its chassis by itself; it removes it
-// only when it is stopped gracefully, and a node that dies never is.
+// Southbound keeps one southbound database as its nodes need it. It removes what
+// stays behind: the chassis of nodes that are gone, and what OVN learned of pods
+// that flood it with MAC addresses. An ovn-controller registers its chassis by
+// itself; it removes it only when it is stopped gracefully, and a node that dies
+// never is. And it registers the nodes in a database that starts empty, see
+// [Southbound.Register].
 type Southbound struct {
 	conn    *connection
 	changes chan struct{}
+	filled  chan struct{}
 	learned *learned
 }
 
@@ -31,7 +34,7 @@ func DialSouthbound(ctx context.Context, cfg Config) (*Southbound, error) {
 		return nil, fmt.Errorf("build southbound model: %w", err)
 	}
 
-	s := &Southbound{changes: make(chan struct{}, 1), learned: newLearned()}
+	s := &Southbound{changes: make(chan struct{}, 1), filled: make(chan struct{}, 1), learned: newLearned()}
 	s.conn, err = dial(ctx, cfg, db, s.watch)
 	if err != nil {
 		return nil, fmt.Errorf("dial southbound database: %w", err)
@@ -40,11 +43,14 @@ func DialSouthbound(ctx context.Context, cfg Config) (*Southbound, error) {
 }
 
 func southboundDatabase() (database, error) {
-	chassis, fdb := &sb.Chassis{}, &sb.FDB{}
-	db, err := model.NewClientDBModel("OVN_Southbound", map[string]model.Model{sb.ChassisTable: chassis, sb.FDBTable: fdb})
+	chassis, fdb, global := &sb.Chassis{}, &sb.FDB{}, &sb.SBGlobal{}
+	db, err := model.NewClientDBModel("OVN_Southbound", map[string]model.Model{
+		sb.ChassisTable: chassis, sb.FDBTable: fdb, sb.SBGlobalTable: global,
+	})
 	return database{model: db, tables: []client.MonitorOption{
 		client.WithTable(chassis, &chassis.Name, &chassis.OtherConfig),
 		client.WithTable(fdb, &fdb.DpKey, &fdb.PortKey),
+		client.WithTable(global, &global.NbCfg, &global.ExternalIDs),
 	}}, err
 }
 
@@ -69,12 +75,15 @@ func (s *Southbound) Changes() <-chan struct{} {
 func (s *Southbound) watch(session *session) {
 	s.learned.reset()
 	session.cache.AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc:    func(table string, row model.Model) { s.signal(table); s.learned.add(row) },
-		UpdateFunc: func(table string, _, _ model.Model) { s.signal(table) },
+		AddFunc:    func(table string, row model.Model) { s.signal(table); s.learned.add(row); s.tellFilled(row) },
+		UpdateFunc: func(table string, _, row model.Model) { s.signal(table); s.tellFilled(row) },
 		DeleteFunc: func(_ string, row model.Model) { s.learned.remove(row) },
 	})
 	for _, row := range session.cache.Table(sb.FDBTable).RowsShallow() {
 		s.learned.add(row)
+	}
+	for _, row := range session.cache.Table(sb.SBGlobalTable).RowsShallow() {
+		s.tellFilled(row)
 	}
 	s.signal(sb.ChassisTable)
 }

@@ -111,7 +111,7 @@ type L2AttachmentStatus struct {
 	Network *NetworkReference `json:"network,omitempty"`
 	// TunnelKey tells the port from others of status.network between nodes
 	// (requested-tnl-key in ovn-nb(5)), 1-32767. It is written together with
-	// status.network, only where every node has a northbound database of its own.
+	// status.network.
 	// +optional
 	TunnelKey int32 `json:"tunnelKey,omitempty"`
 	// PortName is the logical switch port in OVN's northbound database.

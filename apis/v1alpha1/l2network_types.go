@@ -207,8 +207,7 @@ type L2NetworkStatus struct {
 	MTU int32 `json:"mtu,omitempty"`
 	// TunnelKey tells the network's frames from other networks' between nodes
 	// (requested-tnl-key in ovn-nb(5)). It is the same on all nodes and kept for
-	// the network's life. Only where every node has a northbound database of its
-	// own: see the controller's setting FABRIC.
+	// the network's life, also where OVN's databases are lost.
 	// +optional
 	TunnelKey int32 `json:"tunnelKey,omitempty"`
 	// Subnets are those of the spec in force, for people: one text with commas.

@@ -31,7 +31,7 @@ type StretchStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +optional
 	Chassis string `json:"chassis,omitempty"`
-	// TunnelKey is that of the edge's port, on zoned fabrics.
+	// TunnelKey is that of the edge's port.
 	// +optional
 	TunnelKey int32 `json:"tunnelKey,omitempty"`
 	// Peers that allow the network, in the order of names.

@@ -87,7 +87,7 @@ func newRoot() *cobra.Command {
 	flags := root.Flags()
 	o.addClusterFlags(flags)
 	flags.StringVar(&o.tunnelKeys, "tunnel-keys", cmp.Or(os.Getenv("TUNNEL_KEYS"), tunnelkey.DefaultNetworks),
-		"keys that tell networks apart in tunnels, FIRST-LAST, where each node has a northbound database of its own (environment: TUNNEL_KEYS)")
+		"keys that tell networks apart in tunnels, FIRST-LAST (environment: TUNNEL_KEYS)")
 	flags.BoolVar(&o.refuseOverlaps, "refuse-overlaps", o.choice("REFUSE_OVERLAPS"),
 		"refuse new networks whose subnets are Services', pods' or nodes' too, instead of a warning (environment: REFUSE_OVERLAPS)")
 	flags.StringVar((*string)(&o.attachBy), "attach-by", cmp.Or(os.Getenv("ATTACH_BY"), string(v1alpha1.AttachAuto)),
@@ -153,9 +153,6 @@ func (o options) checkLifetime() error {
 
 // networkKeys is the range of networks' tunnel keys, checked where it is used.
 func (o options) networkKeys() (tunnelkey.Range, error) {
-	if !o.fabric.Zoned() {
-		return tunnelkey.Range{}, nil
-	}
 	keys, err := tunnelkey.ParseRange(o.tunnelKeys)
 	if err != nil {
 		return keys, fmt.Errorf("--tunnel-keys: %w", err)

@@ -18,7 +18,7 @@ import (
 // A controller that starts while the API server is away waits for it.
 func TestStartsWithoutAPIServer(t *testing.T) {
 	o := options{
-		fabric:     v1alpha1.FabricCentral,
+		fabric: v1alpha1.FabricCentral, tunnelKeys: tunnelkey.DefaultNetworks,
 		northbound: []string{"unix:/nowhere/nb"}, southbound: []string{"unix:/nowhere/sb"}, underlayMTU: 1500, underlayFamily: "IPv4",
 		namespace: "l2sm-system", leaderElect: true, metricsAddress: "0", probeAddress: managetest.Address(1),
 	}

@@ -52,7 +52,7 @@ integration)
   tests agent internal/agent -test.run "$plugging" "$@"
   ;;
 edges)
-  modprobe -a vxlan geneve openvswitch
+  modprobe -a vxlan geneve openvswitch wireguard
   tests edges internal/edge/sidestest -test.v "$@"
   ;;
 chain) tests chain e2e/kernel -test.v "$@" ;;

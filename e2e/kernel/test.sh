@@ -3,8 +3,8 @@
 # in a virtual machine that has one; the API server, OVN's central programs and
 # l2sm-controller run outside. `make build` comes first.
 #
-#   test.sh [vm|integration|chain|jumbo]... [-- TEST FLAGS]    all without arguments
-#   test.sh edges    what edges do to frames, with the product's OVN: minutes, and not one of all
+#   test.sh [vm|integration|edges|chain|jumbo]... [-- TEST FLAGS]    all without arguments
+#   test.sh edges -- -test.run TestDataPlane    all of what edges do to frames: minutes
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -14,7 +14,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
   shift
 done
 [ $# -eq 0 ] || shift
-[ ${#parts[@]} -gt 0 ] || parts=(vm integration chain jumbo)
+[ ${#parts[@]} -gt 0 ] || parts=(vm integration edges chain jumbo)
 
 guest() { bin/kernel-vm run --stack --timeout 12m "$@"; }
 
@@ -34,8 +34,8 @@ for part in "${parts[@]}"; do
   edges)
     # The product's Open vSwitch, since edges' flows need more than this machine's.
     bin/lab images --out bin/ovn-for-zones ovn
-    build edges integration ./internal/edge/sidestest
-    guest --env L2SM_TEST_OVN_IMAGE="$PWD/bin/ovn-for-zones/ovn.tar" -- e2e/kernel/guest.sh edges -test.run 'TestDataPlane' "$@"
+    build edges integration,kernel ./internal/edge/sidestest
+    guest --env L2SM_TEST_OVN_IMAGE="$PWD/bin/ovn-for-zones/ovn.tar" -- e2e/kernel/guest.sh edges -test.run TestEncryptedByTheKernel "$@"
     ;;
   chain)
     build chain kernel ./e2e/kernel
@@ -50,7 +50,7 @@ for part in "${parts[@]}"; do
     unset UNDERLAY_FAMILY UNDERLAY_MTU
     ;;
   *)
-    echo "usage: $0 [vm|integration|chain|jumbo|edges]... [-- TEST FLAGS]" >&2
+    echo "usage: $0 [vm|integration|edges|chain|jumbo]... [-- TEST FLAGS]" >&2
     exit 2
     ;;
   esac

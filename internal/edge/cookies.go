@@ -43,8 +43,10 @@ func (e *Edge) cookieNames() map[uint64]direction {
 // policed are the meters' peers and directions. The caller holds mu.
 func (e *Edge) policed() map[uint32]direction {
 	of := map[uint32]direction{}
-	for key, m := range e.meters.of {
-		of[m.ID] = direction{peer: key.peer, name: map[bool]string{false: "in", true: "out"}[key.out]}
+	for _, meters := range e.meters.of {
+		for key, m := range meters {
+			of[m.ID] = direction{peer: key.peer, name: map[bool]string{false: "in", true: "out"}[key.vtep.IsValid()]}
+		}
 	}
 	return of
 }

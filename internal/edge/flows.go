@@ -49,8 +49,8 @@ type member struct {
 	way  way
 }
 
-// flooder is a member with its peer's name, and the meters of what it floods into the
-// network (in) and of what the network floods to its peer (out).
+// flooder is a member with its peer's name, and the meters of what its peer floods into the
+// network (in) and of what the network floods to it (out).
 type flooder struct {
 	member
 	peer    string
@@ -95,25 +95,20 @@ func (c carried) flows() []counted {
 			Actions: []openflow.Action{openflow.Output(c.port)},
 		}}, counted{peer: m.peer, Flow: openflow.Flow{
 			Key:     openflow.Key{Table: tableIn, Priority: priorityFlooded, Match: many},
-			Actions: []openflow.Action{openflow.Police(m.in), openflow.Output(c.port)},
+			Actions: []openflow.Action{openflow.Police(m.in), openflow.Settle{}, openflow.Output(c.port)},
 		}})
 	}
 	return flows
 }
 
 // flood sends to every VTEP of the network what no other flow knows. What is too much for
-// one peer goes to the others all the same.
+// one goes to the others all the same.
 func (c carried) flood() openflow.Flow {
 	f := openflow.Flow{Key: openflow.Key{Table: tableOut, Priority: priorityFlood, Match: openflow.Match{TunnelID: c.vni}}}
-	for i, m := range c.members {
-		if m.way.port == 0 {
-			continue
+	for _, m := range c.members {
+		if m.way.port != 0 {
+			f.Actions = append(f.Actions, append(openflow.Apart{openflow.Police(m.out)}, m.way.to(m.vtep)...))
 		}
-		if i == 0 || c.members[i-1].peer != m.peer || len(f.Actions) == 0 {
-			f.Actions = append(f.Actions, openflow.Apart{openflow.Police(m.out)})
-		}
-		last := len(f.Actions) - 1
-		f.Actions[last] = append(f.Actions[last].(openflow.Apart), m.way.to(m.vtep)...)
 	}
 	return f
 }

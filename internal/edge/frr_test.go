@@ -60,6 +60,13 @@ func TestFRRAsVTEP(t *testing.T) {
 	if t.Failed() {
 		t.Log(shown.Show("show bgp l2vpn evpn"))
 	}
+
+	meters := func() int { return strings.Count(a.Edges[0].Ofctl("dump-meters", "br-edge"), "meter=") }
+	if n := meters(); n != 2 {
+		t.Errorf("a network with one VTEP has %d meters, want what it floods and what is flooded to it", n)
+	}
+	frrtest.In(t, frr.NetNS, "ip link del vx5001")
+	a.eventually(func(g gomega.Gomega) { g.Expect(meters()).To(gomega.BeZero(), "meters of VTEPs that have left") })
 }
 
 // A fabric's tunnels may be IPv6: the kernel's VXLAN device of Linux is the other end, as in

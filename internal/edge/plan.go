@@ -72,7 +72,7 @@ func (w *worker) abandon(p *plan, n *network) {
 		p.flows = append(p.flows, openflow.DeleteFlow(key))
 	}
 	if w.byVNI[n.vni] == nil { // else its flows name them soon
-		p.flows = append(p.flows, w.meters.free(n.vni)...)
+		p.flows = append(p.flows, w.meters.keep(n.vni, nil)...)
 	}
 }
 

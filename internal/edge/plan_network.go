@@ -30,8 +30,8 @@ func (w *worker) planNetwork(p *plan, n *network) {
 
 func (w *worker) planFlows(p *plan, n *network) {
 	want := map[openflow.Key]openflow.Flow{}
-	c, puts := w.carried(n)
-	p.flows = append(p.flows, puts...)
+	c, meters := w.carried(n)
+	p.flows = append(p.flows, meters...)
 	of := map[openflow.Key]string{}
 	for _, f := range c.flows() {
 		want[f.Key], of[f.Key] = f.Flow, f.peer

@@ -18,15 +18,30 @@ func (f Flow) check() error {
 	if f.Match.TunnelSource.Is4In6() {
 		return errMapped
 	}
-	return checkActions(f.Actions)
+	return checkActions(f.Actions, false)
 }
 
 var errMapped = errors.New("an IPv4 address is in IPv6's form")
 
-func checkActions(actions []Action) error {
-	for _, action := range actions {
+// checkActions wants what follows a meter to be settled, but for the only output of a copy
+// (apart).
+func checkActions(actions []Action, apart bool) error {
+	open := Police(0)
+	for i, action := range actions {
 		if err := checkAction(action); err != nil {
 			return err
+		}
+		switch a := action.(type) {
+		case Police:
+			open = a
+		case Settle:
+			open = 0
+		case Output, Apart:
+			_, outputs := a.(Output)
+			only := outputs && apart && i == len(actions)-1
+			if open != 0 && !only {
+				return fmt.Errorf("nothing settles meter %d before %T: Open vSwitch may look for ever for what follows it", open, a)
+			}
 		}
 	}
 	return nil
@@ -53,8 +68,9 @@ func checkAction(action Action) error {
 		case to.Is4In6():
 			return errMapped
 		}
+	case Settle:
 	case Apart:
-		return checkActions(a)
+		return checkActions(a, true)
 	default:
 		return fmt.Errorf("unknown action %T", action)
 	}

@@ -102,6 +102,12 @@ func (p Police) encode() []byte {
 	return append([]byte{0, 29, 0, 8}, u32(uint32(p))...)
 }
 
+// encode is the action output(port=LOCAL,max_len=14) of Open vSwitch (NXAST_OUTPUT_TRUNC,
+// ovs-actions(7)): whoever sets the bridge's own device up reads no more than addresses.
+func (Settle) encode() []byte {
+	return []byte{0xff, 0xff, 0, 16, 0, 0, 0x23, 0x20, 0, 39, 0xff, 0xfe, 0, 0, 0, 14}
+}
+
 // encode is the action clone of Open vSwitch (NXAST_CLONE, ovs-actions(7)).
 func (a Apart) encode() []byte {
 	b := []byte{0xff, 0xff, 0, 0, 0, 0, 0x23, 0x20, 0, 42, 0, 0, 0, 0, 0, 0}

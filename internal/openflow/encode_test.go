@@ -18,7 +18,7 @@ var (
 func TestLengths(t *testing.T) {
 	actions := map[string]Action{
 		"tunnel id": SetTunnelID(5001), "IPv4 destination": SetTunnelDestination(four), "IPv6 destination": SetTunnelDestination(six),
-		"output": Output(3), "meter": Police(9), "apart": Apart{Police(9), SetTunnelDestination(six), Output(3)}, "nothing apart": Apart{},
+		"output": Output(3), "meter": Police(9), "settle": Settle{}, "apart": Apart{Police(9), SetTunnelDestination(six), Output(3)}, "nothing apart": Apart{},
 	}
 	for name, action := range actions {
 		b := action.encode()
@@ -81,6 +81,13 @@ func TestFlowsThatAreNotSent(t *testing.T) {
 		"NoPort":          {"a port without a number is a bug of the caller's: 0 means none", Flow{Actions: []Action{Output(0)}}, false},
 		"Reserved":        {"numbers above the ports' mean flooding, or the bridge's own port", Flow{Actions: []Action{Output(0xfffffffb)}}, false},
 		"NoMeter":         {"meters begin at 1", Flow{Actions: []Action{Apart{Police(0)}}}, false},
+		"PolicedIn":       {"a patch leads to actions in a list of their own", Flow{Actions: []Action{Police(1), Output(2)}}, false},
+		"SettledIn":       {"and Settle keeps the meter out of it", Flow{Actions: []Action{Police(1), Settle{}, Output(2)}}, true},
+		"PolicedApart":    {"a copy is a list of its own", Flow{Actions: []Action{Police(1), Apart{Output(2)}}}, false},
+		"PolicedOne":      {"one tunnel's output is in the meter's list", Flow{Actions: []Action{Apart{Police(1), SetTunnelDestination(four), Output(2)}}}, true},
+		"PolicedTwo":      {"of two, the first may be in its own", Flow{Actions: []Action{Apart{Police(1), Output(2), Output(3)}}}, false},
+		"SettledTwo":      {"and Settle stands before both", Flow{Actions: []Action{Apart{Police(1), Settle{}, Output(2), Output(3)}}}, true},
+		"SettledTooEarly": {"of another meter", Flow{Actions: []Action{Settle{}, Police(1), Output(2)}}, false},
 		"NoDestination":   {"an address that is missing has no bytes", Flow{Actions: []Action{SetTunnelDestination{}}}, false},
 		"LongID":          {"VXLAN's identifiers have 24 bits", Flow{Actions: []Action{SetTunnelID(1 << 24)}}, false},
 		"Backwards":       {"tables go on to later ones", Flow{Key: Key{Table: 2}, Next: 1}, false},

@@ -62,6 +62,16 @@ type Output uint32
 // actions and tables after it are not reached.
 type Police uint32
 
+// Settle ends what a Police before it says for Open vSwitch's own executing of actions: it
+// sends the frame's first 14 bytes to the bridge's own port, which is down. The kernel's
+// datapath can't do some actions (OVN's answer to ARP is one); Open vSwitch does them itself,
+// and before 3.5.2, 3.4.4 and 3.3.6 looks for ever for an action that is not in the list of
+// the meter before it (dpif: Fix infinite netlink loop in dpif_execute_helper_cb,
+// 5c4d60671c56). Actions of other bridges may be in a list of their own, and so may each
+// output to a tunnel but the last one, on the datapath in user space. What comes after Settle
+// is not policed where Open vSwitch executes the actions.
+type Settle struct{}
+
 // Apart does its actions to a copy of the frame: what Police drops among them is not
 // dropped for those after it. One peer's rate does not hold up another's.
 type Apart []Action

@@ -79,7 +79,7 @@ func TestFlows(t *testing.T) {
 		put(0x10, Key{Priority: 100, Match: Match{InPort: 3}}, 1, SetTunnelID(5001)),
 		put(0x10, Key{Priority: 100, Match: Match{InPort: 1, TunnelID: 5001, TunnelSource: v4}}, 0, Output(3)),
 		put(0x10, Key{Priority: 100, Match: Match{InPort: 1, TunnelID: 5001, TunnelSource: v6}}, 0, Output(3)),
-		put(0x10, Key{Priority: 110, Match: Match{InPort: 1, TunnelID: 5001, Flooded: true}}, 0, Police(2), Output(3)),
+		put(0x10, Key{Priority: 110, Match: Match{InPort: 1, TunnelID: 5001, Flooded: true}}, 0, Police(2), Settle{}, Output(3)),
 		put(0x10, Key{Table: 1, Priority: 20, Match: Match{TunnelID: 5001, Destination: mac}}, 0, SetTunnelDestination(v6), Output(1)),
 		put(0x10, Key{Table: 1, Priority: 10, Match: Match{TunnelID: 5001}}, 0,
 			Apart{Police(1), SetTunnelDestination(v4), Output(1)}, Apart{Police(2), Output(2)}),
@@ -89,7 +89,7 @@ func TestFlows(t *testing.T) {
 		"cookie=0x10, priority=100,in_port=3 actions=set_field:0x1389->tun_id,goto_table:1",
 		"cookie=0x10, priority=100,tun_id=0x1389,tun_src=192.0.2.7,in_port=1 actions=output:3",
 		"cookie=0x10, priority=100,tun_id=0x1389,tun_ipv6_src=2001:db8::7,in_port=1 actions=output:3",
-		"cookie=0x10, priority=110,tun_id=0x1389,in_port=1,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 actions=meter:2,output:3",
+		"cookie=0x10, priority=110,tun_id=0x1389,in_port=1,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 actions=meter:2,output(port=LOCAL,max_len=14),output:3",
 		"cookie=0x10, table=1, priority=10,tun_id=0x1389 actions=clone(meter:1,set_field:192.0.2.7->tun_dst,output:1),clone(meter:2,output:2)",
 		"cookie=0x10, table=1, priority=20,tun_id=0x1389,dl_dst=02:aa:00:00:00:01 actions=set_field:2001:db8::7->tun_ipv6_dst,output:1",
 		"cookie=0x11, priority=1 actions=drop",
@@ -132,7 +132,7 @@ func TestRefusedFlow(t *testing.T) {
 	c := dial(t, o)
 	apply(t, c, put(1, Key{Priority: 1, Match: Match{InPort: 1}}, 0, Output(1)))
 	before := flows(o)
-	bad := put(1, Key{Priority: 7, Match: Match{TunnelID: 5001}}, 0, Police(77), Output(2))
+	bad := put(1, Key{Priority: 7, Match: Match{TunnelID: 5001}}, 0, Police(77), Settle{}, Output(2))
 	foreign := put(1, Key{Table: 254, Match: Match{TunnelID: 5001}}, 0, Output(2))
 	var refused *RefusedError
 	for reason, bad := range map[string]PutFlow{"of a meter that is not there": bad, "in Open vSwitch's own table": foreign} {
@@ -150,7 +150,7 @@ func TestRefusedFlow(t *testing.T) {
 		}
 	}
 	apart := bad
-	apart.Actions = []Action{Apart{Police(77), Output(2)}}
+	apart.Actions = []Action{Apart{Police(77), Settle{}, Output(2)}}
 	if err := c.Apply(t.Context(), []Change{apart}); !errors.As(err, &refused) || refused.What != apart.String() || refused.More != 0 {
 		t.Errorf("Apply with such a meter in a copy's actions = %v, want an error that names it, and no more", err)
 	}
@@ -186,7 +186,7 @@ func TestCounts(t *testing.T) {
 	o := start(t)
 	c := dial(t, o)
 	apply(t, c, PutMeter{ID: 5, Rate: 1}, PutMeter{ID: 6, Rate: 2},
-		put(7, Key{Priority: 5, Match: Match{InPort: 1}}, 0, Police(5), Output(2)),
+		put(7, Key{Priority: 5, Match: Match{InPort: 1}}, 0, Police(5), Settle{}, Output(2)),
 		put(7, Key{Priority: 5, Match: Match{InPort: 2}}, 0, Apart{Police(6), Output(1)}, Output(3)),
 		put(8, Key{Priority: 4}, 0))
 	const sent = 50

@@ -20,6 +20,7 @@ func Edge(network *v1alpha1.L2Network) (ovn.Port, bool) {
 		Name:      v1alpha1.PortOf(v1alpha1.EdgeOf(network.Key())),
 		Owner:     string(network.UID),
 		Type:      gateway,
+		TunnelKey: int(network.Status.Stretch.TunnelKey),
 		Addresses: []string{unknown},
 		Permit:    permitted(network),
 		Options:   map[string]string{"network_name": v1alpha1.EdgeNetworkName, "l2gateway-chassis": network.Status.Stretch.Chassis},
@@ -33,7 +34,6 @@ func (z Zone) Edge(network *v1alpha1.L2Network) (ovn.Port, bool) {
 	if !goes || network.Status.Stretch.TunnelKey == 0 {
 		return ovn.Port{}, false // two zones would mean another port by one key
 	}
-	p.TunnelKey = int(network.Status.Stretch.TunnelKey)
 	chassis := z.Chassis(network.Status.Stretch.Chassis)
 	if network.Status.Stretch.Chassis == z.Node {
 		p.Options["l2gateway-chassis"] = chassis

@@ -41,8 +41,11 @@ func For(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachm
 // whole.
 func Switch(network *v1alpha1.L2Network, maxMTU int32) ovn.Network {
 	return ovn.Network{
-		Key:    ovn.Key{Namespace: network.Namespace, Name: network.Name},
-		UID:    string(network.UID),
+		Key: ovn.Key{Namespace: network.Namespace, Name: network.Name},
+		UID: string(network.UID),
+
+		TunnelKey: int(network.Status.TunnelKey),
+
 		DHCP:   dhcpSets(network, maxMTU),
 		Guard:  guard(network),
 		Tags:   tags(network),
@@ -59,6 +62,7 @@ func Port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) ovn.Port {
 	return ovn.Port{
 		Name:         a.PortName(),
 		Owner:        string(a.UID),
+		TunnelKey:    int(a.Status.TunnelKey),
 		Addresses:    portAddresses(network, a, security),
 		PortSecurity: portSecurity(a, security),
 		Permit:       permit(network, a, security),

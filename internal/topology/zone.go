@@ -20,8 +20,7 @@ type Zone struct {
 	Marks map[string]string
 }
 
-// For is [For] in the zone's database. Ports and switch have tunnel keys, so that
-// all zones mean the same by them.
+// For is [For] in the zone's database.
 func (z Zone) For(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.L2Attachment, maxMTU int32) ovn.Network {
 	n := z.Switch(network, maxMTU)
 	for _, a := range attachments {
@@ -39,7 +38,7 @@ func (z Zone) For(network *v1alpha1.L2Network, attachments, leaving []*v1alpha1.
 // Switch is [Switch] in the zone's database.
 func (z Zone) Switch(network *v1alpha1.L2Network, maxMTU int32) ovn.Network {
 	n := Switch(network, maxMTU)
-	n.TunnelKey, n.Marks = int(network.Status.TunnelKey), z.Marks
+	n.Marks = z.Marks
 	return n
 }
 
@@ -48,7 +47,6 @@ func (z Zone) Switch(network *v1alpha1.L2Network, maxMTU int32) ovn.Network {
 // where to send.
 func (z Zone) Port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) ovn.Port {
 	p := Port(network, a)
-	p.TunnelKey = int(a.Status.TunnelKey)
 	p.Options["requested-chassis"] = z.Chassis(a.Spec.NodeName)
 	if a.Spec.NodeName == z.Node {
 		return p

@@ -3,17 +3,20 @@
 package central_test
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"l2sm.io/l2sm/internal/link/nstest"
+	"l2sm.io/l2sm/internal/ovs/ovstest"
 	"l2sm.io/l2sm/internal/pki"
 	"l2sm.io/l2sm/ovn"
 )
@@ -21,11 +24,16 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
-// pod has the script's paths, and its processes see no others' of them.
+// Tests have network namespaces of their own, and beside the machine's OVN, which is
+// 23.03, the product's: nodes of both versions are let in.
+func TestMain(m *testing.M) { nstest.Main(m, ovstest.Unpack) }
+
+// pod has the script's paths, and its processes see no others' of them. Programs are
+// those of $PROGRAMS.
 const pod = `set -e
 mount --make-rprivate /
 for folder in bin sbin lib lib64 usr etc dev; do
-  [ ! -e /$folder ] || { mkdir -p "$0/$folder"; mount --rbind /$folder "$0/$folder"; }
+  [ ! -e "$PROGRAMS/$folder" ] || { mkdir -p "$0/$folder"; mount --rbind "$PROGRAMS/$folder" "$0/$folder"; }
 done
 mkdir -p "$0/proc"
 mount -t proc proc "$0/proc"
@@ -34,11 +42,16 @@ exec chroot "$0" "$@"`
 // central is ovn-central's pod, without Kubernetes: its containers' commands, in
 // a root of their own, on an address of the loopback interface.
 type central struct {
-	t              *testing.T
-	root, address  string
+	t             *testing.T
+	root, address string
+	// programs is the root of the file system that has them.
+	programs       string
 	control, nodes *pki.Authority
 	running        map[string]*exec.Cmd
 	nb             *ovn.Client
+	sb             *ovn.Southbound
+	// known are the nodes that the controller registers in an empty southbound database.
+	known []ovn.Registration
 	// session is how long a node's connection may last, from the next start of sb on.
 	session time.Duration
 }
@@ -92,11 +105,30 @@ func prepare(t *testing.T) *central {
 
 func (c *central) startAll() {
 	c.t.Helper()
+	c.startWithoutController()
+	go c.register(c.t.Context())
+}
+
+// startWithoutController starts it without one that registers nodes.
+func (c *central) startWithoutController() {
+	c.t.Helper()
 	for _, part := range []string{"nb", "sb", "relay"} {
 		c.launchDatabase(part)
 	}
 	c.launch("northd", "/usr/bin/ovn-northd", "--ovnnb-db=unix:/run/ovn/northd.sock", "--ovnsb-db=unix:/run/ovn/ovnsb_db.sock", "--pidfile=/run/ovn/ovn-northd.pid", "-vsyslog:off")
-	c.nb = c.controller()
+	c.nb, c.sb = c.controller()
+}
+
+// register registers the known nodes in each database that northd fills.
+func (c *central) register(ctx context.Context) {
+	for {
+		select {
+		case <-c.sb.Filled():
+			_, _ = c.sb.Register(ctx, c.known) // without a connection it is told once more
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func authority(t *testing.T, name string) *pki.Authority {
@@ -125,8 +157,7 @@ func (c *central) launch(name string, command ...string) {
 	c.t.Helper()
 	args := append([]string{"--mount", "--pid", "--fork", "--kill-child", "bash", "-c", pod, c.root}, command...)
 	cmd := exec.Command("unshare", args...)
-	cmd.Env = append(os.Environ(), "POD_IP="+c.address, fmt.Sprintf("SESSION_SECONDS=%.0f", c.session.Seconds()))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Env = append(os.Environ(), "PROGRAMS="+c.programs, "POD_IP="+c.address, fmt.Sprintf("SESSION_SECONDS=%.0f", c.session.Seconds()))
 	log, err := os.Create(filepath.Join(c.root, name+".log"))
 	if err != nil {
 		c.t.Fatal(err)
@@ -180,20 +211,28 @@ func (c *central) files(name string, pair pki.Pair) identity {
 	}
 }
 
-// controller is connected to the northbound database as l2sm-controller is.
-func (c *central) controller() *ovn.Client {
+// controller is connected to both databases as l2sm-controller is.
+func (c *central) controller() (*ovn.Client, *ovn.Southbound) {
 	c.t.Helper()
 	dir := filepath.Dir(c.identity("controller", c.control).key)
 	tls, err := pki.Load(dir)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	client, err := ovn.Dial(c.t.Context(), ovn.Config{Endpoints: []string{"ssl:" + c.address + ":6641"}, TLS: tls})
+	at := func(port string) ovn.Config {
+		return ovn.Config{Endpoints: []string{"ssl:" + net.JoinHostPort(c.address, port)}, TLS: tls}
+	}
+	nb, err := ovn.Dial(c.t.Context(), at(northboundPort))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.t.Cleanup(client.Close)
-	return client
+	c.t.Cleanup(nb.Close)
+	sb, err := ovn.DialSouthbound(c.t.Context(), at(relayPort))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(sb.Close)
+	return nb, sb
 }
 
 // fill opens the southbound database to nodes of an authority, as the controller

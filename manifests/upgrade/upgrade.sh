@@ -45,11 +45,12 @@ render | awk -v dir="$rendered" '
   { text = text $0 "\n" }
   END { flush() }'
 
-# connected: OVN knows every node that has an ovn-node, whatever its version.
+# connected: every node that has an ovn-node is in OVN's database, whatever its
+# version. Its Chassis may be l2sm-controller's, Chassis_Private is the node's own.
 connected() {
   local want have
   want=$(system get daemonset ovn-node --ignore-not-found -o jsonpath='{.status.currentNumberScheduled}')
-  have=$(system exec deploy/ovn-central -c sb -- ovn-sbctl --timeout=5 --bare --columns=name list Chassis 2> /dev/null | grep -c . || true)
+  have=$(system exec deploy/ovn-central -c sb -- ovn-sbctl --timeout=5 --bare --columns=name list Chassis_Private 2> /dev/null | grep -c . || true)
   [ "${have:-0}" -ge "${want:-0}" ]
 }
 

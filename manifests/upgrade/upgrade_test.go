@@ -25,7 +25,7 @@ case "$*" in
 kustomize\ *) exec "$REAL" "$@" ;;
 "apply -f "*) cp "$3" "$DIR/$(basename "$3")" ;;
 *"get daemonset ovn-node"*) echo 2 ;;
-*"list Chassis") head -n 1 "$DIR/nodes" | tr , '\n'; sed -i 1d "$DIR/nodes" ;;
+*"list Chassis_Private") head -n 1 "$DIR/nodes" | tr , '\n'; sed -i 1d "$DIR/nodes" ;;
 esac
 [ -z "${FAILS-}" ] || [[ $* != *"$FAILS"* ]]
 `
@@ -66,7 +66,7 @@ func runOn(t *testing.T, env, overlay string, parts ...string) (dir string, call
 
 const (
 	scheduled = "-n l2sm-system get daemonset ovn-node --ignore-not-found -o jsonpath={.status.currentNumberScheduled}"
-	known     = "-n l2sm-system exec deploy/ovn-central -c sb -- ovn-sbctl --timeout=5 --bare --columns=name list Chassis"
+	known     = "-n l2sm-system exec deploy/ovn-central -c sb -- ovn-sbctl --timeout=5 --bare --columns=name list Chassis_Private"
 )
 
 // pulls get an image onto every node.

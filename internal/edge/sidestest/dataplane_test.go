@@ -28,11 +28,14 @@ func frames(from *Pod, n int) (all [][]byte, first uint32) {
 }
 
 // quiet returns when nothing more has arrived for a while, and how much did.
-func quiet(ear *Ear) int {
-	last, since := ear.All(), time.Now()
+func quiet(ear *Ear) int { return still(ear.All) }
+
+// still returns when the number has not changed for a while.
+func still(count func() int) int {
+	last, since := count(), time.Now()
 	for time.Since(since) < 300*time.Millisecond {
 		time.Sleep(10 * time.Millisecond)
-		if n := ear.All(); n != last {
+		if n := count(); n != last {
 			last, since = n, time.Now()
 		}
 	}
@@ -64,6 +67,7 @@ func TestDataPlane(t *testing.T) {
 	t.Run("OnTheWAN", p.testOnTheWAN)
 	t.Run("Strangers", p.testStrangers)
 	t.Run("FloodRate", p.testFloodRate)
+	t.Run("Answers", p.testAnswers)
 	t.Run("ForeignMACs", func(t *testing.T) {
 		const macs = 2000
 		before, ear := p.Sides[0].Learned(), a.Hear()
@@ -216,7 +220,7 @@ func (p *plane) testFloodRate(t *testing.T) {
 		}
 	}
 	counts, err := p.edges[1].flows.Meters(t.Context())
-	if err != nil || counts[2*5001].Dropped == 0 {
-		t.Errorf("the meter that dropped says %+v, %v", counts[2*5001], err)
+	if count := counts[uint32(meter(5001, 1))]; err != nil || count.Dropped == 0 {
+		t.Errorf("the meter that dropped says %+v, %v", count, err)
 	}
 }

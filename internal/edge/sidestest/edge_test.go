@@ -27,7 +27,7 @@ var patience = nstest.Patience(20 * time.Second)
 // edge is what l2sm-edge will be: here its flows are made by hand.
 type edge struct {
 	*sidestest.Node
-	t      *testing.T
+	t      testing.TB
 	bridge *edgebridge.Bridge
 	flows  *openflow.Conn
 
@@ -53,8 +53,9 @@ func (e *edge) Network(name string, port uint32) {
 
 func (e *edge) Synced() {}
 
-// startEdge has the node be an edge with tunnels to the peers and to fabrics.
-func startEdge(t *testing.T, node *sidestest.Node, peers ...netip.Addr) *edge {
+// startEdge has the node be an edge with tunnels from the address to the peers and to
+// fabrics.
+func startEdge(t testing.TB, node *sidestest.Node, local netip.Addr, peers ...netip.Addr) *edge {
 	t.Helper()
 	e := &edge{Node: node, t: t, tunnels: map[netip.Addr]edgebridge.Tunnel{}, networks: map[string]uint32{}}
 	var err error
@@ -71,7 +72,7 @@ func startEdge(t *testing.T, node *sidestest.Node, peers ...netip.Addr) *edge {
 		}
 	})
 	g := gomega.NewWithT(t)
-	config := edgebridge.Config{Local: node.WAN, Peers: peers, Fabric: true}
+	config := edgebridge.Config{Local: local, Peers: peers, Fabric: true}
 	g.Eventually(func() error { return e.bridge.Want(ctx, config) }, patience, "5ms").Should(gomega.Succeed())
 	g.Eventually(func() (err error) {
 		e.flows, err = openflow.Dial(ctx, node.Management(), logr.Discard())
@@ -131,13 +132,23 @@ type network struct {
 	rate uint32
 }
 
+// meter is the network's first, of what floods in, or that of what floods to its nth peer or
+// VTEP.
+func meter(vni uint32, n uint32) openflow.Police { return openflow.Police(100*vni + n) }
+
 // write writes the network's flows, as the table in docs/designs/stretch.md says.
 func (e *edge) write(n network) {
 	e.t.Helper()
 	port := e.port(n.name)
 	const first, flooded = 100, 110
-	out, in := openflow.Police(2*n.vni), openflow.Police(2*n.vni+1)
-	changes := []openflow.Change{openflow.PutMeter{ID: uint32(out), Rate: n.rate}, openflow.PutMeter{ID: uint32(in), Rate: n.rate}}
+	var changes []openflow.Change
+	meters := meter(n.vni, 0)
+	police := func() openflow.Police {
+		changes = append(changes, openflow.PutMeter{ID: uint32(meters), Rate: n.rate})
+		meters++
+		return meters - 1
+	}
+	in := police()
 	put := func(key openflow.Key, next uint8, actions ...openflow.Action) {
 		changes = append(changes, openflow.PutFlow{Cookie: uint64(n.vni), Flow: openflow.Flow{Key: key, Next: next, Actions: actions}})
 	}
@@ -147,16 +158,16 @@ func (e *edge) write(n network) {
 		m.TunnelID = n.vni
 		put(openflow.Key{Priority: first, Match: m}, 0, port)
 		m.Flooded = true
-		put(openflow.Key{Priority: flooded, Match: m}, 0, in, port)
+		put(openflow.Key{Priority: flooded, Match: m}, 0, in, openflow.Settle{}, port)
 	}
 	for _, peer := range n.peers {
 		accept(openflow.Match{InPort: e.tunnel(peer)})
-		flood = append(flood, openflow.Apart{out, openflow.Output(e.tunnel(peer))})
+		flood = append(flood, openflow.Apart{police(), openflow.Output(e.tunnel(peer))})
 	}
 	shared := e.tunnel(netip.Addr{})
 	for _, vtep := range n.vteps {
 		accept(openflow.Match{InPort: shared, TunnelSource: vtep})
-		flood = append(flood, openflow.Apart{out, openflow.SetTunnelDestination(vtep), openflow.Output(shared)})
+		flood = append(flood, openflow.Apart{police(), openflow.SetTunnelDestination(vtep), openflow.Output(shared)})
 	}
 	put(openflow.Key{Table: 1, Priority: 10, Match: openflow.Match{TunnelID: n.vni}}, 0, flood...)
 	for mac, peer := range n.macs {

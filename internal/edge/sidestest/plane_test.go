@@ -23,7 +23,8 @@ type plane struct {
 	both  bool    // the other one announces the first side's networks, too
 	red   []*Pod  // one a side, on its worker, then one on the first side's edge
 	blue  []*Pod
-	vtep  *Stranger // of a fabric that the first side peers with
+	vtep  *Stranger // of a fabric that the first side peers with, as is other
+	other *Stranger
 }
 
 func startPlane(t *testing.T) *plane {
@@ -31,7 +32,7 @@ func startPlane(t *testing.T) *plane {
 	began := time.Now()
 	p := &plane{World: Start(t, 2, 1, 1), t: t}
 	t.Logf("three sides with four edges are up after %s", time.Since(began).Round(10*time.Millisecond))
-	p.vtep = p.Stranger()
+	p.vtep, p.other = p.Stranger(), p.Stranger()
 	var all []netip.Addr
 	for _, side := range p.Sides {
 		for _, node := range side.Edges {
@@ -46,7 +47,7 @@ func startPlane(t *testing.T) *plane {
 					peers = append(peers, one)
 				}
 			}
-			e := startEdge(t, node, peers...)
+			e := startEdge(t, node, node.WAN, peers...)
 			if i == 0 {
 				p.edges = append(p.edges, e)
 			} else {
@@ -87,7 +88,7 @@ func (p *plane) write(e *edge, i int, rate uint32) {
 		n.macs[openflow.MAC(p.red[other].MAC)] = peer.WAN
 	}
 	if i == 0 {
-		n.vteps = []netip.Addr{p.vtep.Addr}
+		n.vteps = []netip.Addr{p.vtep.Addr, p.other.Addr}
 	} else {
 		n.macs[openflow.MAC(p.red[3].MAC)] = p.edges[0].WAN
 		if p.both {

@@ -1,7 +1,7 @@
 // Package sidestest runs several sides of a stretched network for a test: clusters
 // without Kubernetes, each an OVN of its own with a worker node and one or two edge nodes,
-// whose edges meet on a wide area network. All is the product's OVN on the userspace
-// datapath, in network namespaces, and ends with the test. Use it under
+// whose edges meet on a wide area network. All is the product's OVN, in network namespaces, on
+// the datapath that ovstest says, and ends with the test. Use it under
 // internal/link/nstest, with ovstest.Unpack among the preparations.
 package sidestest
 

@@ -46,6 +46,12 @@ func (l Lost) String() string {
 func (p *Pod) Stream(to netip.Addr) *Stream {
 	t := p.Node.Side.world.t
 	t.Helper()
+	return StreamFrom(t, p.NetNS, to)
+}
+
+// StreamFrom is [Pod.Stream] from any network namespace.
+func StreamFrom(t testing.TB, netns string, to netip.Addr) *Stream {
+	t.Helper()
 	s := &Stream{
 		t: t, cmd: exec.Command("ping", "-n", "-i", fmt.Sprint(Every.Seconds()), to.String()),
 		read: make(chan struct{}), arrived: map[int]bool{}, more: make(chan struct{}),
@@ -55,7 +61,7 @@ func (p *Pod) Stream(to netip.Addr) *Stream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nstest.Do(t, p.NetNS, s.cmd.Start)
+	nstest.Do(t, netns, s.cmd.Start)
 	t.Cleanup(s.end)
 	go func() {
 		defer close(s.read)
@@ -65,7 +71,7 @@ func (p *Pod) Stream(to netip.Addr) *Stream {
 		}
 	}()
 	if !s.wait(1, patience) {
-		t.Fatalf("no answer from %s to %s", to, p.Port)
+		t.Fatalf("no answer from %s", to)
 	}
 	return s
 }

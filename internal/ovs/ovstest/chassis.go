@@ -1,6 +1,7 @@
 package ovstest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -73,19 +74,26 @@ type Chassis struct {
 	// NetNS is the path of its network namespace.
 	NetNS      string
 	controller *exec.Cmd
+	arguments  []string // of ovn-controller
 }
 
 // Chassis starts a node of the central databases, whose tunnels cross the segment. It ends
 // with the test.
 func (s *Segment) Chassis(name string, of *Central) *Chassis {
 	s.t.Helper()
-	c := &Chassis{Name: name, NetNS: nstest.NewNS(s.t)}
+	return s.ChassisOf(name, zoneRoot, nil, "external_ids:ovn-remote="+of.Southbound(), "external_ids:ovn-monitor-all=true")
+}
+
+// ChassisOf is Chassis of a southbound database anywhere, with arguments and settings
+// of ovn-controller, and with the programs of a root: see Root.
+func (s *Segment) ChassisOf(name, root string, arguments []string, settings ...string) *Chassis {
+	s.t.Helper()
+	c := &Chassis{Name: name, NetNS: nstest.NewNS(s.t), arguments: arguments}
 	member := s.Join(c.NetNS, "eth1")
 	c.Address = member.Addr.String()
-	c.OVS = startEmpty(s.t, place{netns: c.NetNS, root: zoneRoot})
+	c.OVS = startEmpty(s.t, place{netns: c.NetNS, root: root})
 	member.Tunnels(c.OVS, "br-tun")
-	settings := append(settingsOf(name, c.Address), "external_ids:ovn-remote="+of.Southbound(), "external_ids:ovn-monitor-all=true")
-	c.Ctl(append([]string{"--no-wait", "set", "Open_vSwitch", "."}, settings...)...)
+	c.Ctl(append(append([]string{"--no-wait", "set", "Open_vSwitch", "."}, settingsOf(name, c.Address)...), settings...)...)
 	c.StartController()
 	gomega.NewWithT(s.t).Eventually(func() []string { return strings.Fields(c.Ctl("list-br")) }, nstest.Patience(20*time.Second), "50ms").Should(gomega.ContainElement("br-int"))
 	return c
@@ -95,8 +103,8 @@ func (s *Segment) Chassis(name string, of *Central) *Chassis {
 // seconds it removes no patch port.
 func (c *Chassis) StartController() {
 	c.t.Helper()
-	control := c.dir + "/ovn-controller.ctl"
-	c.controller = c.place.daemon(c.t, c.dir, "ovn-controller", c.Endpoint(), "--unixctl="+control)
+	c.controller = c.place.daemon(c.t, c.dir, "ovn-controller", append([]string{c.Endpoint()}, c.arguments...)...)
+	control := fmt.Sprintf("%s/ovn-controller.%d.ctl", c.dir, c.controller.Process.Pid)
 	await(c.t, control)
 	c.place.run(c.t, "ovn-appctl", "-t", control, "debug/ignore-startup-delay")
 }

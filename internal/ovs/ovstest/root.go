@@ -14,6 +14,10 @@ import (
 // one than Debian 12's, which binds no remote ports (OVN 23.09 is the first).
 const imageVariable = "L2SM_TEST_OVN_IMAGE"
 
+// Root is the root of the product's programs, after Unpack. That of the machine's own
+// is the empty string.
+func Root() string { return zoneRoot }
+
 // zoneRoot is where Unpack puts the image's files: in the memory file system that
 // nstest.Main mounts, which ends with the tests.
 const zoneRoot = "/run/ovn-image"

@@ -19,7 +19,9 @@
 # An empty database would make northd and ovn-controller remove everything, so
 # they connect to a filled one only: northd by a socket of its own, which opens
 # when l2sm-controller has written every network, and nodes by a port that opens
-# when northd has translated that. Until then they keep what they have.
+# when northd has translated that and l2sm-controller has registered every node it
+# knows: they come one by one, and each would forget those that are not there yet.
+# Until then they keep what they have.
 set -euo pipefail
 
 run=/run/ovn nodes=/run/ovn/node-authorities.crt own=/tls
@@ -56,8 +58,9 @@ server() { ovs-appctl -t "$control" "ovsdb-server/$1" "$2"; }
 # again COMMAND...: until it succeeds, as when a server listens.
 again() { until "$@"; do sleep 0.1; done; }
 
-# The controller's mark is nb_cfg of NB_Global; northd copies it to SB_Global in
-# the transaction that writes what follows from the networks.
+# The controller's first mark is nb_cfg of NB_Global; northd copies it to SB_Global
+# in the transaction that writes what follows from the networks. The second is the
+# controller's own, see open_to_nodes.
 open_to_northd() {
   again nbctl wait-until NB_Global . 'nb_cfg>0'
   again server add-remote punix:$run/northd.sock
@@ -82,7 +85,7 @@ shared() { [ -s /tls/shared-ca.crt ] && [[ $(< "$1") == *"$(< /tls/shared-ca.crt
 open_to_nodes() {
   local port="pssl:6642:[$POD_IP]" connections=db:OVN_Southbound,SB_Global,connections
   local trusted='""' next status as=
-  again sbctl wait-until SB_Global . 'nb_cfg>0'
+  again sbctl wait-until SB_Global . 'nb_cfg>0' external_ids:l2sm-registered=true
   while :; do
     status=0
     nbctl --timeout="$session" wait-until NB_Global . "external_ids:l2sm-node-trust!=$trusted" || status=$?
