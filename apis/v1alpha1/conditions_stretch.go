@@ -18,6 +18,8 @@ const ConditionStretched = "Stretched"
 const (
 	// ConditionTooManyMACs: MAC addresses that the peer announces are left out.
 	ConditionTooManyMACs = "TooManyMACs"
+	// ConditionTooManyVTEPs: VTEPs that the peer announces are left out.
+	ConditionTooManyVTEPs = "TooManyVTEPs"
 	// ConditionAddressConflict: the peer announces what a pod here has.
 	ConditionAddressConflict = "AddressConflict"
 )
@@ -38,6 +40,7 @@ const (
 	ReasonAwaitsKeys         = "AwaitsKeys"
 	ReasonEdgesApart         = "EdgesApart"
 	ReasonNoSession          = "NoSession"
+	ReasonTooManyVTEPs       = "TooManyVTEPs"
 	ReasonTookOver           = "TookOver" // of an event
 )
 
@@ -169,6 +172,14 @@ func PeerNoSession(why string) metav1.Condition {
 func PeerTooManyMACs(network types.NamespacedName, refused, most int32, networks int) metav1.Condition {
 	return condition(ConditionTooManyMACs, metav1.ConditionTrue, ReasonTooManyMACs,
 		fmt.Sprintf("on L2Network %q, of %s, the peer announces more than the %d MAC addresses of spec.maxMACs; left out, with frames to them flooded: %d", network, count(networks, "network"), most, refused))
+}
+
+// PeerTooManyVTEPs says on which network a fabric announces more VTEPs than its share, the
+// first of so many.
+func PeerTooManyVTEPs(network types.NamespacedName, refused int32, networks int) metav1.Condition {
+	return condition(ConditionTooManyVTEPs, metav1.ConditionTrue, ReasonTooManyVTEPs,
+		fmt.Sprintf("on L2Network %q, of %s, the fabric announces more VTEPs than its share of the 256 that a network may have; left out, so that nothing passes between them and the network: %d; "+
+			"have the fabric take the network to fewer switches", network, count(networks, "network"), refused))
 }
 
 // PeerAddressConflict says what an L2Peer announces that a pod here has, on the first of

@@ -383,6 +383,43 @@ func TestLeft(t *testing.T) {
 	}
 }
 
+// A fabric floods a network to no more VTEPs than its share, and takes nothing from another.
+func TestTooManyVTEPs(t *testing.T) {
+	table := NewTable()
+	fabric := func(name string, endpoint netip.Addr, vteps string) PeerPolicy {
+		return PeerPolicy{Name: name, Fabric: true, Endpoints: []netip.Addr{endpoint}, VTEPs: []netip.Prefix{netip.MustParsePrefix(vteps)}, MaxMACs: 1}
+	}
+	table.SetPeers([]PeerPolicy{fabric("greedy", reflector, "10.8.0.0/16"), fabric("other", east, "10.9.0.0/24"), {Name: "west", Endpoints: []netip.Addr{west}, MaxMACs: 1}})
+	table.SetNetwork(vni, []string{"greedy", "west"})
+	vtep := netip.MustParseAddr("10.8.0.1")
+	for range 1000 {
+		table.Received(reflector, joins(vtep), false)
+		vtep = vtep.Next()
+	}
+	table.Received(east, joins(leaf), false)
+	table.Received(west, joins(west), false)
+	is := func(want map[string]int, refused int) {
+		t.Helper()
+		got := map[string]int{}
+		for _, via := range table.Flood(vni) {
+			got[via.Peer]++
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("VTEPs (-want +got):\n%s", diff)
+		}
+		if s := table.Status("greedy", vni); s.VTEPsRefused != refused {
+			t.Errorf("left out are %d, want %d", s.VTEPsRefused, refused)
+		}
+	}
+	is(map[string]int{"greedy": MaxVTEPs, "west": 1}, 1000-MaxVTEPs)
+	table.Changes()
+	table.SetNetwork(vni, []string{"greedy", "other", "west"})
+	is(map[string]int{"greedy": MaxVTEPs / 2, "other": 1, "west": 1}, 1000-MaxVTEPs/2)
+	if c := table.Changes(); len(c.Floods) != 1 || len(c.Floods[0].To) != MaxVTEPs/2+2 {
+		t.Errorf("changes: %+v", c.Floods)
+	}
+}
+
 // With more room, those that wait come before those that the same change lets in.
 func TestRoomIsForThoseThatWait(t *testing.T) {
 	table := NewTable()
