@@ -25,6 +25,29 @@ func (t *table) compare(network types.NamespacedName) {
 	}
 }
 
+// own is the attachment if it has a port on this node, else nil.
+func (t *table) own(attachment types.NamespacedName) *v1alpha1.L2Attachment {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.ports[attachment]; p != nil && p.local {
+		return p.attachment
+	}
+	return nil
+}
+
+// rewrite has an attachment's port written again, and returns its network: none where
+// it has no port.
+func (t *table) rewrite(attachment types.NamespacedName) []types.NamespacedName {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.ports[attachment]
+	if p == nil {
+		return nil
+	}
+	t.of(p.network).changed[attachment] = true
+	return []types.NamespacedName{p.network}
+}
+
 // begin takes what there is to write of a network. The caller says how it went.
 func (t *table) begin(network types.NamespacedName, whole bool) work {
 	t.mu.Lock()

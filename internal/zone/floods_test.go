@@ -1,0 +1,149 @@
+//go:build integration
+
+package zone_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/link/nstest"
+	"l2sm.io/l2sm/ovn"
+)
+
+func open(s *v1alpha1.L2NetworkSpec) { s.PortSecurity = v1alpha1.PortSecurityDisabled }
+
+// flood has the pod broadcast from as many MAC addresses, which the series tells
+// from others.
+func (e *endpoint) flood(series byte, many int) {
+	t := e.node.world.t
+	t.Helper()
+	nstest.Do(t, e.netns, func() error {
+		inner, err := net.InterfaceByName("net1")
+		if err != nil {
+			return err
+		}
+		s, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = unix.Close(s) }()
+		if err := unix.Bind(s, &unix.SockaddrLinklayer{Ifindex: inner.Index}); err != nil {
+			return err
+		}
+		frame := append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 9, series, 0, 0, 1, 0x88, 0xb5}, make([]byte, 46)...)
+		for i := range many {
+			frame[9], frame[10] = byte(i>>8), byte(i)
+			if _, err := unix.Write(s, frame); err != nil && !errors.Is(err, unix.ENOBUFS) { // dropped at once
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// learned is how many MAC addresses of a series the node's OVN has learned.
+func (n *node) learned(series string) int {
+	return strings.Count(n.SB("--bare", "--columns=mac", "list", "FDB"), "02:09:"+series)
+}
+
+func (n *node) addressesOf(e *endpoint) string {
+	return n.NB("--bare", "--columns=addresses", "find", "Logical_Switch_Port", fmt.Sprintf("name=%q", e.PortName()))
+}
+
+// What OVN learns of a pod that floods it is bounded in the pod's own zone, which stops
+// to learn of it for a while, and no other zone learns of it. What it learned of others
+// stays, whoever's switch that is.
+func TestFloodInZones(t *testing.T) {
+	w := start(t, "node-a", "node-b")
+	a, b := w.zones["node-a"], w.zones["node-b"]
+	a.stop()
+	a.pause = nstest.Patience(20 * time.Second)
+	a.write(0)
+	lab, other := w.network("lab", open), w.network("other", open)
+	attacker, peer := w.attach(lab, "node-a", 1).plug(), w.attach(lab, "node-b", 2).plug()
+	neighbour := w.attach(other, "node-a", 3).plug()
+	w.reaches(attacker, peer)
+	g := gomega.NewWithT(t)
+
+	neighbour.flood(3, ovn.MaxLearned/2)
+	g.Eventually(func() int { return a.learned("03") }, patience, "50ms").Should(gomega.Equal(ovn.MaxLearned / 2))
+	// Another program's switch that has learned more than we let pods have.
+	a.NB("ls-add", "theirs", "--", "lsp-add", "theirs", "theirs-1")
+	key := a.SB("--bare", "--columns=tunnel_key", "find", "Datapath_Binding", "external_ids:name=theirs")
+	g.Eventually(func() string {
+		key = a.SB("--bare", "--columns=tunnel_key", "find", "Datapath_Binding", "external_ids:name=theirs")
+		return key
+	}, patience, "50ms").ShouldNot(gomega.BeEmpty())
+	const theirs = ovn.MaxLearned + 50
+	var args []string
+	for i := range theirs {
+		args = append(args, "--", "create", "FDB", "dp_key="+key, "port_key=1", fmt.Sprintf(`mac="02:09:04:%02x:%02x:01"`, i>>8, i&255))
+	}
+	a.SB(args[1:]...)
+
+	attacker.flood(1, 3000)
+	g.Eventually(a.told, patience).Should(gomega.Receive(gomega.Equal("pod-1: TooManyMACs")))
+	began := time.Now()
+	g.Eventually(func() string { return a.addressesOf(attacker) }, patience, "20ms").ShouldNot(gomega.ContainSubstring("unknown"))
+	a.NB("--wait=hv", "sync")
+	g.Eventually(func() int { return a.learned("01") }, patience, "50ms").Should(gomega.BeNumerically("<=", ovn.MaxLearned))
+	if n := b.learned("01"); n > 0 {
+		t.Errorf("another zone has learned %d MAC addresses: each would have to follow floods of all", n)
+	}
+	if got := a.learned("03"); got != ovn.MaxLearned/2 {
+		t.Errorf("of %d MAC addresses of another network's pod %d are left", ovn.MaxLearned/2, got)
+	}
+	attacker.flood(2, 3000)
+	a.NB("--wait=hv", "sync")
+	if n := a.learned("02"); n > 0 {
+		t.Errorf("OVN has learned %d MAC addresses of a port that flooded it", n)
+	}
+	w.reaches(attacker, peer)
+	if got := a.learned("04"); got != theirs {
+		t.Errorf("of %d MAC addresses of another program's switch %d are left", theirs, got)
+	}
+
+	g.Eventually(func() string { return a.addressesOf(attacker) }, patience+a.pause, "100ms").Should(gomega.ContainSubstring("unknown"), "it learns again")
+	if after := time.Since(began); after < a.pause/2 {
+		t.Errorf("OVN learns again after %s, want %s", after, a.pause)
+	}
+	attacker.flood(5, 10)
+	g.Eventually(func() int { return a.learned("05") }, patience, "50ms").Should(gomega.Equal(10))
+	if len(a.told) > 0 {
+		t.Errorf("the pod was told once more: %s", <-a.told)
+	}
+}
+
+// A writer that is started again knows a flood by what OVN has learned, also of what
+// it learned while none was there.
+func TestFloodOverARestart(t *testing.T) {
+	w := start(t, "node-a")
+	n := w.zones["node-a"]
+	attacker := w.attach(w.network("lab", open), "node-a", 1).plug()
+	w.attach(w.network("other"), "node-a", 2).plug()
+	g := gomega.NewWithT(t)
+	g.Eventually(func() string { return n.addressesOf(attacker) }, patience, "20ms").Should(gomega.ContainSubstring("unknown"))
+	for series := range byte(2) {
+		n.stop()
+		attacker.flood(series, 2*ovn.MaxLearned)
+		if series == 0 {
+			g.Eventually(func() int { return n.learned("00") }, patience, "50ms").Should(gomega.BeNumerically(">", ovn.MaxLearned))
+		}
+		n.write(0)
+		if series == 1 {
+			g.Eventually(func() string { return n.addressesOf(attacker) }, patience, "20ms").Should(gomega.ContainSubstring("unknown"), "memory alone has it")
+			attacker.flood(2, 2*ovn.MaxLearned)
+		}
+		g.Eventually(n.told, patience).Should(gomega.Receive(gomega.Equal("pod-1: TooManyMACs")))
+		g.Eventually(func() string { return n.addressesOf(attacker) }, patience, "20ms").ShouldNot(gomega.ContainSubstring("unknown"))
+		g.Eventually(func() int { return n.learned("0") }, patience, "50ms").Should(gomega.BeNumerically("<=", ovn.MaxLearned))
+	}
+}
