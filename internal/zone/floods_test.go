@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -20,9 +22,14 @@ import (
 
 func open(s *v1alpha1.L2NetworkSpec) { s.PortSecurity = v1alpha1.PortSecurityDisabled }
 
-// flood has the pod broadcast from as many MAC addresses, which the series tells
-// from others.
-func (e *endpoint) flood(series byte, many int) {
+var (
+	everyone = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	nobody   = net.HardwareAddr{2, 8, 0, 0, 0, 1}
+)
+
+// flood has the pod send from as many MAC addresses, which the series tells from
+// others.
+func (e *endpoint) flood(to net.HardwareAddr, series byte, many int) {
 	t := e.node.world.t
 	t.Helper()
 	nstest.Do(t, e.netns, func() error {
@@ -38,7 +45,7 @@ func (e *endpoint) flood(series byte, many int) {
 		if err := unix.Bind(s, &unix.SockaddrLinklayer{Ifindex: inner.Index}); err != nil {
 			return err
 		}
-		frame := append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 9, series, 0, 0, 1, 0x88, 0xb5}, make([]byte, 46)...)
+		frame := append(append(slices.Clone(to), 2, 9, series, 0, 0, 1, 0x88, 0xb5), make([]byte, 46)...)
 		for i := range many {
 			frame[9], frame[10] = byte(i>>8), byte(i)
 			if _, err := unix.Write(s, frame); err != nil && !errors.Is(err, unix.ENOBUFS) { // dropped at once
@@ -47,6 +54,31 @@ func (e *endpoint) flood(series byte, many int) {
 		}
 		return nil
 	})
+}
+
+// learns waits until OVN learns of the pod: what ovn-controller has punted to it comes by
+// a connection that it makes in its own time.
+func (e *endpoint) learns(series byte) {
+	t := e.node.world.t
+	t.Helper()
+	gomega.NewWithT(t).Eventually(func() int {
+		e.flood(everyone, series, 1)
+		return e.node.learned(fmt.Sprintf("%02x", series))
+	}, patience, "50ms").Should(gomega.Equal(1))
+}
+
+// received is how many frames have come to the pod.
+func (e *endpoint) received() (frames uint64) {
+	t := e.node.world.t
+	t.Helper()
+	nstest.Do(t, e.netns, func() error {
+		inner, err := netlink.LinkByName("net1")
+		if err == nil {
+			frames = inner.Attrs().Statistics.RxPackets
+		}
+		return err
+	})
+	return frames
 }
 
 // learned is how many MAC addresses of a series the node's OVN has learned.
@@ -69,15 +101,16 @@ func TestFloodInZones(t *testing.T) {
 	a.write(0)
 	lab, other := w.network("lab", open), w.network("other", open)
 	attacker, peer := w.attach(lab, "node-a", 1).plug(), w.attach(lab, "node-b", 2).plug()
-	neighbour := w.attach(other, "node-a", 3).plug()
+	neighbour, near := w.attach(other, "node-a", 3).plug(), w.attach(lab, "node-a", 4).plug()
 	w.reaches(attacker, peer)
 	g := gomega.NewWithT(t)
 
-	neighbour.flood(3, ovn.MaxLearned/2)
+	neighbour.learns(9)
+	neighbour.flood(everyone, 3, ovn.MaxLearned/2)
 	g.Eventually(func() int { return a.learned("03") }, patience, "50ms").Should(gomega.Equal(ovn.MaxLearned / 2))
 	// Another program's switch that has learned more than we let pods have.
 	a.NB("ls-add", "theirs", "--", "lsp-add", "theirs", "theirs-1")
-	key := a.SB("--bare", "--columns=tunnel_key", "find", "Datapath_Binding", "external_ids:name=theirs")
+	var key string
 	g.Eventually(func() string {
 		key = a.SB("--bare", "--columns=tunnel_key", "find", "Datapath_Binding", "external_ids:name=theirs")
 		return key
@@ -89,7 +122,7 @@ func TestFloodInZones(t *testing.T) {
 	}
 	a.SB(args[1:]...)
 
-	attacker.flood(1, 3000)
+	attacker.flood(everyone, 1, 3000)
 	g.Eventually(a.told, patience).Should(gomega.Receive(gomega.Equal("pod-1: TooManyMACs")))
 	began := time.Now()
 	g.Eventually(func() string { return a.addressesOf(attacker) }, patience, "20ms").ShouldNot(gomega.ContainSubstring("unknown"))
@@ -101,12 +134,21 @@ func TestFloodInZones(t *testing.T) {
 	if got := a.learned("03"); got != ovn.MaxLearned/2 {
 		t.Errorf("of %d MAC addresses of another network's pod %d are left", ovn.MaxLearned/2, got)
 	}
-	attacker.flood(2, 3000)
+	attacker.flood(everyone, 2, 3000)
 	a.NB("--wait=hv", "sync")
 	if n := a.learned("02"); n > 0 {
 		t.Errorf("OVN has learned %d MAC addresses of a port that flooded it", n)
 	}
 	w.reaches(attacker, peer)
+	const some = 50
+	before := attacker.received()
+	near.flood(nobody, 6, some)
+	peer.flood(nobody, 7, some)
+	g.Eventually(func() uint64 { return attacker.received() - before }, patience, "50ms").Should(gomega.BeNumerically(">=", some), "what other nodes' pods send to nobody comes")
+	a.NB("--wait=hv", "sync")
+	if got := attacker.received() - before; got >= 2*some {
+		t.Errorf("%d frames came: also what its own node's pods send to nobody", got)
+	}
 	if got := a.learned("04"); got != theirs {
 		t.Errorf("of %d MAC addresses of another program's switch %d are left", theirs, got)
 	}
@@ -115,7 +157,7 @@ func TestFloodInZones(t *testing.T) {
 	if after := time.Since(began); after < a.pause/2 {
 		t.Errorf("OVN learns again after %s, want %s", after, a.pause)
 	}
-	attacker.flood(5, 10)
+	attacker.flood(everyone, 5, 10)
 	g.Eventually(func() int { return a.learned("05") }, patience, "50ms").Should(gomega.Equal(10))
 	if len(a.told) > 0 {
 		t.Errorf("the pod was told once more: %s", <-a.told)
@@ -128,19 +170,20 @@ func TestFloodOverARestart(t *testing.T) {
 	w := start(t, "node-a")
 	n := w.zones["node-a"]
 	attacker := w.attach(w.network("lab", open), "node-a", 1).plug()
-	w.attach(w.network("other"), "node-a", 2).plug()
 	g := gomega.NewWithT(t)
 	g.Eventually(func() string { return n.addressesOf(attacker) }, patience, "20ms").Should(gomega.ContainSubstring("unknown"))
+	attacker.learns(9)
 	for series := range byte(2) {
 		n.stop()
-		attacker.flood(series, 2*ovn.MaxLearned)
+		attacker.flood(everyone, series, 2*ovn.MaxLearned)
 		if series == 0 {
 			g.Eventually(func() int { return n.learned("00") }, patience, "50ms").Should(gomega.BeNumerically(">", ovn.MaxLearned))
 		}
 		n.write(0)
 		if series == 1 {
 			g.Eventually(func() string { return n.addressesOf(attacker) }, patience, "20ms").Should(gomega.ContainSubstring("unknown"), "memory alone has it")
-			attacker.flood(2, 2*ovn.MaxLearned)
+			attacker.learns(8)
+			attacker.flood(everyone, 2, 2*ovn.MaxLearned)
 		}
 		g.Eventually(n.told, patience).Should(gomega.Receive(gomega.Equal("pod-1: TooManyMACs")))
 		g.Eventually(func() string { return n.addressesOf(attacker) }, patience, "20ms").ShouldNot(gomega.ContainSubstring("unknown"))

@@ -205,7 +205,9 @@ func (n *node) write(lag time.Duration) {
 	w, err := zone.New(zone.Config{
 		Node: n.Name, Fabric: n.fabric, Northbound: []string{n.Northbound()}, Southbound: []string{n.Southbound()},
 		MaxMTU: 1442, API: api, Cache: cache, Log: log, KeysTaken: func(err error) { n.taken.Store(&err) },
-		Tell: func(_ context.Context, a *v1alpha1.L2Attachment, e v1alpha1.Event) { n.told <- a.Spec.PodName + ": " + e.Reason },
+		Tell: func(_ context.Context, a *v1alpha1.L2Attachment, e v1alpha1.Event) {
+			n.told <- a.Spec.PodName + ": " + e.Reason
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
