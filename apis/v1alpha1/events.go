@@ -2,7 +2,6 @@ package v1alpha1
 
 import (
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -89,13 +88,6 @@ func OtherPluginEvent(definition types.NamespacedName, iface string) Event {
 // LearningStoppedEvent tells on a pod what condition Learning says.
 func LearningStoppedEvent(network types.NamespacedName, message string) Event {
 	return warning(ReasonTooManyMACs, "Learn", fmt.Sprintf("network %q: %s", network, message))
-}
-
-// LearningStoppedHereEvent tells on a pod that its node's OVN learns nothing from it
-// for so long. Other nodes' OVN has no word of it.
-func LearningStoppedHereEvent(network types.NamespacedName, most int, pause time.Duration) Event {
-	return warning(ReasonTooManyMACs, "Learn", fmt.Sprintf(
-		"network %q: the pod has sent from more than %d MAC addresses: for %s OVN learns none of them, and the pod gets no frames of this node's pods for addresses that OVN does not know", network, most, pause))
 }
 
 // InUseEvent is for an L2Network that is deleted while attachments exist.

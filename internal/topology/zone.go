@@ -1,6 +1,8 @@
 package topology
 
 import (
+	"slices"
+
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/ovn"
 )
@@ -51,7 +53,10 @@ func (z Zone) Port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) ovn.Po
 	if a.Spec.NodeName == z.Node {
 		return p
 	}
-	p.Type, p.PortSecurity, p.Permit = remote, nil, ""
+	p.Type, p.Permit = remote, ""
+	if !slices.Contains(p.Addresses, unknown) {
+		p.PortSecurity = nil // with it OVN learns nothing of a port that has unknown, as in its own zone
+	}
 	delete(p.Options, "iface-id-ver")
 	return p
 }

@@ -12,9 +12,9 @@ import (
 	"l2sm.io/l2sm/ovn"
 )
 
-// floods are the attachments of this node from whose ports OVN learns nothing for a
-// while. Only memory has them: of a pod that goes on, what OVN learns after a restart
-// tells again, once more up to the limit.
+// floods are the attachments from whose ports the node's OVN learns nothing for a while.
+// Only memory has them: of a pod that goes on, what OVN learns after a restart tells
+// again, once more up to the limit.
 type floods struct {
 	pause time.Duration
 
@@ -54,8 +54,9 @@ func (f *floods) end() {
 	}
 }
 
-// followFloods keeps what OVN learns of this node's pods within bounds until ctx ends.
-// It learns of a frame where it enters: other nodes have no row of it.
+// followFloods keeps what the node's OVN learns within bounds until ctx ends. It learns of
+// its own pods as their frames enter, and of others' as their frames leave its tunnels:
+// each zone sees for itself what it is flooded with.
 func (w *Writer) followFloods(ctx context.Context, database *ovn.Zone) {
 	defer w.floods.end()
 	ovn.FollowFloods(ctx, database, w.log, func(port string) { w.flooded(ctx, port) })
@@ -67,7 +68,7 @@ func (w *Writer) flooded(ctx context.Context, port string) {
 	if !ours {
 		return
 	}
-	a := w.table.own(owner)
+	a, local := w.table.attached(owner)
 	if a == nil {
 		return
 	}
@@ -77,8 +78,9 @@ func (w *Writer) flooded(ctx context.Context, port string) {
 	}
 	again()
 	w.log.Info("Port was seen with too many MAC addresses: OVN learns none from it for a while", "port", port, "most", ovn.MaxLearned, "for", w.floods.pause.String())
-	network, _ := a.PortNetwork()
-	w.config.Tell(ctx, a, v1alpha1.LearningStoppedHereEvent(network, ovn.MaxLearned, w.floods.pause))
+	if network, has := a.PortNetwork(); has && local { // or each node would tell
+		w.config.Tell(ctx, a, v1alpha1.LearningStoppedEvent(network, v1alpha1.LearningStopped(ovn.MaxLearned, w.floods.pause).Message))
+	}
 }
 
 // ported is the attachment as its port follows it: what this node alone knows of its

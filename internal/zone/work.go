@@ -25,14 +25,14 @@ func (t *table) compare(network types.NamespacedName) {
 	}
 }
 
-// own is the attachment if it has a port on this node, else nil.
-func (t *table) own(attachment types.NamespacedName) *v1alpha1.L2Attachment {
+// attached is the attachment if it has a port, and whether that is one of this node.
+func (t *table) attached(attachment types.NamespacedName) (a *v1alpha1.L2Attachment, local bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p := t.ports[attachment]; p != nil && p.local {
-		return p.attachment
+	if p := t.ports[attachment]; p != nil {
+		return p.attachment, p.local
 	}
-	return nil
+	return nil, false
 }
 
 // rewrite has an attachment's port written again, and returns its network: none where
