@@ -2,13 +2,14 @@ package zone
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/topology"
 	"l2sm.io/l2sm/ovn"
 )
 
@@ -43,6 +44,18 @@ func (f *floods) stopped(attachment types.UID) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.ends[attachment] != nil
+}
+
+// all are those that are stopped now, in order.
+func (f *floods) all() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []string
+	for attachment := range f.ends {
+		all = append(all, string(attachment))
+	}
+	slices.Sort(all)
+	return all
 }
 
 // end leaves no timer behind.
@@ -83,13 +96,10 @@ func (w *Writer) flooded(ctx context.Context, port string) {
 	}
 }
 
-// ported is the attachment as its port follows it: what this node alone knows of its
-// condition Learning counts as if it was on record.
+// ported is the attachment as its port follows it.
 func (w *Writer) ported(a *v1alpha1.L2Attachment) *v1alpha1.L2Attachment {
-	if !w.floods.stopped(a.UID) {
-		return a
+	if w.floods.stopped(a.UID) {
+		return topology.NotLearned(a)
 	}
-	stopped := *a
-	stopped.Status.Conditions = []metav1.Condition{v1alpha1.LearningStopped(ovn.MaxLearned, w.floods.pause)}
-	return &stopped
+	return a
 }

@@ -3,6 +3,7 @@
 package zone_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/inventory"
 	"l2sm.io/l2sm/internal/link/nstest"
 	"l2sm.io/l2sm/ovn"
 )
@@ -97,6 +99,7 @@ func TestFloodInZones(t *testing.T) {
 	a, b := w.zones["node-a"], w.zones["node-b"]
 	for _, n := range w.zones {
 		n.stop()
+		n.Ctl("set", "Open_vSwitch", ".", "external_ids:ovn-cms-options="+ovn.ChassisMark) // as ovn-node does
 		n.pause = nstest.Patience(20 * time.Second)
 		n.write(0)
 	}
@@ -163,6 +166,7 @@ func TestFloodInZones(t *testing.T) {
 			t.Errorf("%s: OVN has learned %d MAC addresses of a port that flooded it", n.Name, got)
 		}
 	}
+	g.Expect(w.audited(func(n *node) func(context.Context) (*inventory.Zone, error) { return n.writer.Inventory })).To(gomega.BeEmpty(), "audit knows of it")
 	if got := a.learned("04"); got != theirs {
 		t.Errorf("of %d MAC addresses of another program's switch %d are left", theirs, got)
 	}
