@@ -19,6 +19,7 @@ const (
 	podIndex        = "spec.podName" // L2Attachments by their pod, in its namespace
 	networkIndex    = "network"      // L2Attachments of all namespaces by the namespace/name of the networks that they name, and are on
 	stretchIndex    = "stretch"      // L2Networks of all namespaces that go on in other clusters, or want to: see stretchIndexed, peerIndexed and idIndexed
+	remoteIndex     = "remote"       // L2Remotes by their network, in its namespace
 	definitionIndex = "multus"       // Pods of all namespaces by the NetworkAttachmentDefinitions that they name
 )
 
@@ -41,6 +42,8 @@ func indexes(kind runtime.Object) toolscache.Indexers {
 		return toolscache.Indexers{"field:" + podIndex: byPod, "field:" + networkIndex: byNetwork}
 	case *v1alpha1.L2Network:
 		return toolscache.Indexers{"field:" + stretchIndex: byStretch}
+	case *v1alpha1.L2Remote:
+		return toolscache.Indexers{"field:" + remoteIndex: byRemote}
 	case *corev1.Pod:
 		return toolscache.Indexers{"field:" + definitionIndex: byDefinition}
 	default:
@@ -69,6 +72,14 @@ func byNetwork(object any) ([]string, error) {
 		all = append(all, inAllNamespaces+network.String())
 	}
 	return all, nil
+}
+
+func byRemote(object any) ([]string, error) {
+	r, ok := object.(*keptRemote)
+	if !ok {
+		return nil, nil
+	}
+	return []string{r.namespace.Value() + "/" + r.network}, nil
 }
 
 func byDefinition(object any) ([]string, error) {

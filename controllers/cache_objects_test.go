@@ -61,7 +61,7 @@ func TestKeptObjects(t *testing.T) {
 			Status: v1alpha1.L2PeerStatus{
 				Conditions: []metav1.Condition{{Type: "Ready", Status: "True", Reason: "X"}, {Type: "TooManyMACs", Status: "True", Reason: "X"}},
 				Sessions:   []v1alpha1.PeerSession{{Address: "192.0.2.1", Received: 9}},
-				Networks:   []v1alpha1.PeerNetwork{{ID: 5001, Namespace: "a", Name: "b", MACs: 3, Refused: 2, Conflict: "10.0.0.1"}}, MACs: 3,
+				Networks:   []v1alpha1.PeerNetwork{{ID: 5001, Namespace: "a", Name: "b", MACs: 3, Refused: 2, MTU: 1400, Conflict: "10.0.0.1"}}, MACs: 3,
 			},
 		}, func(o client.Object) {
 			p := o.(*v1alpha1.L2Peer)

@@ -216,6 +216,13 @@ func TestStretchWithdrawn(t *testing.T) {
 	o.announce(p, o.of(n, 1))
 	o.says(n, metav1.ConditionTrue, v1alpha1.ReasonStretched, "")
 	o.leads(n, "a")
+	narrow := o.of(n, 1)
+	narrow.MTU = 1300
+	o.announce(p, narrow)
+	o.says(n, metav1.ConditionTrue, v1alpha1.ReasonMTUDiffers, "packets of more than 1300 bytes vanish")
+	o.told(n, v1alpha1.ReasonMTUDiffers, "1300")
+	o.announce(p, o.of(n, 1))
+	o.says(n, metav1.ConditionTrue, v1alpha1.ReasonStretched, "")
 
 	o.change(p, func() { p.Spec.VNIs = []v1alpha1.VNIRange{{First: 1, Last: 2}} })
 	o.says(n, metav1.ConditionFalse, v1alpha1.ReasonNotAllowed, "its spec.vnis are 1-2")

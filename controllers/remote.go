@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -34,13 +35,14 @@ const (
 	ignoredTooMany    = "TooMany"
 )
 
-// L2RemoteReconciler has what peers announce be no attachment's here meanwhile.
+// L2RemoteReconciler has what peers announce be no attachment's here meanwhile, for as
+// long as their networks are to go on behind them.
 type L2RemoteReconciler struct {
 	client.Client
 	placement *placement
 }
 
-// +kubebuilder:rbac:groups=l2sm.io,resources=l2remotes,verbs=get;list;watch
+// +kubebuilder:rbac:groups=l2sm.io,resources=l2remotes,verbs=get;list;watch;delete
 
 // Reconcile takes over what one L2Remote says.
 func (r *L2RemoteReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -59,7 +61,7 @@ func (r *L2RemoteReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	if unreadable, tooMany := announce(r.placement.ledger, remote); unreadable+tooMany > 0 {
 		log.FromContext(ctx).Info("Not all of an L2Remote is held", "peer", remote.Peer, "unreadable", unreadable, "tooMany", tooMany)
 	}
-	return ctrl.Result{}, nil
+	return ctrl.Result{}, r.end(ctx, remote)
 }
 
 // announce puts what the L2Remote says into the ledger, and counts what is left out.
@@ -103,6 +105,7 @@ func (s *setup) remotes() error {
 	r := &L2RemoteReconciler{Client: s.mgr.GetClient(), placement: s.placement}
 	err := ctrl.NewControllerManagedBy(s.mgr).Named("l2remote").
 		For(&v1alpha1.L2Remote{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: rewrites})).
+		Watches(&v1alpha1.L2Network{}, handler.EnqueueRequestsFromMapFunc(r.ofNetwork), builder.WithPredicates(goesOnElsewhere)).
 		WithOptions(s.options("l2remote", 4)).
 		Complete(s.memory.watch(r))
 	if err != nil {

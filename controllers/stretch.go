@@ -100,20 +100,36 @@ func (s *stretches) note(key types.NamespacedName, d *stretched) {
 
 // decide is the decision about one network, but for whose the id is.
 func (s *stretches) decide(ctx context.Context, network *v1alpha1.L2Network) (stretched, error) {
+	f, err := s.facts(ctx, network)
+	if err != nil {
+		return stretched{}, err
+	}
+	return stretched{Decision: stretch.Decide(f)}, nil
+}
+
+// agreed says whether the network, with what is on record of it, is to go on behind the peer.
+func (s *stretches) agreed(ctx context.Context, network *v1alpha1.L2Network, peer string) (bool, error) {
+	wants := network.InForce()
+	if wants == nil || wants.Spec.Stretch == nil {
+		return false, nil
+	}
+	f, err := s.facts(ctx, wants)
+	return err == nil && stretch.Agreed(f, peer), err
+}
+
+func (s *stretches) facts(ctx context.Context, network *v1alpha1.L2Network) (stretch.Facts, error) {
 	f := stretch.Facts{
 		Network: network, Edge: s.edgeNow(), Fabric: s.fabric, MTU: network.EffectiveMTU(s.maxMTU),
 	}
 	namespace, err := s.reads.namespace(ctx, network.Namespace)
 	if client.IgnoreNotFound(err) != nil {
-		return stretched{}, err
+		return stretch.Facts{}, err
 	}
 	if err == nil {
 		f.Namespace = namespace.Labels
 	}
-	if f.Peers, err = s.peers(ctx, network.Spec.Stretch.Peers); err != nil {
-		return stretched{}, err
-	}
-	return stretched{Decision: stretch.Decide(f)}, nil
+	f.Peers, err = s.peers(ctx, network.Spec.Stretch.Peers)
+	return f, err
 }
 
 func (s *stretches) edgeNow() stretch.Edge {

@@ -44,7 +44,7 @@ func TestWipedDatabases(t *testing.T) {
 				t.Fatalf("want %d ports, there are %d:\n%s", pods*networks, n, before)
 			}
 			var rebuilt time.Duration
-			f := s.breaksFor(2*time.Second, func() {
+			f := s.breaksFor(readsAnew, func() {
 				began := time.Now()
 				wipe(t, centralNode(t), database.program, database.file)
 				s.eventually("the same ports with the same addresses", func() error { return sameLines(before, s.northboundPorts()) })

@@ -29,7 +29,7 @@ func TestKilledDaemonsOfOVN(t *testing.T) {
 		"nb":           {program: northbound, node: centralNode(t), kept: "flows stay, the database is on the pod's disk"},
 		// Every ovn-controller reads all of it again at that moment, and northd too, beside the
 		// datapath on the same two cores.
-		"sb":           {program: southbound, node: centralNode(t), kept: "flows stay, the database is on the pod's disk", outage: 2 * time.Second},
+		"sb":           {program: southbound, node: centralNode(t), kept: "flows stay, the database is on the pod's disk", outage: readsAnew},
 		"ovs-vswitchd": {program: switchDaemon, node: first, kept: "ports and connections", outage: 20 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,7 +20,7 @@ func TestRolledWorkloads(t *testing.T) {
 		"ds/l2sm-agent":          {kept: "pods' traffic"},
 		"deploy/l2sm-controller": {kept: "pods' traffic"},
 		"ds/ovn-node":            {kept: "pods, ports, chassis and TCP connections", outage: 20 * time.Second},
-		"deploy/ovn-central":     {kept: "pods, ports and TCP connections", outage: 5 * time.Second},
+		"deploy/ovn-central":     {kept: "pods, ports and TCP connections", outage: readsAnew},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := whole.within(t)

@@ -18,6 +18,8 @@ const ConditionStretched = "Stretched"
 const (
 	// ConditionTooManyMACs: MAC addresses that the peer announces are left out.
 	ConditionTooManyMACs = "TooManyMACs"
+	// ConditionTooManyVTEPs: VTEPs that the peer announces are left out.
+	ConditionTooManyVTEPs = "TooManyVTEPs"
 	// ConditionAddressConflict: the peer announces what a pod here has.
 	ConditionAddressConflict = "AddressConflict"
 )
@@ -30,12 +32,15 @@ const (
 	ReasonNoEdge             = "NoEdge"
 	ReasonIDTaken            = "IDTaken"
 	ReasonAddressConflict    = "AddressConflict"
+	ReasonMTUDiffers         = "MTUDiffers"
 	ReasonFabricNotSupported = "FabricNotSupported"
 	ReasonNoNode             = "NoNode"
 	ReasonAwaitsEdge         = "AwaitsEdge"
 	ReasonNoAddress          = "NoAddress"
 	ReasonAwaitsKeys         = "AwaitsKeys"
+	ReasonEdgesApart         = "EdgesApart"
 	ReasonNoSession          = "NoSession"
+	ReasonTooManyVTEPs       = "TooManyVTEPs"
 	ReasonTookOver           = "TookOver" // of an event
 )
 
@@ -46,9 +51,15 @@ func NetworkStretched(id int32, peers []string) metav1.Condition {
 }
 
 // NetworkStretchedBut says that an L2Network goes on behind all of its peers, but for
-// some addresses.
+// some addresses or packets.
 func NetworkStretchedBut(reason, message string) metav1.Condition {
 	return condition(ConditionStretched, metav1.ConditionTrue, reason, message)
+}
+
+// MTUDiffers says that the network has another MTU behind a peer than here.
+func MTUDiffers(peer string, there, here int32) metav1.Condition {
+	return NetworkStretchedBut(ReasonMTUDiffers, fmt.Sprintf(
+		"the network has an MTU of %d bytes behind L2Peer %q, and of %d here: packets of more than %d bytes vanish between the two; set spec.mtu to one value on all sides", there, peer, here, min(there, here)))
 }
 
 // NetworkNotStretched says, with one of the reasons above, why an L2Network does not go
@@ -96,7 +107,7 @@ func EdgeReady(active string, standbys []string) metav1.Condition {
 	return condition(ConditionReady, metav1.ConditionTrue, ReasonReady, message)
 }
 
-// EdgeNotReady says why no node carries networks.
+// EdgeNotReady says why no node carries networks, or no other one could.
 func EdgeNotReady(reason, message string) metav1.Condition {
 	return condition(ConditionReady, metav1.ConditionFalse, reason, message)
 }
@@ -119,6 +130,16 @@ func NoEdgeAddress(node string) metav1.Condition {
 // AwaitsKeys says that the active edge has not shown the keys of its WireGuard.
 func AwaitsKeys(node string) metav1.Condition {
 	return EdgeNotReady(ReasonAwaitsKeys, fmt.Sprintf("encryption is WireGuard, and the edge of node %q has no public keys in status.nodes yet: see the log of its pod l2sm-edge, which needs the component manifests/edge-wireguard (Helm: edge.wireGuard)", node))
+}
+
+// EdgesApart says that another node's edge can't be seen from the active node's, and why.
+func EdgesApart(active, other EdgeNode) metav1.Condition {
+	why := fmt.Sprintf("one is an IPv4 address, the other IPv6, and no peer has a tunnel to both: set annotation %s of one of the two to an address of the other's family", EdgeAddressAnnotation)
+	if active.Address == other.Address {
+		why = fmt.Sprintf("each edge needs its own: correct annotation %s of one of the two", EdgeAddressAnnotation)
+	}
+	return EdgeNotReady(ReasonEdgesApart, fmt.Sprintf("node %q carries the networks that are stretched, and node %q can't take over: their addresses are %s and %s; %s",
+		active.Name, other.Name, active.Address, other.Address, why))
 }
 
 // TookOverEvent tells on the L2Edge that another node carries the networks.
@@ -151,6 +172,14 @@ func PeerNoSession(why string) metav1.Condition {
 func PeerTooManyMACs(network types.NamespacedName, refused, most int32, networks int) metav1.Condition {
 	return condition(ConditionTooManyMACs, metav1.ConditionTrue, ReasonTooManyMACs,
 		fmt.Sprintf("on L2Network %q, of %s, the peer announces more than the %d MAC addresses of spec.maxMACs; left out, with frames to them flooded: %d", network, count(networks, "network"), most, refused))
+}
+
+// PeerTooManyVTEPs says on which network a fabric announces more VTEPs than its share, the
+// first of so many.
+func PeerTooManyVTEPs(network types.NamespacedName, refused int32, networks int) metav1.Condition {
+	return condition(ConditionTooManyVTEPs, metav1.ConditionTrue, ReasonTooManyVTEPs,
+		fmt.Sprintf("on L2Network %q, of %s, the fabric announces more VTEPs than its share of the 256 that a network may have; left out, so that nothing passes between them and the network: %d; "+
+			"have the fabric take the network to fewer switches", network, count(networks, "network"), refused))
 }
 
 // PeerAddressConflict says what an L2Peer announces that a pod here has, on the first of

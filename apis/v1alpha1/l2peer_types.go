@@ -129,7 +129,7 @@ type VNIRange struct {
 
 // L2PeerStatus is what this cluster's active edge sees of the peer.
 type L2PeerStatus struct {
-	// Conditions: Ready (a session is established), TooManyMACs and
+	// Conditions: Ready (a session is established), TooManyMACs, TooManyVTEPs and
 	// AddressConflict as long as there is one.
 	// +listType=map
 	// +listMapKey=type
@@ -196,6 +196,13 @@ type PeerNetwork struct {
 	// Refused is how many were left out, for maxMACs.
 	// +optional
 	Refused int32 `json:"refused,omitempty"`
+	// VTEPsRefused is how many of a fabric's VTEPs were left out: a network has 256 of all
+	// its fabrics, and each fabric an equal share.
+	// +optional
+	VTEPsRefused int32 `json:"vtepsRefused,omitempty"`
+	// MTU, in bytes, that it says the network has there. Fabrics say none.
+	// +optional
+	MTU int32 `json:"mtu,omitempty"`
 	// Conflict is the first address or MAC address, of all that there are, which the peer
 	// announces and a pod of ours has.
 	// +kubebuilder:validation:MaxLength=45

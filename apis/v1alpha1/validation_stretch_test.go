@@ -54,7 +54,7 @@ func testStretchValidation(t *testing.T, c client.Client) {
 		"StretchLater":   {"It comes, changes and goes.", "L2Network", `{stretch: {id: 1, peers: [a]}}`, `{stretch: {id: 2, peers: [b]}}`, ""},
 		"StretchRemoved": {"It comes, changes and goes.", "L2Network", `{stretch: {id: 1, peers: [a]}}`, `{}`, ""},
 
-		"default":      {"The one edge.", "L2Edge", `{nodeSelector: {l2sm.io/edge: ""}, asn: 64512, address: 192.0.2.1}`, `{nodeSelector: {a: b}, asn: 64513, mtu: 9000, encryption: None}`, ""},
+		"default":      {"The one edge.", "L2Edge", `{nodeSelector: {l2sm.io/edge: ""}, asn: 64512, address: 192.0.2.1}`, `{nodeSelector: {a: b}, asn: 64513, address: "2001:db8::1", mtu: 9000, encryption: None}`, ""},
 		"another":      {"There is one.", "L2Edge", `{nodeSelector: {a: b}, asn: 64512}`, "", "named default"},
 		"EdgeNowhere":  {"Not on every node by mistake.", "L2Edge", `{nodeSelector: {}, asn: 64512}`, "", "nodeSelector"},
 		"EdgeLabel":    {"A value that no label can have.", "L2Edge", `{nodeSelector: {a: ` + strings.Repeat("a", 64) + `}, asn: 64512}`, "", "longer than a label"},
@@ -90,6 +90,8 @@ func testStretchValidation(t *testing.T, c client.Client) {
 		"PeerEndpoints":  {"Each is a tunnel.", "L2Peer", peer(`, endpoints: ` + many(9, "{address: 192.0.2.1}")), "", "endpoints"},
 		"PeerTwice":      {"Each once.", "L2Peer", peer(`, endpoints: ` + many(2, "{address: 192.0.2.1}")), "", "Duplicate"},
 		"PeerAddress":    {"Where a session can be.", "L2Peer", peer(`, endpoints: [{address: 224.0.0.5}]`), "", "a host can have"},
+		"PeerIPv6":       {"So may peers.", "L2Peer", peer(`, endpoints: [{address: "2001:db8::2"}, {address: "fd00::2"}]`), "", ""},
+		"FabricIPv6":     {"And fabrics.", "L2Peer", peer(`, type: Fabric, endpoints: [{address: "fd00::2"}], vteps: ["fd00::/64"]`), "", ""},
 		"PeerZero":       {"Where a session can be.", "L2Peer", peer(`, endpoints: [{address: "::"}]`), "", "a host can have"},
 		"PeerForm":       {"Addresses are compared as text.", "L2Peer", peer(`, endpoints: [{address: "2001:db8:0::1"}]`), "", "usual form"},
 		"PeerSelector":   {"Operators are written In, NotIn, Exists and DoesNotExist.", "L2Peer", peer(`, namespaces: {matchExpressions: [{key: a, operator: in, values: [b]}]}`), "", "In, NotIn, Exists"},

@@ -57,9 +57,9 @@ type Facts struct {
 // belongs to no attachment should not be there.
 func Check(f Facts) []Discrepancy {
 	c := newCheck(f)
-	looks := []func(){c.attachments, c.nodes, c.pods, c.leases, c.twice}
+	looks := []func(){c.attachments, c.nodes, c.pods, c.leases, c.twice, c.keysTwice}
 	if f.Fabric.Zoned() {
-		looks = append(looks, c.keysTwice, c.zones)
+		looks = append(looks, c.zones)
 	} else {
 		looks = append(looks, c.central)
 	}
@@ -155,7 +155,7 @@ func (c *check) contradictions(a *v1alpha1.L2Attachment) []string {
 	say(isAccepted(a) && !a.Complete(), "is Accepted without a MAC address")
 	say(isAccepted(a) && a.Bound() && !has, "is Accepted and bound, but has no network in its status")
 	say(isAccepted(a) && has && network != a.NetworkKey(), "is Accepted on %s, but its port is on %s", a.NetworkKey(), network)
-	say(c.Fabric.Zoned() && has && a.Status.TunnelKey == 0, "has a port on %s, but no tunnel key", network)
+	say(has && a.Status.TunnelKey == 0, "has a port on %s, but no tunnel key", network)
 	say(has && !a.Bound(), "has a port on %s, but no pod", network)
 	say(has && c.networks[network] == nil, "has its port on L2Network %s, which does not exist", network)
 	say(ready && !has, "is Ready, but has no port")

@@ -15,14 +15,18 @@ import (
 // central compares the databases that all nodes share with the whole API.
 func (c *check) central() {
 	var want ovn.Contents
+	var switches []ovn.BoundSwitch
 	for key, network := range c.networks {
-		add(&want, rowsOf(network, c.ported[key], c.MaxMTU).Listed())
+		rows := rowsOf(network, c.ported[key], c.MaxMTU)
+		add(&want, rows.Listed())
+		switches = append(switches, ovn.BoundSwitch{Name: rows.Switch(), TunnelKey: rows.TunnelKey})
 	}
 	c.northbound(place{}, want, c.Northbound)
+	c.switches(place{}, switches, c.Southbound.Switches)
 
 	var bindings []ovn.Binding
 	c.eachPorted(func(a *v1alpha1.L2Attachment) {
-		bindings = append(bindings, ovn.Binding{Port: a.PortName(), Chassis: a.Spec.NodeName, Up: true})
+		bindings = append(bindings, ovn.Binding{Port: a.PortName(), Chassis: a.Spec.NodeName, Up: true, TunnelKey: int(a.Status.TunnelKey)})
 	})
 	for key := range c.networks {
 		if network := c.inForce(key); network != nil {
@@ -152,8 +156,19 @@ func unequalMaps(what string, want, have map[string]string) []string {
 
 func set(values []string) []string { return slices.Compact(slices.Sorted(slices.Values(values))) }
 
+// switches compares the keys that northd has given to networks with those that are asked for.
+func (c *check) switches(p place, want, have []ovn.BoundSwitch) {
+	compare(c, things[ovn.BoundSwitch]{
+		kind: p.at + "southbound switch", owner: "L2Network" + p.here,
+		name: func(s ovn.BoundSwitch) string { return s.Name },
+		differs: func(want, have ovn.BoundSwitch) []string {
+			return unequal("its tunnel key", want.TunnelKey, have.TunnelKey)
+		},
+	}, want, have)
+}
+
 // bindings compares who has claimed the ports with where the pods are. A port that need
-// not be up may be, and a tunnel key of zero is northd's choice.
+// not be up may be, and one without a tunnel key on record is told of elsewhere.
 func (c *check) bindings(p place, want, have []ovn.Binding) {
 	compare(c, things[ovn.Binding]{
 		kind: p.at + "southbound port binding", owner: "L2Attachment" + p.ofNetwork(), ownerOf: p.edgeOwner,

@@ -22,6 +22,8 @@ import (
 const (
 	maxMTU = 1442
 	portA  = "l2sm/default/a"
+
+	keyOfPing = 16000001
 )
 
 // tidy returns facts without a discrepancy: attachment a of pod a on node-a, b
@@ -34,6 +36,8 @@ func tidy() Facts {
 	c := wired("c", "", "0a:58:0a:00:00:03", "10.0.0.3/24")
 	c.Spec.PodUID, c.Status = "", v1alpha1.L2AttachmentStatus{Conditions: []metav1.Condition{v1alpha1.AttachmentAccepted(), v1alpha1.AttachmentNoPod("c")}}
 
+	network.Status.TunnelKey, other.Status.TunnelKey, a.Status.TunnelKey, b.Status.TunnelKey = keyOfPing, keyOfPing+1, 1, 2
+
 	f := Facts{
 		Fabric:      v1alpha1.FabricCentral,
 		MaxMTU:      maxMTU,
@@ -43,8 +47,9 @@ func tidy() Facts {
 		Nodes:       []string{"node-a", "node-b", "node-c"},
 		Definitions: []string{"l2sm-system/l2sm", "default/ping"},
 		Southbound: ovn.Bindings{
-			Chassis: []string{"node-a", "node-b"},
-			Ports:   []ovn.Binding{{Port: portA, Chassis: "node-a", Up: true}, {Port: "l2sm/default/b", Chassis: "node-b", Up: true}},
+			Chassis:  []string{"node-a", "node-b"},
+			Switches: []ovn.BoundSwitch{{Name: "l2sm/default/ping", TunnelKey: keyOfPing}, {Name: "l2sm/default/other", TunnelKey: keyOfPing + 1}},
+			Ports:    []ovn.Binding{{Port: portA, Chassis: "node-a", Up: true, TunnelKey: 1}, {Port: "l2sm/default/b", Chassis: "node-b", Up: true, TunnelKey: 2}},
 		},
 		Agents: map[string]inventory.Node{"node-a": nodeOf(&a), "node-b": nodeOf(&b)},
 		Leaders: []inventory.Controller{{Leads: true, Leases: []inventory.Lease{
@@ -258,6 +263,7 @@ func TestCheck(t *testing.T) {
 			},
 			want: []Discrepancy{
 				{"L2Attachment default/c", "has a port on default/ping, but no pod"},
+				{"L2Attachment default/c", "has a port on default/ping, but no tunnel key"},
 				{"L2Attachment default/c", "is not Ready: " + v1alpha1.AttachmentNoPod("c").Message},
 			},
 		},
@@ -348,14 +354,30 @@ func TestCheck(t *testing.T) {
 				"options are map[], want map[iface-id-ver:uid-of-pod-a requested-chassis:node-a]"}},
 		},
 		"PortTunnelKey": {
-			reason: "northd chooses it",
+			reason: "other nodes mean another port by it",
 			spoil:  func(f *Facts) { f.Northbound.Ports[0].TunnelKey = 7 },
-			want:   []Discrepancy{{"northbound port " + portA, `its tunnel key is "7", want "0"`}},
+			want:   []Discrepancy{{"northbound port " + portA, `its tunnel key is "7", want "1"`}},
 		},
 		"SwitchTunnelKey": {
 			reason: "as above, of the switch",
 			spoil:  func(f *Facts) { f.Northbound.Switches[1].TunnelKey = 7 },
-			want:   []Discrepancy{{"northbound switch l2sm/default/other", `its tunnel key is "7", want "0"`}},
+			want:   []Discrepancy{{"northbound switch l2sm/default/other", `its tunnel key is "7", want "16000002"`}},
+		},
+		"GivenOtherKeys": {
+			reason: "northd gives another where a foreign row has the one that is asked for",
+			spoil:  func(f *Facts) { f.Southbound.Switches[0].TunnelKey, f.Southbound.Ports[1].TunnelKey = 7, 8 },
+			want: []Discrepancy{
+				{"southbound port binding l2sm/default/b", `its tunnel key is "8", want "2"`},
+				{"southbound switch l2sm/default/ping", `its tunnel key is "7", want "16000001"`},
+			},
+		},
+		"TwoOfOneKey": {
+			reason: "frames of one would arrive on the other",
+			spoil: func(f *Facts) {
+				f.Networks[1].Status.TunnelKey, f.Southbound.Switches[1].TunnelKey = keyOfPing, keyOfPing
+				rewrite(f)
+			},
+			want: []Discrepancy{{"tunnel key 16000001 of networks", "is held by default/other and default/ping"}},
 		},
 		"Refused": {
 			reason: "a generation that is refused changes nothing: neither rows nor interfaces",
@@ -367,7 +389,7 @@ func TestCheck(t *testing.T) {
 		"RefusedFromTheStart": {
 			reason: "a network that never had a spec in force has a switch without anything on it",
 			spoil: func(f *Facts) {
-				f.Networks[1].Status = v1alpha1.L2NetworkStatus{}
+				f.Networks[1].Status = v1alpha1.L2NetworkStatus{TunnelKey: f.Networks[1].Status.TunnelKey}
 				f.Networks[1].Spec = *f.Networks[0].Status.InForce.DeepCopy()
 			},
 		},

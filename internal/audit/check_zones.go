@@ -58,13 +58,7 @@ func (z *zoneCheck) look() {
 		}
 	}
 	z.northbound(p, z.rows, z.has.Northbound)
-	compare(z.check, things[ovn.BoundSwitch]{
-		kind: p.at + "southbound switch", owner: "L2Network" + p.here,
-		name: func(s ovn.BoundSwitch) string { return s.Name },
-		differs: func(want, have ovn.BoundSwitch) []string {
-			return unequal("its tunnel key", want.TunnelKey, have.TunnelKey)
-		},
-	}, z.bound.Switches, z.has.Southbound.Switches)
+	z.switches(p, z.bound.Switches, z.has.Southbound.Switches)
 	z.bindings(p, z.bound.Ports, z.has.Southbound.Ports)
 	if z.Fabric == v1alpha1.FabricZones { // another's database knows its nodes by itself
 		z.chassis(p)

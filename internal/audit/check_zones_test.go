@@ -12,10 +12,7 @@ import (
 	"l2sm.io/l2sm/ovn"
 )
 
-const (
-	keyOfPing = 16000001
-	portB     = "l2sm/default/b"
-)
+const portB = "l2sm/default/b"
 
 // tidyZones are the facts of tidy where each node has databases of its own. Node-b is
 // another chassis than its name says, and none knows network other, which has no
@@ -23,8 +20,6 @@ const (
 func tidyZones() Facts {
 	f := tidy()
 	f.Fabric, f.Northbound, f.Southbound = v1alpha1.FabricZones, ovn.Contents{}, ovn.Bindings{}
-	f.Networks[0].Status.TunnelKey, f.Networks[1].Status.TunnelKey = keyOfPing, keyOfPing+1
-	f.Attachments[0].Status.TunnelKey, f.Attachments[1].Status.TunnelKey = 1, 2
 	f.L2Nodes = []v1alpha1.L2Node{
 		l2node("node-a", "node-a", "192.0.2.1"), l2node("node-b", "chassis-b", "none", "192.0.2.2"),
 	}

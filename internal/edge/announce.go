@@ -37,10 +37,11 @@ func hostOf(a *v1alpha1.L2Attachment) (h host, is bool) {
 	return h, true
 }
 
-// announced is a route of ours as it was announced: to whom, with which sequence.
+// announced is a route of ours as it was announced: to whom, with which sequence, or MTU.
 type announced struct {
 	sequence uint32
 	peers    string // sorted, with commas
+	mtu      uint16
 }
 
 // routesOf are the keys of all routes that a host has: one for its MAC address, and one

@@ -50,8 +50,8 @@ func TestSteps(t *testing.T) {
 	if len(keys) != 3 || keys[0].Address.IsValid() {
 		t.Fatalf("a host with two addresses has the routes %v, want the MAC address alone, and with each", keys)
 	}
-	have := map[evpn.RouteKey]announced{keys[0]: {1, "east"}, keys[1]: {1, "east"}, keys[2]: {1, "east"}}
-	want := map[evpn.RouteKey]announced{keys[0]: {1, "east"}, keys[1]: {2, "east"}, {Kind: evpn.Multicast, VNI: 5001}: {0, "east"}}
+	have := map[evpn.RouteKey]announced{keys[0]: {sequence: 1, peers: "east"}, keys[1]: {sequence: 1, peers: "east"}, keys[2]: {sequence: 1, peers: "east"}}
+	want := map[evpn.RouteKey]announced{keys[0]: {sequence: 1, peers: "east"}, keys[1]: {sequence: 2, peers: "east"}, {Kind: evpn.Multicast, VNI: 5001}: {sequence: 0, peers: "east"}}
 	withdraw, announce := steps(have, want)
 	if !slices.Equal(withdraw, keys[2:]) {
 		t.Errorf("withdrawn is %v, want %v", withdraw, keys[2:])
@@ -59,7 +59,7 @@ func TestSteps(t *testing.T) {
 	if len(announce) != 2 || announce[0].Kind != evpn.Multicast || announce[1] != keys[1] {
 		t.Errorf("announced is %v, want the network first, then the host's other sequence", announce)
 	}
-	want[keys[0]] = announced{1, "east,west"}
+	want[keys[0]] = announced{sequence: 1, peers: "east,west"}
 	if _, announce := steps(have, want); !slices.Contains(announce, keys[0]) {
 		t.Error("a route for one peer more is not announced again")
 	}

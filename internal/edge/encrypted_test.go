@@ -6,12 +6,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"os/exec"
 	"sync"
 	"testing"
 
 	"github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,9 +19,6 @@ import (
 	"l2sm.io/l2sm/internal/edge/sidestest"
 	"l2sm.io/l2sm/internal/link/nstest"
 )
-
-// encryptedMTU is what WireGuard leaves of the way's: docs/designs/stretch.md.
-const encryptedMTU = sidestest.MTU - 130
 
 // pattern is what pods say to each other, as ping's option has it.
 const pattern = "6c32736d20736563726574"
@@ -39,10 +36,11 @@ func (o *outsider) see(frame []byte) {
 	if bytes.Contains(frame, words) {
 		o.seen["words"]++
 	}
-	if len(frame) < 14+20+8 || binary.BigEndian.Uint16(frame[12:]) != 0x0800 {
+	kind, rest := payload(frame)
+	if len(rest) < 8 || kind == unix.IPPROTO_ICMPV6 && rest[0] >= 130 { // neighbours find each other by that, as by ARP
 		return
 	}
-	kind, from, to := frame[14+9], binary.BigEndian.Uint16(frame[14+20:]), binary.BigEndian.Uint16(frame[14+22:])
+	from, to := binary.BigEndian.Uint16(rest), binary.BigEndian.Uint16(rest[2:])
 	switch {
 	case kind == 17 && to == 4789:
 		o.seen["VXLAN"]++
@@ -51,7 +49,20 @@ func (o *outsider) see(frame []byte) {
 	case kind == 6 && (to == 179 || from == 179):
 		o.seen["BGP"]++
 	default:
-		o.seen["other IPv4"]++
+		o.seen["other IP"]++
+	}
+}
+
+// payload is what an IP packet holds, and its protocol; nothing of other frames.
+func payload(frame []byte) (protocol byte, payload []byte) {
+	const ether, four, six = 14, 20, 40
+	switch {
+	case len(frame) > ether+four && binary.BigEndian.Uint16(frame[12:]) == 0x0800:
+		return frame[ether+9], frame[ether+four:]
+	case len(frame) > ether+six && binary.BigEndian.Uint16(frame[12:]) == 0x86dd:
+		return frame[ether+6], frame[ether+six:]
+	default:
+		return 0, nil
 	}
 }
 
@@ -120,10 +131,28 @@ func speak(g gomega.Gomega, from, to *sidestest.Pod) {
 	g.Expect(from.Ping(to.V6(), "-p", pattern)).To(gomega.Succeed())
 }
 
-// What an outsider sees, with and without encryption; what becomes of traffic when keys
-// change, are wrong, and when processes die.
-func TestEncrypted(t *testing.T) {
-	w := start(t, 2, 1)
+// encrypted is two clusters, of which each pod reaches the other by WireGuard.
+type encrypted struct {
+	*world
+	a, b             *cluster
+	pa, pb           *sidestest.Pod
+	wan              *outsider
+	keysOfA, keysOfB map[string][]string
+}
+
+func encryption(is v1alpha1.Encryption) func(*v1alpha1.L2EdgeSpec) {
+	return func(s *v1alpha1.L2EdgeSpec) { s.Encryption = is }
+}
+
+func (e *encrypted) talk() {
+	e.t.Helper()
+	e.a.eventually(func(g gomega.Gomega) { speak(g, e.pa, e.pb); speak(g, e.pb, e.pa) })
+}
+
+// startEncrypted shows what an outsider sees before and after.
+func startEncrypted(t *testing.T, over way) *encrypted {
+	t.Helper()
+	w := startOver(t, over.wan, 2, 1)
 	a, b := w.clusters[0], w.clusters[1]
 	for _, c := range w.clusters {
 		c.edgeIs(func(s *v1alpha1.L2EdgeSpec) { s.MTU = sidestest.MTU })
@@ -138,35 +167,24 @@ func TestEncrypted(t *testing.T) {
 	pb := b.pod("red", "pb", "0a:58:0a:32:00:81", "10.50.0.129/24", "fd50::81/64")
 	wan := &outsider{seen: map[string]int{}}
 	w.Capture(wan.see)
-	talk := func() {
-		t.Helper()
-		a.eventually(func(g gomega.Gomega) { speak(g, pa, pb); speak(g, pb, pa) })
-	}
-	talk()
+	e := &encrypted{world: w, a: a, b: b, pa: pa, pb: pb, wan: wan}
+	e.talk()
 	if seen := wan.take(); seen["words"] == 0 || seen["VXLAN"] == 0 || seen["BGP"] == 0 || seen["WireGuard"] != 0 {
 		t.Fatalf("without encryption an outsider sees %v: the capture is no proof", seen)
 	}
 
-	encryption := func(is v1alpha1.Encryption) func(*v1alpha1.L2EdgeSpec) {
-		return func(s *v1alpha1.L2EdgeSpec) { s.Encryption = is }
-	}
 	a.edgeIs(encryption(v1alpha1.EncryptionWireGuard))
 	a.says("b", "write into publicKeys")
 	b.edgeIs(encryption(v1alpha1.EncryptionWireGuard))
-	keysOfA, keysOfB := a.keys(nil), b.keys(nil)
-	a.peerHas("b", keysOfB)
-	b.peerHas("a", keysOfA)
-	talk()
+	e.keysOfA, e.keysOfB = a.keys(nil), b.keys(nil)
+	a.peerHas("b", e.keysOfB)
+	b.peerHas("a", e.keysOfA)
+	e.talk()
 	wan.take()
-	talk()
-	// To the byte, in both directions.
-	for _, way := range [][2]*sidestest.Pod{{pa, pb}, {pb, pa}} {
-		if err := way[0].Ping(way[1].V4(), "-M", "do", "-s", fmt.Sprint(encryptedMTU-28)); err != nil {
-			t.Errorf("packets of %d bytes, which the MTU leaves room for, do not arrive: %v", encryptedMTU, err)
-		}
-	}
+	e.talk()
+	fits(t, over.encrypted, pa, pb)
 	seen := wan.take()
-	if seen["words"] != 0 || seen["VXLAN"] != 0 || seen["BGP"] != 0 || seen["other IPv4"] != 0 || seen["WireGuard"] == 0 {
+	if seen["words"] != 0 || seen["VXLAN"] != 0 || seen["BGP"] != 0 || seen["other IP"] != 0 || seen["WireGuard"] == 0 {
 		t.Errorf("an outsider sees %v, want WireGuard alone", seen)
 	}
 	t.Logf("an outsider sees %v", seen)
@@ -174,7 +192,20 @@ func TestEncrypted(t *testing.T) {
 	a.eventually(func(g gomega.Gomega) {
 		g.Expect(a.Edges[0].Ctl("--bare", "--columns=bfd_status", "find", "interface", "type=vxlan")).To(gomega.MatchRegexp(`(?s)forwarding=true.*forwarding=true`))
 	})
+	return e
+}
 
+// The way between edges is IPv6, and so is what WireGuard sends.
+func TestEncryptedOverIPv6(t *testing.T) {
+	startEncrypted(t, ways["IPv6"])
+}
+
+// What an outsider sees, with and without encryption; what becomes of traffic when keys
+// change, are wrong, and when processes die.
+func TestEncrypted(t *testing.T) {
+	e := startEncrypted(t, ways["IPv4"])
+	w, a, b, pa, pb, wan, talk := e.world, e.a, e.b, e.pa, e.pb, e.wan, e.talk
+	keysOfA, keysOfB := e.keysOfA, e.keysOfB
 	for _, part := range []struct {
 		name string
 		run  func(*testing.T)

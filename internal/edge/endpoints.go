@@ -65,6 +65,9 @@ func (r reach) endpoints(p *v1alpha1.L2Peer) []endpoint {
 		}
 		outside = outside.Unmap()
 		one := endpoint{name: named.Address, outside: outside, at: r.to(outside), why: unreachable(r.own, outside)}
+		if one.why == "" && p.Spec.Type == v1alpha1.PeerFabric && len(vteps(p, r.own)) == 0 {
+			one.why = fmt.Sprintf("none of spec.vteps is of the family of %s, where this edge is: there is no tunnel to any", r.own)
+		}
 		if r.encrypted && one.why == "" {
 			one.keys, one.why = keysOf(p, named)
 		}
@@ -100,8 +103,21 @@ func unreachable(own, endpoint netip.Addr) string {
 	case own == endpoint:
 		return "it is this edge's own address"
 	case own.Is4() != endpoint.Is4():
-		return fmt.Sprintf("there is no tunnel from %s to it: one is an IPv4 address, the other IPv6", own)
+		return fmt.Sprintf("there is no tunnel from %s to it: one is an IPv4 address, the other IPv6; name another of the endpoint's addresses, or have this edge be at another (annotation %s of its Node)",
+			own, v1alpha1.EdgeAddressAnnotation)
 	default:
 		return ""
 	}
+}
+
+// vteps are the ranges that a fabric's tunnels start from: a tunnel has both ends of one
+// family. What the API admits can be parsed.
+func vteps(p *v1alpha1.L2Peer, own netip.Addr) []netip.Prefix {
+	var ranges []netip.Prefix
+	for _, text := range p.Spec.VTEPs {
+		if prefix, err := netip.ParsePrefix(text); err == nil && (!own.IsValid() || prefix.Addr().Is4() == own.Is4()) {
+			ranges = append(ranges, prefix)
+		}
+	}
+	return ranges
 }

@@ -18,21 +18,26 @@ func TestEndpoints(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		reach  reach
+		vteps  []string
 		kind   v1alpha1.PeerType
 		keys   []string
 		at     string
 		why    string
 	}{
-		"Plain":     {"as it is named", plain, v1alpha1.PeerCluster, nil, "192.0.2.2", ""},
-		"Ignored":   {"keys are of no use without encryption", plain, v1alpha1.PeerCluster, []string{key}, "192.0.2.2", ""},
-		"Encrypted": {"the address inside", encrypted, v1alpha1.PeerCluster, []string{key}, wireguard.Inside(at("192.0.2.2")).String(), ""},
-		"NoKeys":    {"never in the clear", encrypted, v1alpha1.PeerCluster, nil, "", "write into publicKeys"},
-		"Bad":       {"the API admits what is no key of 32 bytes", encrypted, v1alpha1.PeerCluster, []string{key, strings.Repeat("A", 43) + "="}, "", "publicKeys: "},
-		"Fabric":    {"switches have no WireGuard", encrypted, v1alpha1.PeerFabric, []string{key}, "", "fabrics do not speak"},
+		"Plain":     {"as it is named", plain, nil, v1alpha1.PeerCluster, nil, "192.0.2.2", ""},
+		"Ignored":   {"keys are of no use without encryption", plain, nil, v1alpha1.PeerCluster, []string{key}, "192.0.2.2", ""},
+		"Encrypted": {"the address inside", encrypted, nil, v1alpha1.PeerCluster, []string{key}, wireguard.Inside(at("192.0.2.2")).String(), ""},
+		"NoKeys":    {"never in the clear", encrypted, nil, v1alpha1.PeerCluster, nil, "", "write into publicKeys"},
+		"Bad":       {"the API admits what is no key of 32 bytes", encrypted, nil, v1alpha1.PeerCluster, []string{key, strings.Repeat("A", 43) + "="}, "", "publicKeys: "},
+		"Own":       {"two names of one edge", reach{own: at("192.0.2.2")}, nil, v1alpha1.PeerCluster, nil, "", "this edge's own address"},
+		"Family":    {"a tunnel has both ends of one family", reach{own: at("2001:db8::1")}, nil, v1alpha1.PeerCluster, nil, "", "annotation l2sm.io/edge-address"},
+		"VTEPs":     {"of a fabric's, those of one family", plain, []string{"2001:db8::/64", "198.51.100.0/24"}, v1alpha1.PeerFabric, nil, "192.0.2.2", ""},
+		"NoVTEP":    {"it would announce what can't be reached", plain, []string{"2001:db8::/64"}, v1alpha1.PeerFabric, nil, "", "none of spec.vteps is of the family of 192.0.2.1"},
+		"Fabric":    {"switches have no WireGuard", encrypted, []string{"192.0.2.0/24"}, v1alpha1.PeerFabric, []string{key}, "", "fabrics do not speak"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			p := &v1alpha1.L2Peer{Spec: v1alpha1.L2PeerSpec{Type: tc.kind, Endpoints: []v1alpha1.PeerEndpoint{{Address: "192.0.2.2", PublicKeys: tc.keys}}}}
+			p := &v1alpha1.L2Peer{Spec: v1alpha1.L2PeerSpec{Type: tc.kind, VTEPs: tc.vteps, Endpoints: []v1alpha1.PeerEndpoint{{Address: "192.0.2.2", PublicKeys: tc.keys}}}}
 			all := tc.reach.endpoints(p)
 			if len(all) != 1 {
 				t.Fatalf("%d endpoints", len(all))

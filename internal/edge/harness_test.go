@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -129,12 +130,18 @@ type cluster struct {
 // start starts clusters with so many edges each.
 func start(t testing.TB, edges ...int) *world {
 	t.Helper()
+	return startOver(t, sidestest.WAN4, edges...)
+}
+
+// startOver is start with these addresses between edges.
+func startOver(t testing.TB, wan netip.Prefix, edges ...int) *world {
+	t.Helper()
 	w := &world{t: t, clusters: make([]*cluster, len(edges))}
 	var all sync.WaitGroup
 	for i := range edges {
 		all.Go(func() { w.clusters[i] = startAPI(t) })
 	}
-	w.World = sidestest.Start(t, edges...)
+	w.World = sidestest.StartOver(t, wan, edges...)
 	all.Wait()
 	if t.Failed() {
 		t.FailNow()
@@ -243,7 +250,7 @@ func (c *cluster) network(name string, id int32, peers ...string) {
 	n := &v1alpha1.L2Network{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
 	n.Spec.Stretch = &v1alpha1.Stretch{ID: id, Peers: peers}
 	c.create(n)
-	n.Status.Stretch = &v1alpha1.StretchStatus{ID: id}
+	n.Status.Stretch, n.Status.MTU = &v1alpha1.StretchStatus{ID: id}, sidestest.PodMTU
 	for _, p := range peers {
 		n.Status.Stretch.Peers = append(n.Status.Stretch.Peers, v1alpha1.StretchPeer{Name: p})
 	}

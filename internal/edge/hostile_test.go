@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
+	"l2sm.io/l2sm/internal/edge/sidestest"
 	"l2sm.io/l2sm/internal/evpn"
 	"l2sm.io/l2sm/internal/link/nstest"
 )
@@ -64,6 +65,20 @@ func beFlooder() int {
 	select {}
 }
 
+// announce has a stranger announce network 5001 and so many MAC addresses to an edge.
+func announce(t *testing.T, from *sidestest.Stranger, to *sidestest.Node, macs int) {
+	t.Helper()
+	text, err := json.Marshal(flood{from.Addr.String(), to.WAN.String(), macs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), flooder+"="+string(text))
+	cmd.Stderr = os.Stderr
+	nstest.Do(t, from.NetNS, cmd.Start)
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+}
+
 // A peer announces ten times what it may: the rest is left out and said, another peer's
 // network goes on, and OVN's southbound database learns nothing of it.
 func TestPeerAnnouncesTooMuch(t *testing.T) {
@@ -94,16 +109,7 @@ func TestPeerAnnouncesTooMuch(t *testing.T) {
 	before := a.rows()
 	stream := pa.Stream(pb.V4())
 
-	text, err := json.Marshal(flood{from.Addr.String(), a.Edges[0].WAN.String(), announces})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), flooder+"="+string(text))
-	cmd.Stderr = os.Stderr
-	nstest.Do(t, from.NetNS, cmd.Start)
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-
+	announce(t, from, a.Edges[0], announces)
 	a.eventually(func(g gomega.Gomega) {
 		g.Expect(a.Get(t.Context(), key, &p)).To(gomega.Succeed())
 		g.Expect(p.Status.MACs).To(gomega.BeEquivalentTo(may))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -70,9 +71,9 @@ func (e *Edge) networkChanged(before, after *v1alpha1.L2Network) {
 			e.log.Error(err, "Cannot follow the attachments of a network", "network", key)
 		}
 	}
-	moved := n.object.Status.Stretch.Chassis != s.Chassis
+	other := n.object.Status.Stretch.Chassis != s.Chassis || n.object.Status.MTU != after.Status.MTU
 	n.object = after
-	if moved {
+	if other {
 		e.touch(n.vni)
 	}
 	var peers []string
@@ -95,7 +96,7 @@ func (e *Edge) leave(key types.NamespacedName) {
 		return
 	}
 	n.end()
-	e.writeRemotesOf(n) // they go
+	e.writeRemotesOf(n) // their names are forgotten
 	delete(e.networks, key)
 	delete(e.byVNI, n.vni)
 	e.dirty.gone = append(e.dirty.gone, n)
@@ -167,6 +168,20 @@ func (e *Edge) policyChanged(vni uint32) {
 func (n *network) host(mac evpn.MAC) (h host, is bool) {
 	key, is := n.byMAC[mac]
 	return n.hosts[key], is
+}
+
+// mtu is what peers are told of it, 0 for nothing. Fabrics are not: a switch may leave out
+// who says another MTU than it has itself (draft-ietf-bess-rfc7432bis).
+func (e *Edge) mtu(n *network) uint16 {
+	for _, name := range n.peers {
+		if p := e.cache.L2Peer(name); p != nil && p.Spec.Type == v1alpha1.PeerFabric {
+			return 0
+		}
+	}
+	if is := n.object.Status.MTU; is > 0 && is <= math.MaxUint16 {
+		return uint16(is)
+	}
+	return 0
 }
 
 // to is whom a network's routes are announced to, as a text to compare.

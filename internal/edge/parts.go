@@ -3,6 +3,7 @@ package edge
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -42,30 +43,48 @@ func (e *Edge) partsOfPeer(name string) int {
 	return 1
 }
 
-// peerChanged also puts the hosts of a peer that may announce more now into parts anew.
+// peerChanged has all that depends on a peer decided again.
 func (e *Edge) peerChanged(before, after *v1alpha1.L2Peer) {
 	e.mu.Lock()
 	if before != nil && (after == nil || partsOf(before.Spec.MaxMACs) != partsOf(after.Spec.MaxMACs)) {
-		for p := range e.parts {
-			if p.peer == before.Name {
-				delete(e.parts, p)
-			}
-		}
-		for vni, n := range e.byVNI {
-			for _, h := range e.table.Hosts(before.Name, vni) {
-				e.hostChanged(h)
-			}
-			e.writeRemotesOf(n)
-		}
+		e.regroup(before.Name)
 	}
-	if before != nil && after != nil && before.Spec.FloodRate != after.Spec.FloodRate {
+	switch {
+	case before != nil && after != nil && before.Spec.FloodRate != after.Spec.FloodRate:
 		e.touchAll()
+	case before == nil, after != nil && before.Spec.Type != after.Spec.Type:
+		e.touchBehind(after.Name) // by its type they tell their MTU
 	}
 	e.mu.Unlock()
 	if before == nil || after == nil || before.Generation != after.Generation {
 		e.settingsChanged()
 	}
 	e.reports.Queue.AddAfter(cmp.Or(after, before).Name, statusPace)
+}
+
+// regroup puts the hosts of a peer that may announce more now, or nothing, into parts again.
+// The caller holds mu.
+func (e *Edge) regroup(peer string) {
+	for p := range e.parts {
+		if p.peer == peer {
+			delete(e.parts, p)
+		}
+	}
+	for vni, n := range e.byVNI {
+		for _, h := range e.table.Hosts(peer, vni) {
+			e.hostChanged(h)
+		}
+		e.writeRemotesOf(n)
+	}
+}
+
+// touchBehind has the networks that go on behind the peer looked at. The caller holds mu.
+func (e *Edge) touchBehind(peer string) {
+	for vni, n := range e.byVNI {
+		if slices.Contains(n.peers, peer) {
+			e.touch(vni)
+		}
+	}
 }
 
 // remoteChanged brings back what somebody else has changed.
@@ -107,7 +126,7 @@ func (e *Edge) wantedRemote(key types.NamespacedName) (want *v1alpha1.L2Remote, 
 	}
 	n := e.networks[types.NamespacedName{Namespace: have.Namespace, Name: have.Network}]
 	if n == nil {
-		return nil, e.active() // of a network that goes on no more
+		return nil, false // the controller knows why it goes on no more, and whether that ends what is elsewhere
 	}
 	return nil, e.portOf(n) != 0 && e.heard(have.Peer)
 }

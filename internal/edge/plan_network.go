@@ -15,7 +15,7 @@ func (w *worker) planNetwork(p *plan, n *network) {
 	}
 	want := map[evpn.RouteKey]announced{}
 	if w.announces(n) {
-		want[evpn.RouteKey{Kind: evpn.Multicast, VNI: n.vni}] = announced{peers: n.to()}
+		want[evpn.RouteKey{Kind: evpn.Multicast, VNI: n.vni}] = announced{mtu: w.mtu(n), peers: n.to()}
 	}
 	w.planRoutes(p, n, evpn.MAC{}, want)
 	for mac := range n.byMAC {
@@ -89,7 +89,7 @@ func (w *worker) planRoutes(p *plan, n *network, mac evpn.MAC, want map[evpn.Rou
 	withdraw, announce := steps(n.announced[mac], want)
 	p.withdraw = append(p.withdraw, withdraw...)
 	for _, key := range announce {
-		p.announce = append(p.announce, route{Route: evpn.Route{RouteKey: key, Sequence: want[key].sequence}, peers: n.peers})
+		p.announce = append(p.announce, route{Route: evpn.Route{RouteKey: key, Sequence: want[key].sequence, MTU: want[key].mtu}, peers: n.peers})
 	}
 	if len(want) == 0 {
 		delete(n.announced, mac)

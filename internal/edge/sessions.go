@@ -211,7 +211,7 @@ func (e *Edge) networksOf(peer string) []v1alpha1.PeerNetwork {
 		}
 		all = append(all, v1alpha1.PeerNetwork{
 			ID: int32(vni), Namespace: n.object.Namespace, Name: n.object.Name,
-			MACs: int32(s.MACs), Refused: int32(s.Refused), Conflict: s.Conflict,
+			MACs: int32(s.MACs), Refused: int32(s.Refused), VTEPsRefused: int32(s.VTEPsRefused), MTU: int32(s.MTU), Conflict: s.Conflict,
 		})
 	}
 	return all

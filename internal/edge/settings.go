@@ -51,7 +51,7 @@ func (e *Edge) settingsOf() settings {
 			s.edge, s.published = true, n.PublicKeys
 			continue
 		}
-		if address, err := netip.ParseAddr(n.Address); err == nil { // else the controller says why it has none
+		if address, err := netip.ParseAddr(n.Address); err == nil && address != s.reach.own { // else the controller says why
 			s.others = append(s.others, s.reach.to(address))
 			s.wires(address, n.PublicKeys)
 		}
@@ -60,7 +60,7 @@ func (e *Edge) settingsOf() settings {
 	slices.SortFunc(all, func(a, b *v1alpha1.L2Peer) int { return cmp.Compare(a.Name, b.Name) })
 	for _, p := range all {
 		endpoints := s.reach.endpoints(p)
-		peer, policy := e.peerOf(p, endpoints)
+		peer, policy := e.peerOf(p, s.reach.own, endpoints)
 		s.peers, s.policies = append(s.peers, peer), append(s.policies, policy)
 		for _, at := range endpoints {
 			if at.why == "" && s.reach.encrypted {
@@ -130,17 +130,12 @@ func (s *settings) divide() {
 }
 
 // peerOf is an L2Peer as speaker and table need it. What the API admits can be parsed.
-func (e *Edge) peerOf(p *v1alpha1.L2Peer, endpoints []endpoint) (evpn.Peer, evpn.PeerPolicy) {
+func (e *Edge) peerOf(p *v1alpha1.L2Peer, own netip.Addr, endpoints []endpoint) (evpn.Peer, evpn.PeerPolicy) {
 	peer := evpn.Peer{Name: p.Name, ASN: uint32(p.Spec.ASN), Fabric: p.Spec.Type == v1alpha1.PeerFabric}
-	policy := evpn.PeerPolicy{Name: p.Name, Fabric: p.Spec.Type == v1alpha1.PeerFabric, MaxMACs: int(p.Spec.MaxMACs)}
+	policy := evpn.PeerPolicy{Name: p.Name, Fabric: p.Spec.Type == v1alpha1.PeerFabric, MaxMACs: int(p.Spec.MaxMACs), VTEPs: vteps(p, own)}
 	for _, one := range endpoints {
 		if one.why == "" {
 			peer.Endpoints = append(peer.Endpoints, one.at)
-		}
-	}
-	for _, text := range p.Spec.VTEPs {
-		if prefix, err := netip.ParsePrefix(text); err == nil {
-			policy.VTEPs = append(policy.VTEPs, prefix)
 		}
 	}
 	var missing bool

@@ -119,7 +119,12 @@ func (w *worker) allAnnounced() []evpn.RouteKey {
 
 // wanted is what br-edge has to have. Edges of one cluster see each other by BFD.
 func (w *worker) wanted(s settings) edgebridge.Config {
-	c := edgebridge.Config{Local: s.address, Peers: slices.Clone(s.others), Outlet: w.crypt.outlet()}
+	c := edgebridge.Config{Local: s.address, Outlet: w.crypt.outlet()}
+	for _, other := range s.others {
+		if unreachable(s.address, other) == "" { // else the controller says it: EdgesApart
+			c.Peers = append(c.Peers, other)
+		}
+	}
 	for i, p := range s.policies {
 		if p.Fabric {
 			c.Fabric = true

@@ -52,11 +52,14 @@ func (e *Edge) statusOf(p *v1alpha1.L2Peer) v1alpha1.L2PeerStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := v1alpha1.L2PeerStatus{Sessions: e.sessionsOf(p), Networks: e.networksOf(p.Name)}
-	var crowded, conflicting []v1alpha1.PeerNetwork
+	var crowded, wide, conflicting []v1alpha1.PeerNetwork
 	for _, n := range s.Networks {
 		s.MACs += n.MACs
 		if n.Refused > 0 {
 			crowded = append(crowded, n)
+		}
+		if n.VTEPsRefused > 0 {
+			wide = append(wide, n)
 		}
 		if n.Conflict != "" {
 			conflicting = append(conflicting, n)
@@ -66,6 +69,9 @@ func (e *Edge) statusOf(p *v1alpha1.L2Peer) v1alpha1.L2PeerStatus {
 	conditions := []metav1.Condition{readyOf(s.Sessions)}
 	if len(crowded) > 0 {
 		conditions = append(conditions, v1alpha1.PeerTooManyMACs(keyOf(crowded[0]), crowded[0].Refused, p.Spec.MaxMACs, len(crowded)))
+	}
+	if len(wide) > 0 {
+		conditions = append(conditions, v1alpha1.PeerTooManyVTEPs(keyOf(wide[0]), wide[0].VTEPsRefused, len(wide)))
 	}
 	if len(conflicting) > 0 {
 		conditions = append(conditions, v1alpha1.PeerAddressConflict(keyOf(conflicting[0]), conflicting[0].Conflict, len(conflicting)))

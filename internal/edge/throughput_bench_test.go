@@ -58,7 +58,7 @@ func BenchmarkThroughput(b *testing.B) {
 func BenchmarkThroughputEncrypted(b *testing.B) {
 	r := startRoads(b)
 	for _, p := range []*sidestest.Pod{r.from, r.near, r.far, r.atEdge} {
-		nstest.Do(b, p.NetNS, exec.Command("ip", "link", "set", "net1", "mtu", fmt.Sprint(encryptedMTU)).Run)
+		nstest.Do(b, p.NetNS, exec.Command("ip", "link", "set", "net1", "mtu", fmt.Sprint(sidestest.MTU-ways["IPv4"].encrypted)).Run)
 	}
 	for _, c := range []*cluster{r.one, r.other} {
 		c.edgeIs(func(s *v1alpha1.L2EdgeSpec) { s.Encryption = v1alpha1.EncryptionWireGuard })

@@ -187,6 +187,8 @@ func (r Route) check() error {
 		return fmt.Errorf("announce %s: a VNI is from 1 to %d", r.RouteKey, maxVNI)
 	case r.Kind == MACIP && !unicastMAC(r.MAC):
 		return fmt.Errorf("announce %s: it is no unicast address", r.RouteKey)
+	case r.Kind == MACIP && r.MTU != 0:
+		return fmt.Errorf("announce %s: type 2 has no MTU", r.RouteKey)
 	case r.Kind == Multicast && (r.MAC != MAC{} || r.Address.IsValid()):
 		return fmt.Errorf("announce %s: type 3 has no MAC address and no address", r.RouteKey)
 	}
@@ -224,6 +226,9 @@ func (s *GoBGP) target(r Route, communities []uint32) []bgp.PathAttributeInterfa
 	}
 	if r.Sequence > 0 {
 		extended = append(extended, bgp.NewMacMobilityExtended(r.Sequence, false))
+	}
+	if r.MTU > 0 {
+		extended = append(extended, &bgp.Layer2AttributesExtended{Mtu: r.MTU})
 	}
 	attrs := []bgp.PathAttributeInterface{bgp.NewPathAttributeExtendedCommunities(extended)}
 	if len(communities) > 0 {

@@ -39,6 +39,10 @@ type Status struct {
 	// MACs is how many of its MAC addresses are accepted, Refused how many were left
 	// out for the peer's MaxMACs.
 	MACs, Refused int
+	// VTEPsRefused is how many of its VTEPs were left out, for MaxVTEPs.
+	VTEPsRefused int
+	// MTU is the smallest that it says, in bytes, 0 where it says none.
+	MTU uint16
 	// Conflict is the first MAC address or address, of all that there are, which it
 	// announces and which is bound here.
 	Conflict string
@@ -187,7 +191,9 @@ func (t *Table) Flood(vni uint32) []Via {
 	}
 	// Two peers may announce one VTEP, as two reflectors of one fabric would: a frame
 	// goes there once.
-	return slices.CompactFunc(slices.Clone(n.floods.keys), func(a, b Via) bool { return a.VTEP == b.VTEP })
+	to := slices.CompactFunc(slices.Clone(n.floods.keys), func(a, b Via) bool { return a.VTEP == b.VTEP })
+	share, of := t.share(n), map[string]int{}
+	return slices.DeleteFunc(to, func(v Via) bool { of[v.Peer]++; return of[v.Peer] > share })
 }
 
 // Follow is where frames to a MAC address go to.
@@ -211,7 +217,12 @@ func (t *Table) Status(peer string, vni uint32) Status {
 		return s
 	}
 	m := n.members[peer]
-	s.Joined, s.MACs, s.Refused = m.floods > 0, m.accepted, m.left.Len()
+	s.Joined, s.MACs, s.Refused, s.VTEPsRefused = m.floods > 0, m.accepted, m.left.Len(), t.vtepsRefused(m)
+	for _, s.MTU = range m.mtus.keys {
+		if s.MTU != 0 {
+			break
+		}
+	}
 	if len(m.conflicts.keys) > 0 {
 		s.Conflict = m.conflicts.keys[0].String()
 	}

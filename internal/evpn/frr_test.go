@@ -97,6 +97,8 @@ func TestVTEP(t *testing.T) {
 	frrtest.In(t, ns, "sysctl -qw net.ipv6.conf.inner.disable_ipv6=1")
 	frrtest.In(t, ns, "ip link set host master br5001 up")
 	frrtest.In(t, ns, "ip link set inner up")
+	// The kernel refuses what is dynamic before the port forwards.
+	eventually(t, func() string { return frrtest.In(t, ns, "bridge link show dev host") }).Should(gomega.ContainSubstring("state forwarding"))
 	frrtest.In(t, ns, fmt.Sprintf("bridge fdb add %s dev host master dynamic", mac(2)))
 	eventually(t, eastSaw.of(frrAddress)).Should(gomega.Equal([]string{"5001 02:00:00:00:00:02 - seq 0 via 192.0.2.9", "5001 via 192.0.2.9"}))
 

@@ -80,6 +80,7 @@ type attributes struct {
 	replicated bool
 	// label of a multicast route.
 	label uint32
+	mtu   uint16
 }
 
 func attributesOf(attrs []bgp.PathAttributeInterface, asn uint32) attributes {
@@ -109,6 +110,8 @@ func (is *attributes) extended(communities []bgp.ExtendedCommunityInterface, asn
 			is.tunnel = c.TunnelType
 		case *bgp.MacMobilityExtended:
 			is.sequence = c.Sequence
+		case *bgp.Layer2AttributesExtended:
+			is.mtu = c.Mtu
 		}
 	}
 }
@@ -131,7 +134,11 @@ func learn(id ID, label uint32, attrs []bgp.PathAttributeInterface, asn uint32) 
 		// them: the label says which one frames come with.
 		return Learned{}, DropTarget
 	}
-	return Learned{ID: id, VNI: label, VTEP: is.nextHop, Sequence: is.sequence}, ""
+	learned := Learned{ID: id, VNI: label, VTEP: is.nextHop, Sequence: is.sequence}
+	if id.Kind == Multicast {
+		learned.MTU = is.mtu
+	}
+	return learned, ""
 }
 
 func unicastMAC(m MAC) bool { return m != MAC{} && m[0]&1 == 0 }

@@ -26,6 +26,7 @@ type member struct {
 	peer    *peer
 	network *network
 	floods  int
+	mtus    bag[uint16] // those that it says
 	hosts   map[MAC]*host
 	// taken are its hosts within MaxMACs, left those beyond, both in the order of their
 	// arrival.
@@ -106,13 +107,14 @@ func (t *Table) attach(r *route) {
 	p := r.from.peer
 	m := n.members[p.Name]
 	if m == nil {
-		m = &member{peer: p, network: n, hosts: map[MAC]*host{}, conflicts: bag[conflict]{compare: conflict.compare}}
+		m = &member{peer: p, network: n, hosts: map[MAC]*host{}, mtus: bag[uint16]{compare: cmp.Compare[uint16]}, conflicts: bag[conflict]{compare: conflict.compare}}
 		n.members[p.Name] = m
 		p.members[n.vni] = m
 	}
 	t.touch(m)
 	if r.Kind == Multicast {
 		m.floods++
+		m.mtus.add(r.MTU)
 		n.floods.add(r.via())
 		t.dirty.floods[n.vni] = struct{}{}
 		return
@@ -133,6 +135,7 @@ func (t *Table) detach(r *route) {
 	t.touch(m)
 	if r.Kind == Multicast {
 		m.floods--
+		m.mtus.remove(r.MTU)
 		n.floods.remove(r.via())
 		t.dirty.floods[n.vni] = struct{}{}
 	} else {

@@ -177,6 +177,10 @@ func (t *Table) SetNetwork(vni uint32, peers []string) {
 		routes = append(routes, r)
 	}
 	t.judge(routes)
+	t.dirty.floods[vni] = struct{}{} // each has another share of MaxVTEPs
+	for _, m := range n.members {
+		t.touch(m)
+	}
 	t.forget(n)
 }
 

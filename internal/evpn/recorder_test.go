@@ -109,6 +109,9 @@ func (r *recorder) of(a netip.Addr) func() []string {
 		var all []string
 		for l := range maps.Values(r.routes[a]) {
 			s := fmt.Sprintf("%d via %s", l.VNI, l.VTEP)
+			if l.MTU != 0 {
+				s += fmt.Sprintf(" MTU %d", l.MTU)
+			}
 			if l.Kind == MACIP {
 				s = fmt.Sprintf("%d %s %s seq %d via %s", l.VNI, l.MAC, addressText(l.Address), l.Sequence, l.VTEP)
 			}

@@ -41,6 +41,8 @@ type Route struct {
 	// Sequence is that of MAC mobility (RFC 7432 section 7.7): the highest is where the
 	// MAC address is. It is raised to that of the other routes of the MAC address.
 	Sequence uint32
+	// MTU, in bytes, of a Multicast's network; 0 says nothing of it.
+	MTU uint16
 }
 
 // ID is what tells a received route from the others of its endpoint: what stands in its
@@ -63,6 +65,8 @@ type Learned struct {
 	// VTEP is the next hop.
 	VTEP     netip.Addr
 	Sequence uint32
+	// MTU of a Multicast, in bytes, 0 where it says none.
+	MTU uint16
 }
 
 // Peer is the speakers of one other side.

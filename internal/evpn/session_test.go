@@ -19,7 +19,7 @@ func TestTwoSpeakers(t *testing.T) {
 	eastAddress, westAddress := east.config.Address, west.config.Address
 	ctx := t.Context()
 	must(t,
-		east.Announce(ctx, Route{RouteKey: RouteKey{Kind: Multicast, VNI: 5001}}, []string{"west"}),
+		east.Announce(ctx, Route{RouteKey: RouteKey{Kind: Multicast, VNI: 5001}, MTU: 1442}, []string{"west"}),
 		east.Announce(ctx, Route{RouteKey: macIP(5001, 1, ""), Sequence: 7}, []string{"west"}),
 		east.Announce(ctx, Route{RouteKey: macIP(5001, 1, "10.0.0.1"), Sequence: 7}, []string{"west"}),
 		east.Announce(ctx, Route{RouteKey: macIP(5001, 1, "fd00::1"), Sequence: 7}, []string{"west"}),
@@ -31,18 +31,19 @@ func TestTwoSpeakers(t *testing.T) {
 		"5001 02:00:00:00:00:01 - seq 7 via 127.179.1.1",
 		"5001 02:00:00:00:00:01 10.0.0.1 seq 7 via 127.179.1.1",
 		"5001 02:00:00:00:00:01 fd00::1 seq 7 via 127.179.1.1",
-		"5001 via 127.179.1.1",
+		"5001 via 127.179.1.1 MTU 1442",
 	}))
 	eventually(t, func() int { westSaw.mu.Lock(); defer westSaw.mu.Unlock(); return westSaw.ends[eastAddress] }).Should(gomega.Equal(1))
 	must(t,
 		west.Announce(ctx, Route{RouteKey: macIP(5001, 2, "10.0.0.2")}, []string{"east"}),
 		east.Withdraw(ctx, macIP(5001, 1, "fd00::1")),
 		east.Announce(ctx, Route{RouteKey: macIP(5001, 1, ""), Sequence: 9}, []string{"west"}),
+		east.Announce(ctx, Route{RouteKey: RouteKey{Kind: Multicast, VNI: 5001}, MTU: 9000}, []string{"west"}),
 	)
 	eventually(t, westSaw.of(eastAddress)).Should(gomega.Equal([]string{
 		"5001 02:00:00:00:00:01 - seq 9 via 127.179.1.1",
 		"5001 02:00:00:00:00:01 10.0.0.1 seq 7 via 127.179.1.1",
-		"5001 via 127.179.1.1",
+		"5001 via 127.179.1.1 MTU 9000",
 	}))
 	eventually(t, eastSaw.of(westAddress)).Should(gomega.Equal([]string{"5001 02:00:00:00:00:02 10.0.0.2 seq 0 via 127.179.1.2"}))
 	if len(east.ours) != 3 || east.dead != 0 {

@@ -49,6 +49,13 @@ func joins(vtep netip.Addr) Learned {
 	return l
 }
 
+// wide is joins, with an MTU.
+func wide(vtep netip.Addr, mtu uint16) Learned {
+	l := joins(vtep)
+	l.MTU = mtu
+	return l
+}
+
 // Each rule by itself, as what a table says in the end: where MAC address 1 is, and what
 // the peers' statuses are.
 func TestRules(t *testing.T) {
@@ -63,6 +70,16 @@ func TestRules(t *testing.T) {
 			reason: "a cluster's edge announces itself",
 			do:     func(t *Table) { t.Received(east, at(east, 1, 0, ""), false); t.Received(east, joins(east), false) },
 			at:     east, want: []Status{{Peer: "east", VNI: vni, Joined: true, MACs: 1}},
+		},
+		"cluster with an MTU": {
+			reason: "it may change",
+			do:     func(t *Table) { t.Received(east, wide(east, 1442), false); t.Received(east, wide(east, 1400), false) },
+			want:   []Status{{Peer: "east", VNI: vni, Joined: true, MTU: 1400}},
+		},
+		"cluster that does not say its MTU any more": {
+			reason: "it has a fabric beside us",
+			do:     func(t *Table) { t.Received(east, wide(east, 1442), false); t.Received(east, joins(east), false) },
+			want:   []Status{{Peer: "east", VNI: vni, Joined: true}},
 		},
 		"cluster with another next hop": {
 			reason: "a cluster's edge speaks for no one else",
@@ -363,6 +380,43 @@ func TestLeft(t *testing.T) {
 	table.Session(east, false, false, start)
 	if routes, left := table.Left(east); routes != 0 || len(left) != 0 {
 		t.Errorf("after its session %d routes, left %v", routes, left)
+	}
+}
+
+// A fabric floods a network to no more VTEPs than its share, and takes nothing from another.
+func TestTooManyVTEPs(t *testing.T) {
+	table := NewTable()
+	fabric := func(name string, endpoint netip.Addr, vteps string) PeerPolicy {
+		return PeerPolicy{Name: name, Fabric: true, Endpoints: []netip.Addr{endpoint}, VTEPs: []netip.Prefix{netip.MustParsePrefix(vteps)}, MaxMACs: 1}
+	}
+	table.SetPeers([]PeerPolicy{fabric("greedy", reflector, "10.8.0.0/16"), fabric("other", east, "10.9.0.0/24"), {Name: "west", Endpoints: []netip.Addr{west}, MaxMACs: 1}})
+	table.SetNetwork(vni, []string{"greedy", "west"})
+	vtep := netip.MustParseAddr("10.8.0.1")
+	for range 1000 {
+		table.Received(reflector, joins(vtep), false)
+		vtep = vtep.Next()
+	}
+	table.Received(east, joins(leaf), false)
+	table.Received(west, joins(west), false)
+	is := func(want map[string]int, refused int) {
+		t.Helper()
+		got := map[string]int{}
+		for _, via := range table.Flood(vni) {
+			got[via.Peer]++
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("VTEPs (-want +got):\n%s", diff)
+		}
+		if s := table.Status("greedy", vni); s.VTEPsRefused != refused {
+			t.Errorf("left out are %d, want %d", s.VTEPsRefused, refused)
+		}
+	}
+	is(map[string]int{"greedy": MaxVTEPs, "west": 1}, 1000-MaxVTEPs)
+	table.Changes()
+	table.SetNetwork(vni, []string{"greedy", "other", "west"})
+	is(map[string]int{"greedy": MaxVTEPs / 2, "other": 1, "west": 1}, 1000-MaxVTEPs/2)
+	if c := table.Changes(); len(c.Floods) != 1 || len(c.Floods[0].To) != MaxVTEPs/2+2 {
+		t.Errorf("changes: %+v", c.Floods)
 	}
 }
 

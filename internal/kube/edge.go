@@ -139,6 +139,6 @@ func stripStretched(object any) (any, error) {
 	kept := &v1alpha1.L2Network{}
 	kept.Namespace, kept.Name, kept.UID, kept.ResourceVersion = n.Namespace, n.Name, n.UID, n.ResourceVersion
 	kept.DeletionTimestamp = n.DeletionTimestamp
-	kept.Status.Stretch = n.Status.Stretch
+	kept.Status.Stretch, kept.Status.MTU = n.Status.Stretch, n.Status.MTU
 	return kept, nil
 }

@@ -308,3 +308,32 @@ func BenchmarkApply(b *testing.B) {
 		})
 	}
 }
+
+// A flow that copies frames to as many VTEPs as a network may have is no longer than a message
+// may be, and Open vSwitch follows it to its end.
+func TestLongFlood(t *testing.T) {
+	o := start(t)
+	c := dial(t, o)
+	o.Ctl("add-port", bridge, "vxlan", "--", "set", "interface", "vxlan", "type=vxlan", "options:remote_ip=flow", "options:key=flow", "ofport_request=1")
+	o.Ctl("add-port", bridge, "in", "--", "set", "interface", "in", "type=internal", "ofport_request=3")
+	const most = 256 + 16*8 // evpn.MaxVTEPs of fabrics, and the endpoints of the clusters that a network may name
+	changes := []Change{put(0x10, Key{Priority: 100, Match: Match{InPort: 3}}, 1, SetTunnelID(5001))}
+	var copies []Action
+	vtep := netip.MustParseAddr("2001:db8::1")
+	for i := range most {
+		changes = append(changes, PutMeter{ID: uint32(i + 1), Rate: 100})
+		copies = append(copies, Apart{Police(i + 1), SetTunnelDestination(vtep), Output(1)})
+		vtep = vtep.Next()
+	}
+	apply(t, c, append(changes, put(0x10, Key{Table: 1, Priority: 10, Match: Match{TunnelID: 5001}}, 0, copies...))...)
+	traced := o.Trace(bridge, "in_port=3,dl_dst=ff:ff:ff:ff:ff:ff,dl_type=0x0800")
+	copied := 0
+	for line := range strings.Lines(traced) {
+		if strings.TrimSpace(line) == "output:1" {
+			copied++
+		}
+	}
+	if copied != most || !strings.Contains(traced, "Datapath actions") {
+		t.Errorf("copied to %d, want %d: %s", copied, most, traced[max(0, len(traced)-600):])
+	}
+}

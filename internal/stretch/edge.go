@@ -27,10 +27,13 @@ const (
 
 // Edge is what carries networks out of the cluster.
 type Edge struct {
+	// Wanted says that there is an L2Edge, whether or not it has a node.
+	Wanted bool
 	// Active is the node, empty for none, for the reason Why.
 	Active string
 	Why    string
-	// Underlay is the MTU of the way, in bytes, IPv6 its family.
+	// Underlay is the MTU of the way, in bytes. IPv6 says that it is that of a node that may
+	// carry them: what fits must fit after a take-over as well.
 	Underlay   int32
 	IPv6       bool
 	Encryption v1alpha1.Encryption
@@ -74,8 +77,8 @@ func EdgeStatus(edge *v1alpha1.L2Edge, picked []Candidate, holder string) (v1alp
 	}
 	status.Active = active(status.Nodes, holder, edge.Status.Active)
 	e := Edge{
-		Active: status.Active, Underlay: edge.Spec.MTU, Encryption: edge.Spec.Encryption,
-		IPv6: isIPv6(nodeIn(status.Nodes, status.Active).Address),
+		Wanted: true, Active: status.Active, Underlay: edge.Spec.MTU, Encryption: edge.Spec.Encryption,
+		IPv6: slices.ContainsFunc(status.Nodes, func(n v1alpha1.EdgeNode) bool { return isIPv6(n.Address) }),
 	}
 	if e.Active == "" {
 		e.Why = fmt.Sprintf("no node is the active edge; see L2Edge %q", edge.Name)
@@ -156,7 +159,11 @@ func EdgeReady(encryption v1alpha1.Encryption, status v1alpha1.L2EdgeStatus) met
 		return v1alpha1.NoEdgeAddress(status.Active)
 	case encryption == v1alpha1.EncryptionWireGuard && len(carrier.PublicKeys) == 0:
 		return v1alpha1.AwaitsKeys(status.Active)
-	default:
-		return v1alpha1.EdgeReady(status.Active, standbys)
 	}
+	for _, other := range status.Nodes {
+		if other.Name != carrier.Name && other.Address != "" && (other.Address == carrier.Address || isIPv6(other.Address) != isIPv6(carrier.Address)) {
+			return v1alpha1.EdgesApart(carrier, other)
+		}
+	}
+	return v1alpha1.EdgeReady(status.Active, standbys)
 }

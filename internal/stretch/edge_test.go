@@ -2,6 +2,7 @@ package stretch_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,14 +41,20 @@ func TestEdgeStatus(t *testing.T) {
 		"SpecAddress":  {"of the one edge", "198.51.100.1", "", []stretch.Candidate{node("a", "", "10.0.0.1")}, "a", "a", "[{a 198.51.100.1 []}]", "Ready"},
 		"NodeFirst":    {"it may be of an edge that is none any more", "198.51.100.1", "", []stretch.Candidate{node("a", "192.0.2.1", "10.0.0.1")}, "a", "a", "[{a 192.0.2.1 []}]", "Ready"},
 		"SpecOfOne":    {"it is no other's", "198.51.100.1", "", []stretch.Candidate{a, b}, "a", "a", "[{a 10.0.0.1 []} {b 10.0.0.2 []}]", "Ready"},
+		"Families":     {"no peer has a tunnel to both", "", "", []stretch.Candidate{a, node("b", "", "fd00::2")}, "a", "a", "[{a 10.0.0.1 []} {b fd00::2 []}]", "EdgesApart"},
+		"OneAddress":   {"frames would go to one of the two", "", "", []stretch.Candidate{a, node("b", "10.0.0.1")}, "a", "a", "[{a 10.0.0.1 []} {b 10.0.0.1 []}]", "EdgesApart"},
+		"StandbyNone":  {"its agent has not reported, and it may come", "", "", []stretch.Candidate{a, node("b", "")}, "a", "a", "[{a 10.0.0.1 []} {b  []}]", "Ready"},
 		"HolderBefore": {"a standby that was first in the order does not matter", "", "a", []stretch.Candidate{a, b}, "b", "b", "[{a 10.0.0.1 []} {b 10.0.0.2 []}]", "Ready"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			edge := &v1alpha1.L2Edge{Spec: v1alpha1.L2EdgeSpec{Address: tc.address, MTU: 1500}, Status: v1alpha1.L2EdgeStatus{Active: tc.last}}
 			status, found := stretch.EdgeStatus(edge, tc.picked, tc.holder)
-			if nodes := fmt.Sprint(status.Nodes); status.Active != tc.active || nodes != tc.nodes || found.Active != tc.active || (found.Why == "") != (tc.active != "") {
+			if nodes := fmt.Sprint(status.Nodes); status.Active != tc.active || nodes != tc.nodes || found.Active != tc.active || (found.Why == "") != (tc.active != "") || !found.Wanted {
 				t.Errorf("%s: active is %q of %s; networks follow %+v", tc.reason, status.Active, nodes, found)
+			}
+			if nodes := fmt.Sprint(status.Nodes); found.IPv6 != strings.Contains(nodes, "::") {
+				t.Errorf("%s: of the nodes %s, the way is IPv6: %v; what fits must fit after a take-over as well", tc.reason, nodes, found.IPv6)
 			}
 			if ready := stretch.EdgeReady(edge.Spec.Encryption, status); ready.Reason != tc.why {
 				t.Errorf("%s: got %s: %s", tc.reason, ready.Reason, ready.Message)

@@ -38,6 +38,8 @@ type Decision struct {
 	ID int32
 	// Chassis is the node whose edge carries it.
 	Chassis string
+	// MTU of the network here, in bytes.
+	MTU int32
 	// Peers in force, in the order of names.
 	Peers []string
 	// Lacks is what keeps it from peers of the spec, nil where nothing does.
@@ -61,8 +63,18 @@ func Decide(f Facts) Decision {
 	if most := f.Edge.MTU(); f.MTU > most {
 		return refused(v1alpha1.MTUTooLargeToStretch(f.MTU, most))
 	}
-	d.ID, d.Chassis = f.Network.Spec.Stretch.ID, f.Edge.Active
+	d.ID, d.Chassis, d.MTU = f.Network.Spec.Stretch.ID, f.Edge.Active, f.MTU
 	return d
+}
+
+// Agreed says whether owner and administrator want the network to go on behind the peer.
+// It may be that nothing carries it at the moment: that takes no consent back.
+func Agreed(f Facts, peer string) bool {
+	if f.Fabric == v1alpha1.FabricOVNKubernetes || !f.Edge.Wanted {
+		return false
+	}
+	peers, _ := f.allowed()
+	return slices.Contains(peers, peer)
 }
 
 func refused(why metav1.Condition) Decision { return Decision{Lacks: &why} }
@@ -178,6 +190,11 @@ func (d Decision) condition(said []v1alpha1.PeerNetwork, awaited []string) metav
 	}
 	if len(awaited) > 0 {
 		return v1alpha1.NetworkNotStretched(v1alpha1.ReasonAwaitsPeer, strings.Join(awaited, "; "))
+	}
+	for i, n := range said {
+		if n.MTU != 0 && n.MTU != d.MTU {
+			return v1alpha1.MTUDiffers(d.Peers[i], n.MTU, d.MTU)
+		}
 	}
 	for i, n := range said {
 		if n.Conflict != "" {

@@ -98,7 +98,7 @@ func TestDecide(t *testing.T) {
 			got := stretch.Decide(stretch.Facts{Network: tc.network, Namespace: tc.namespace, Peers: tc.peers, Edge: tc.edge, Fabric: tc.fabric, MTU: tc.mtu})
 			want := stretch.Decision{Peers: tc.want, Lacks: got.Lacks}
 			if tc.want != nil {
-				want.ID, want.Chassis = tc.network.Spec.Stretch.ID, tc.edge.Active
+				want.ID, want.Chassis, want.MTU = tc.network.Spec.Stretch.ID, tc.edge.Active, tc.mtu
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
@@ -114,8 +114,42 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// Consent is of people: that nothing carries the network does not take it back.
+func TestAgreed(t *testing.T) {
+	on := stretch.Edge{Wanted: true, Active: "node-a", Underlay: 1500}
+	idle, narrow := stretch.Edge{Wanted: true, Why: "no node"}, stretch.Edge{Wanted: true, Active: "node-a", Underlay: 1400}
+	east := peers(peer("east"))
+	cases := map[string]struct {
+		reason  string
+		network *v1alpha1.L2Network
+		peers   map[string]*v1alpha1.L2Peer
+		edge    stretch.Edge
+		fabric  v1alpha1.Fabric
+		want    bool
+	}{
+		"Carried":   {"both want it", network(5001, "west", "east"), east, on, "", true},
+		"NoNode":    {"nothing carries it for now", network(5001, "east"), east, idle, "", true},
+		"MTU":       {"it does not fit for now", network(5001, "east"), east, narrow, "", true},
+		"NoEdge":    {"the administrator wants no edge", network(5001, "east"), east, stretch.Edge{}, "", false},
+		"NotNamed":  {"the owner does not want this one", network(5001, "west"), peers(peer("east"), peer("west")), on, "", false},
+		"NoPeer":    {"the administrator has taken it away", network(5001, "east"), nil, on, "", false},
+		"PeerGoes":  {"or is about to", network(5001, "east"), peers(peer("east", gone)), on, "", false},
+		"Refused":   {"the administrator allows other ids", network(6000, "east"), east, on, "", false},
+		"OVNKubern": {"no edge can be in it", network(5001, "east"), east, on, v1alpha1.FabricOVNKubernetes, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := stretch.Facts{Network: tc.network, Namespace: labels.Set{"wan": "yes"}, Peers: tc.peers, Edge: tc.edge, Fabric: tc.fabric, MTU: 1442}
+			if got := stretch.Agreed(f, "east"); got != tc.want {
+				t.Errorf("%s: agreed is %v", tc.reason, got)
+			}
+		})
+	}
+}
+
 func TestStatus(t *testing.T) {
 	east := stretch.Decision{ID: 5001, Chassis: "node-a", Peers: []string{"east"}}
+	wide := stretch.Decision{ID: 5001, Chassis: "node-a", Peers: []string{"east"}, MTU: 1442}
 	both := stretch.Decision{ID: 5001, Chassis: "node-a", Peers: []string{"east", "west"}}
 	refused := v1alpha1.NetworkNotStretched(v1alpha1.ReasonNotAllowed, "west does not")
 	half := east
@@ -140,6 +174,9 @@ func TestStatus(t *testing.T) {
 		"OneOfTwo": {"and which one is missing", both, peers(peer("east", joined), peer("west")), []v1alpha1.StretchPeer{{Name: "east", Joined: true, MACs: 3}, {Name: "west"}}, "False", "AwaitsPeer", `"west"`},
 		"Refused":  {"a peer's refusal stays beside what is awaited", half, peers(peer("east")), []v1alpha1.StretchPeer{{Name: "east"}}, "False", "NotAllowed", "west does not; L2Peer \"east\""},
 		"Conflict": {"it goes on, but for one address", east, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, Conflict: "10.0.0.1", Refused: 2}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true}}, "True", "AddressConflict", "10.0.0.1"},
+		"MTUSame":  {"both sides say it", wide, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, MTU: 1442}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true}}, "True", "Stretched", ""},
+		"MTULess":  {"what is sent here vanishes there", wide, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, MTU: 1400, Conflict: "10.0.0.1"}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true}}, "True", "MTUDiffers", "more than 1400 bytes"},
+		"MTUMore":  {"and the other way round", wide, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, MTU: 9000}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true}}, "True", "MTUDiffers", "more than 1442 bytes"},
 		"TooMany":  {"it goes on, but for some addresses", east, peers(peer("east", announces(v1alpha1.PeerNetwork{ID: 5001, MACs: 7, Refused: 2}))), []v1alpha1.StretchPeer{{Name: "east", Joined: true, MACs: 7}}, "True", "TooManyMACs", "flooded: 2"},
 	}
 	for name, tc := range cases {

@@ -298,6 +298,9 @@ func TestOnlyEdgesWriteRemotes(t *testing.T) {
 		})
 	}
 
+	// What nobody wants any more goes, where no edge is left that would take it away.
+	expectAllowed(t, "For l2sm's own controller:", as(t, controllerAccount, nil).Delete(t.Context(), remote.DeepCopy(), client.DryRunAll), true)
+
 	// The controllers that take along what belongs to what is gone.
 	for _, name := range []string{"generic-garbage-collector", "namespace-controller"} {
 		config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:kube-system:" + name, Groups: []string{"system:serviceaccounts", "system:authenticated"}}

@@ -37,11 +37,23 @@ type World struct {
 	Sides []*Side
 }
 
+// Addresses of the wide area network, of either family.
+var (
+	WAN4 = netip.MustParsePrefix("10.215.0.0/24")
+	WAN6 = netip.MustParsePrefix("fd00:215::/64")
+)
+
 // Start starts as many sides as there are numbers, a, b, c and so on, each with so many
 // edges. It returns when all nodes are chassis of their sides.
 func Start(t testing.TB, edges ...int) *World {
 	t.Helper()
-	w := &World{t: t, WAN: ovstest.NewSegment(t, "wan", netip.MustParsePrefix("10.215.0.0/24"), MTU), Sides: make([]*Side, len(edges))}
+	return StartOver(t, WAN4, edges...)
+}
+
+// StartOver is Start with these addresses on the wide area network.
+func StartOver(t testing.TB, wan netip.Prefix, edges ...int) *World {
+	t.Helper()
+	w := &World{t: t, WAN: ovstest.NewSegment(t, "wan", wan, MTU), Sides: make([]*Side, len(edges))}
 	var all sync.WaitGroup
 	for i, n := range edges {
 		all.Go(func() { w.Sides[i] = w.side(i, n) })

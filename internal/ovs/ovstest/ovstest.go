@@ -90,6 +90,13 @@ func (o *OVS) Ctl(args ...string) string {
 	return o.place.run(o.t, "ovs-vsctl", append([]string{"--timeout=20", "--db=" + o.Endpoint()}, args...)...)
 }
 
+// Trace is what ovs-vswitchd says it would do with a frame of the bridge (ovs-vswitchd(8),
+// ofproto/trace).
+func (o *OVS) Trace(bridge, flow string) string {
+	o.t.Helper()
+	return o.place.run(o.t, "ovs-appctl", "--timeout=20", "-t", o.dir+"/vswitchd.ctl", "ofproto/trace", bridge, flow)
+}
+
 // AddBridge makes the integration bridge, as ovn-controller would.
 func (o *OVS) AddBridge() {
 	o.t.Helper()

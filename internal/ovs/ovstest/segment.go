@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"l2sm.io/l2sm/internal/link/nstest"
 )
@@ -168,6 +169,9 @@ func up(t testing.TB, netns, device string, addresses ...string) {
 			address, err := netlink.ParseAddr(text)
 			if err != nil {
 				return err
+			}
+			if address.IP.To4() == nil {
+				address.Flags = unix.IFA_F_NODAD // it is nobody else's, and used at once
 			}
 			if err := netlink.AddrAdd(link, address); err != nil {
 				return err
