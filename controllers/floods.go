@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -15,24 +14,9 @@ import (
 	"l2sm.io/l2sm/ovn"
 )
 
-// A pod without port security that sends from ever new MAC addresses has OVN
-// write a row for each, which goes to every node of the network and never ages
-// before OVN 23.06. Past a limit its rows are deleted, and its port is no longer
-// learned from for a while: condition Learning on its attachment says so, also to
-// the next controller. A pod that goes on costs the limit once in that while.
-const (
-	learningPause = 10 * time.Minute
-	// unlearnPause is how long what a flood has written gathers before it is
-	// deleted at once.
-	unlearnPause = 200 * time.Millisecond
-)
-
-// Learned is where OVN keeps the MAC addresses that it has learned.
-type Learned interface {
-	Floods() <-chan struct{}
-	// Unlearn returns the ports that were seen with too many.
-	Unlearn(ctx context.Context) ([]string, error)
-}
+// learningPause is for how long a port that has flooded OVN is not learned from:
+// condition Learning on its attachment says so, also to the next controller.
+const learningPause = ovn.LearningPause
 
 // floods are when attachments have flooded OVN, until that is on record. The zero
 // value has none.
@@ -63,31 +47,17 @@ func (f *floods) at(owner types.NamespacedName) time.Time {
 }
 
 // follow deletes what floods have written, and has their attachments looked at.
-func (f *floods) follow(ctx context.Context, learned Learned, q queue) {
+func (f *floods) follow(ctx context.Context, learned ovn.Learned, q queue) {
 	log := ctrl.LoggerFrom(ctx)
-	for {
-		select {
-		case <-learned.Floods():
-		case <-ctx.Done():
+	ovn.FollowFloods(ctx, learned, log, func(port string) {
+		owner, ours := v1alpha1.AttachmentOfPort(port)
+		if !ours {
 			return
 		}
-		names, err := learned.Unlearn(ctx)
-		if err != nil && !errors.Is(err, ovn.ErrNotConnected) { // the next connection tells of them again
-			log.Error(err, "Unlearn MAC addresses")
-		}
-		for _, name := range names {
-			if owner, ours := v1alpha1.AttachmentOfPort(name); ours {
-				log.Info("Port was seen with too many MAC addresses", "port", name)
-				f.note(owner, time.Now())
-				q.Add(request(owner))
-			}
-		}
-		select {
-		case <-time.After(unlearnPause):
-		case <-ctx.Done():
-			return
-		}
-	}
+		log.Info("Port was seen with too many MAC addresses", "port", port)
+		f.note(owner, time.Now())
+		q.Add(request(owner))
+	})
 }
 
 // learning is condition Learning as it must be now, nil for none, of an

@@ -3,6 +3,7 @@ package ovn
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,5 +160,36 @@ func TestGuards(t *testing.T) {
 				t.Errorf("%s: the transaction changed the database (-before +after):\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// What was learned of another program's switch stays when that has got the key that a
+// network had.
+func TestGuardOfLearned(t *testing.T) {
+	server := ovntest.NewSouthbound(t)
+	server.Ctl("create", "Datapath_Binding", "tunnel_key=7", "external_ids:name=l2sm/default/net", "--", "create", "FDB", "dp_key=7", "port_key=1", `mac="02:00:00:00:00:01"`)
+	z, err := DialZone(context.Background(), Config{Endpoints: []string{server.Endpoint()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(z.Close)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	t.Cleanup(cancel)
+	s, err := z.conn.wait(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := portKeys{7, 1}
+	guards, is := networkAt(s, at)
+	if !is {
+		t.Fatal("the network's switch is not known")
+	}
+	server.Ctl("destroy", "Datapath_Binding", strings.TrimSpace(server.Ctl("--bare", "--columns=_uuid", "list", "Datapath_Binding")),
+		"--", "create", "Datapath_Binding", "tunnel_key=7", "external_ids:name=theirs")
+	if _, err := s.unlearn(ctx, at, guards); !errors.Is(err, errConflict) {
+		t.Errorf("unlearn = %v, want %v", err, errConflict)
+	}
+	if server.Ctl("--bare", "--columns=mac", "list", "FDB") == "" {
+		t.Error("it has deleted what is theirs")
 	}
 }

@@ -2,6 +2,7 @@ package ovn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,10 +12,6 @@ import (
 
 	"l2sm.io/l2sm/ovn/sb"
 )
-
-// MaxLearned is how many MAC addresses a port may be seen with. OVN remembers
-// each in a row of FDB, which goes to every node that has the network.
-const MaxLearned = 256
 
 // portKeys tell a port of the southbound database as rows of FDB do: the tunnel
 // keys of its switch and its own.
@@ -103,54 +100,64 @@ func (l *learned) take() []portKeys {
 // Floods receives a value when a port has been seen with more than [MaxLearned]
 // MAC addresses: it is time to call [Southbound.Unlearn]. Values that are not
 // taken are kept as one.
-func (s *Southbound) Floods() <-chan struct{} {
-	return s.learned.wake
-}
+func (s *Southbound) Floods() <-chan struct{} { return s.learned.wake }
 
 // Unlearn deletes what OVN has learned from ports that were seen with more than
 // [MaxLearned] MAC addresses, and returns their names, in order. As long as such
 // a port has "unknown" among its addresses and no port security, OVN learns
 // anew.
 func (s *Southbound) Unlearn(ctx context.Context) ([]string, error) {
+	return s.learned.unlearn(ctx, s.conn, func(*session, portKeys) ([]ovsdb.Operation, bool) { return nil, true })
+}
+
+// unlearn deletes what was learned from ports above the limit. Of each ours says
+// whether it is for us to touch, and what of that the database must bear out.
+func (l *learned) unlearn(ctx context.Context, conn *connection, ours func(*session, portKeys) (guards []ovsdb.Operation, is bool)) ([]string, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	session, err := s.conn.wait(ctx)
+	session, err := conn.wait(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("unlearn MAC addresses: %w", err)
 	}
 	var names []string
-	for _, at := range s.learned.take() {
-		ports, err := session.unlearn(ctx, at)
+	var failed error
+	for _, at := range l.take() {
+		guards, is := ours(session, at)
+		if !is {
+			continue
+		}
+		ports, err := session.unlearn(ctx, at, guards)
 		if err != nil {
-			return names, fmt.Errorf("unlearn MAC addresses of port %d of datapath %d: %w", at.port, at.datapath, err)
+			failed = errors.Join(failed, fmt.Errorf("unlearn MAC addresses of port %d of datapath %d: %w", at.port, at.datapath, err))
 		}
 		names = append(names, ports...)
 	}
 	slices.Sort(names)
-	return names, nil
+	return names, failed
 }
 
-// unlearn deletes what was learned from a port, and returns its name: none where
-// it has gone.
-func (s *session) unlearn(ctx context.Context, at portKeys) ([]string, error) {
+// unlearn deletes what was learned from a port unless a guard fails, and returns its
+// name: none where it has gone.
+func (s *session) unlearn(ctx context.Context, at portKeys, guards []ovsdb.Operation) ([]string, error) {
 	has := func(column string, key int) ovsdb.Condition {
 		return ovsdb.NewCondition(column, ovsdb.ConditionEqual, key)
 	}
-	results, err := s.client.Transact(ctx,
+	results, err := s.ask(ctx, append(guards,
 		ovsdb.Operation{Op: ovsdb.OperationDelete, Table: sb.FDBTable, Where: []ovsdb.Condition{has("dp_key", at.datapath), has("port_key", at.port)}},
 		ovsdb.Operation{Op: ovsdb.OperationSelect, Table: sb.DatapathBindingTable, Where: []ovsdb.Condition{has("tunnel_key", at.datapath)}, Columns: []string{"_uuid"}},
-	)
+	))
 	if err != nil {
 		return nil, err
 	}
-	if len(results) < 2 || len(results[1].Rows) == 0 {
+	datapaths := results[len(guards)+1].Rows
+	if len(datapaths) == 0 {
 		return nil, nil
 	}
-	results, err = s.client.Transact(ctx, ovsdb.Operation{
+	results, err = s.ask(ctx, []ovsdb.Operation{{
 		Op: ovsdb.OperationSelect, Table: sb.PortBindingTable, Columns: []string{"logical_port"},
-		Where: []ovsdb.Condition{ovsdb.NewCondition("datapath", ovsdb.ConditionEqual, results[1].Rows[0]["_uuid"]), has("tunnel_key", at.port)},
-	})
-	if err != nil || len(results) == 0 {
+		Where: []ovsdb.Condition{ovsdb.NewCondition("datapath", ovsdb.ConditionEqual, datapaths[0]["_uuid"]), has("tunnel_key", at.port)},
+	}})
+	if err != nil {
 		return nil, err
 	}
 	var names []string

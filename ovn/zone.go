@@ -8,6 +8,7 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/cache"
 	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
 	"l2sm.io/l2sm/ovn/sb"
 )
@@ -16,17 +17,19 @@ import (
 // hold the chassis of other zones, to which ovn-controller then makes tunnels
 // (other_config:is-remote in ovn-sb(5), Chassis), and says which tunnel keys northd
 // has given. It leaves every chassis alone that it did not make: the node's own above
-// all.
+// all. And it removes what OVN has learned of pods on our networks that flood it with
+// MAC addresses, and of nobody else's.
 type Zone struct {
 	conn    *connection
 	changes chan struct{}
+	learned *learned
 }
 
 // DialZone is [Dial] for a zone's southbound database.
 func DialZone(ctx context.Context, cfg Config) (*Zone, error) {
-	chassis, encap, datapath := &sb.Chassis{}, &sb.Encap{}, &sb.DatapathBinding{}
+	chassis, encap, datapath, fdb := &sb.Chassis{}, &sb.Encap{}, &sb.DatapathBinding{}, &sb.FDB{}
 	m, err := model.NewClientDBModel("OVN_Southbound", map[string]model.Model{
-		sb.ChassisTable: chassis, sb.EncapTable: encap, sb.DatapathBindingTable: datapath,
+		sb.ChassisTable: chassis, sb.EncapTable: encap, sb.DatapathBindingTable: datapath, sb.FDBTable: fdb,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("build southbound model: %w", err)
@@ -35,8 +38,9 @@ func DialZone(ctx context.Context, cfg Config) (*Zone, error) {
 		client.WithTable(chassis, &chassis.Name, &chassis.Hostname, &chassis.OtherConfig, &chassis.ExternalIDs, &chassis.Encaps),
 		client.WithTable(encap, &encap.ChassisName, &encap.Type, &encap.IP),
 		client.WithTable(datapath, &datapath.ExternalIDs, &datapath.TunnelKey),
+		client.WithTable(fdb, &fdb.DpKey, &fdb.PortKey),
 	}}
-	z := &Zone{changes: make(chan struct{}, 1)}
+	z := &Zone{changes: make(chan struct{}, 1), learned: newLearned()}
 	if z.conn, err = dial(ctx, cfg, db, z.watch); err != nil {
 		return nil, fmt.Errorf("dial southbound database: %w", err)
 	}
@@ -46,24 +50,56 @@ func DialZone(ctx context.Context, cfg Config) (*Zone, error) {
 // Close ends the client.
 func (z *Zone) Close() { z.conn.close() }
 
-// Changes receives a value after a connection was made, or rows have changed:
-// it is time to look again. Values that are not taken are kept as one. The channel
-// is never closed.
+// Changes receives a value after a connection was made, or rows have changed that are
+// not of learned MAC addresses: it is time to look again. Values that are not taken are
+// kept as one. The channel is never closed.
 func (z *Zone) Changes() <-chan struct{} { return z.changes }
 
 func (z *Zone) watch(s *session) {
-	changed := func() {
+	changed := func(table string) {
+		if table == sb.FDBTable {
+			return
+		}
 		select {
 		case z.changes <- struct{}{}:
 		default:
 		}
 	}
+	z.learned.reset()
 	s.cache.AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc:    func(string, model.Model) { changed() },
-		UpdateFunc: func(string, model.Model, model.Model) { changed() },
-		DeleteFunc: func(string, model.Model) { changed() },
+		AddFunc:    func(table string, row model.Model) { changed(table); z.learned.add(row) },
+		UpdateFunc: func(table string, _, _ model.Model) { changed(table) },
+		DeleteFunc: func(table string, row model.Model) { changed(table); z.learned.remove(row) },
 	})
-	changed()
+	for _, row := range s.cache.Table(sb.FDBTable).RowsShallow() {
+		z.learned.add(row)
+	}
+	changed(sb.ChassisTable)
+}
+
+// Floods is [Southbound.Floods].
+func (z *Zone) Floods() <-chan struct{} { return z.learned.wake }
+
+// Unlearn is [Southbound.Unlearn] for switches of networks: who else has switches in
+// the database sees to what it learns of them.
+func (z *Zone) Unlearn(ctx context.Context) ([]string, error) {
+	return z.learned.unlearn(ctx, z.conn, networkAt)
+}
+
+// networkAt says whether the port is on a network's switch, which the database must
+// still have by that key: another program's may have it by now.
+func networkAt(s *session, at portKeys) (guards []ovsdb.Operation, is bool) {
+	for _, known := range s.cache.Table(sb.DatapathBindingTable).RowsShallow() {
+		d := known.(*sb.DatapathBinding)
+		if _, is := ownerKey(nil, d.ExternalIDs["name"]); d.TunnelKey == at.datapath && is {
+			return []ovsdb.Operation{{
+				Op: ovsdb.OperationWait, Table: sb.DatapathBindingTable, Timeout: new(int),
+				Where: row(d.UUID), Columns: []string{"tunnel_key"}, Until: string(ovsdb.WaitConditionEqual),
+				Rows: []ovsdb.Row{{"tunnel_key": d.TunnelKey}},
+			}}, true
+		}
+	}
+	return nil, false
 }
 
 // ApplyRemotes makes the database hold these chassis. With prune it removes others that

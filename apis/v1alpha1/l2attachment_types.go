@@ -100,7 +100,7 @@ type NetworkReference struct {
 type L2AttachmentStatus struct {
 	// Conditions: Accepted (by the controller), Ready (wired by the node), and by
 	// the controller NodeReady while the node is not Ready and has not wired it, and
-	// Learning while OVN learns no MAC addresses from the port.
+	// Learning, on fabric Central, while OVN learns no MAC addresses from the port.
 	// +listType=map
 	// +listMapKey=type
 	// +optional

@@ -42,6 +42,6 @@ func newWriter(a *agent.Agent, o options, log logr.Logger) (*zone.Writer, error)
 	}
 	return zone.New(zone.Config{
 		Node: o.agent.Node, Fabric: o.agent.Fabric, MaxMTU: most, API: a.API(), Cache: a.Cache(), Log: log.WithName("zone"),
-		KeysTaken: a.KeysTaken, Northbound: []string{o.databases.northbound}, Southbound: []string{o.databases.southbound},
+		KeysTaken: a.KeysTaken, Tell: a.Tell, Northbound: []string{o.databases.northbound}, Southbound: []string{o.databases.southbound},
 	})
 }

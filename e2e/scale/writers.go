@@ -104,6 +104,9 @@ func startWriter(ctx context.Context, all *errgroup.Group, config *rest.Config, 
 				fmt.Fprintf(os.Stderr, "%s: networks have other tunnel keys: %v\n", node.Name, err)
 			}
 		},
+		Tell: func(_ context.Context, a *v1alpha1.L2Attachment, about v1alpha1.Event) {
+			fmt.Fprintf(os.Stderr, "%s: %s: %s\n", node.Name, a.Key(), about.Message)
+		},
 	})
 	if err != nil {
 		return err

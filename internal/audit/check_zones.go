@@ -80,7 +80,13 @@ func (z *zoneCheck) expect(key types.NamespacedName, attachments []*v1alpha1.L2A
 		return
 	}
 	zone := topology.Zone{Node: z.node, Chassis: z.chassisOf}
-	rows := zone.For(network, attachments, nil, z.MaxMTU)
+	ported := slices.Clone(attachments)
+	for i, a := range ported {
+		if slices.Contains(z.has.NotLearned, string(a.UID)) {
+			ported[i] = topology.NotLearned(a)
+		}
+	}
+	rows := zone.For(network, ported, nil, z.MaxMTU)
 	add(&z.rows, rows.Listed())
 	z.bound.Switches = append(z.bound.Switches, ovn.BoundSwitch{Name: rows.Switch(), TunnelKey: rows.TunnelKey})
 	if edge, goes := zone.Edge(network); goes {

@@ -163,6 +163,7 @@ func TestCheckZones(t *testing.T) {
 			want: []Discrepancy{
 				{at + "northbound port l2sm/default/ping/edge", `its type is "l2gateway", want "remote"`},
 				{at + "northbound port l2sm/default/ping/edge", "options are map[l2gateway-chassis:node-a network_name:l2sm-edge], want map[requested-chassis:chassis-b]"},
+				{at + "northbound port l2sm/default/ping/edge", `port_security is [], want ["00:00:00:00:00:00"]`},
 				{at + "southbound port binding l2sm/default/ping/edge", `its chassis is "node-a", want "chassis-b"`},
 			},
 		},

@@ -31,6 +31,9 @@ type Node struct {
 type Zone struct {
 	Northbound ovn.Contents `json:"northbound"`
 	Southbound ovn.Bindings `json:"southbound"`
+	// NotLearned are the UIDs of the attachments that have flooded the node with MAC
+	// addresses: for a while it learns none of them.
+	NotLearned []string `json:"notLearned,omitempty"`
 }
 
 // Port is one attachment's interface in Open vSwitch.

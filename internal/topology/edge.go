@@ -27,8 +27,14 @@ func Edge(network *v1alpha1.L2Network) (ovn.Port, bool) {
 	}, true
 }
 
+// noMAC is port security of a remote port, whose frames are looked at elsewhere. With it OVN
+// learns nothing of them: of a remote port with "unknown" and without port security it learns
+// as frames leave its tunnels (ls_out_put_fdb in ovn-northd(8)), and forgets only where ports
+// have no port security.
+const noMAC = "00:00:00:00:00:00"
+
 // Edge is [Edge] in the zone's database: where the edge is another node's, its port is
-// like any of that node.
+// like any of that node. Nothing is learned of it either.
 func (z Zone) Edge(network *v1alpha1.L2Network) (ovn.Port, bool) {
 	p, goes := Edge(network)
 	if !goes || network.Status.Stretch.TunnelKey == 0 {
@@ -39,7 +45,7 @@ func (z Zone) Edge(network *v1alpha1.L2Network) (ovn.Port, bool) {
 		p.Options["l2gateway-chassis"] = chassis
 		return p, true
 	}
-	p.Type, p.Permit = remote, ""
+	p.Type, p.Permit, p.PortSecurity = remote, "", []string{noMAC}
 	p.Options = map[string]string{"requested-chassis": chassis}
 	return p, true
 }

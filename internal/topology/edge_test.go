@@ -67,7 +67,7 @@ func TestZoneEdge(t *testing.T) {
 		Options: map[string]string{"network_name": "l2sm-edge", "l2gateway-chassis": "chassis-of-node-a"},
 	}}
 	others := []ovn.Port{{
-		Name: "l2sm/default/net/edge", Owner: "n", Type: "remote", Addresses: []string{"unknown"}, TunnelKey: 7,
+		Name: "l2sm/default/net/edge", Owner: "n", Type: "remote", Addresses: []string{"unknown"}, PortSecurity: []string{"00:00:00:00:00:00"}, TunnelKey: 7,
 		Options: map[string]string{"requested-chassis": "chassis-of-node-a"},
 	}}
 	if diff := cmp.Diff(own, port("node-a", 7)); diff != "" {

@@ -1,6 +1,10 @@
 package topology
 
 import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/ovn"
 )
@@ -51,9 +55,20 @@ func (z Zone) Port(network *v1alpha1.L2Network, a *v1alpha1.L2Attachment) ovn.Po
 	if a.Spec.NodeName == z.Node {
 		return p
 	}
-	p.Type, p.PortSecurity, p.Permit = remote, nil, ""
+	p.Type, p.Permit = remote, ""
+	if !slices.Contains(p.Addresses, unknown) {
+		p.PortSecurity = nil // with it OVN learns nothing of a port that has unknown, as in its own zone
+	}
 	delete(p.Options, "iface-id-ver")
 	return p
+}
+
+// NotLearned is an attachment as its port follows it in a zone that it has flooded with MAC
+// addresses: condition Learning, which Central has on record, is the zone's own to know.
+func NotLearned(a *v1alpha1.L2Attachment) *v1alpha1.L2Attachment {
+	stopped := *a
+	stopped.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionLearning, Status: metav1.ConditionFalse}}
+	return &stopped
 }
 
 // Placed is the network on which zones have a port of the attachment, and whether

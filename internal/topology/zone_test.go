@@ -55,6 +55,10 @@ func TestZone(t *testing.T) {
 			Type: "remote", Addresses: []string{"0a:58:0a:00:00:01", "unknown"}, TunnelKey: 9,
 			Options: map[string]string{"requested-chassis": "chassis-of-node-b"},
 		}},
+		"Secured": {"its zone sees to it, and this one learns nothing of it", v1alpha1.L2NetworkSpec{}, zoned("node-b", 9), ovn.Port{
+			Type: "remote", Addresses: []string{"0a:58:0a:00:00:01", "unknown"}, PortSecurity: []string{"0a:58:0a:00:00:01"}, TunnelKey: 9,
+			Options: map[string]string{"requested-chassis": "chassis-of-node-b"},
+		}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

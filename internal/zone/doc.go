@@ -7,6 +7,8 @@
 //	   L2Network, L2Attachments ┘                          │
 //	L2Nodes ─────────────────────────────────────────────> chassis of members' nodes ──> ovn.Remotes (fabric Zones)
 //
+// What OVN learns of pods that flood it is kept within bounds, each zone for itself.
+//
 // Of other networks a node knows nothing: two watches are kept for each of its
 // own. What this node's ports are is read from the cache that the agent has
 // anyway. Watches are not ordered among each other, so the newer of two states of an

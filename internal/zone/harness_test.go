@@ -78,6 +78,11 @@ type node struct {
 	stop   func()
 	// taken is what the writer said last of tunnel keys.
 	taken atomic.Pointer[error]
+	// told are what the writer told pods, each after the pod's name.
+	told chan string
+	// pause is for how long OVN does not learn after a flood, zero for as long as
+	// always.
+	pause time.Duration
 }
 
 // networkKeys are those of all tests' networks: no two are equal.
@@ -187,6 +192,7 @@ func (n *node) write(lag time.Duration) {
 	t.Helper()
 	config := rest.CopyConfig(config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return slow{next, lag} })
+	n.told = make(chan string, 16)
 	log := testr.NewWithInterface(t, testr.Options{}).WithName(n.Name)
 	api, err := kube.New(config)
 	if err != nil {
@@ -199,9 +205,15 @@ func (n *node) write(lag time.Duration) {
 	w, err := zone.New(zone.Config{
 		Node: n.Name, Fabric: n.fabric, Northbound: []string{n.Northbound()}, Southbound: []string{n.Southbound()},
 		MaxMTU: 1442, API: api, Cache: cache, Log: log, KeysTaken: func(err error) { n.taken.Store(&err) },
+		Tell: func(_ context.Context, a *v1alpha1.L2Attachment, e v1alpha1.Event) {
+			n.told <- a.Spec.PodName + ": " + e.Reason
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if n.pause > 0 {
+		w.PauseLearning(n.pause)
 	}
 	n.writer = w
 	ctx, cancel := context.WithCancel(context.Background())

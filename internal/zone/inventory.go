@@ -32,5 +32,5 @@ func (w *Writer) Inventory(ctx context.Context) (*inventory.Zone, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at the node's databases: %w", err)
 	}
-	return &inventory.Zone{Northbound: northbound, Southbound: southbound}, nil
+	return &inventory.Zone{Northbound: northbound, Southbound: southbound, NotLearned: w.floods.all()}, nil
 }

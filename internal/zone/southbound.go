@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"l2sm.io/l2sm/apis/v1alpha1"
@@ -34,13 +35,22 @@ func (s *southbound) look() {
 	}
 }
 
-// run looks until ctx ends.
+// run looks until ctx ends, and follows what OVN learns.
 func (s *southbound) run(ctx context.Context) error {
 	database, err := ovn.DialZone(ctx, ovn.Config{Endpoints: s.config.Southbound, Logger: s.log.WithName("ovn")})
 	if err != nil {
 		return fmt.Errorf("keep remote chassis: %w", err)
 	}
 	defer database.Close()
+	var following sync.WaitGroup
+	defer following.Wait()
+	following.Go(func() { s.followFloods(ctx, database) })
+	s.keep(ctx, database)
+	return nil
+}
+
+// keep looks until ctx ends.
+func (s *southbound) keep(ctx context.Context, database *ovn.Zone) {
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	for wait := firstRetry; ; {
@@ -49,7 +59,7 @@ func (s *southbound) run(ctx context.Context) error {
 		case <-database.Changes():
 		case <-retry.C:
 		case <-ctx.Done():
-			return nil
+			return
 		}
 		retry.Stop()
 		err := errors.Join(s.applyRemotes(ctx, database), s.checkKeys(database))

@@ -25,6 +25,29 @@ func (t *table) compare(network types.NamespacedName) {
 	}
 }
 
+// attached is the attachment if it has a port, and whether that is one of this node.
+func (t *table) attached(attachment types.NamespacedName) (a *v1alpha1.L2Attachment, local bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.ports[attachment]; p != nil {
+		return p.attachment, p.local
+	}
+	return nil, false
+}
+
+// rewrite has an attachment's port written again, and returns its network: none where
+// it has no port.
+func (t *table) rewrite(attachment types.NamespacedName) []types.NamespacedName {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.ports[attachment]
+	if p == nil {
+		return nil
+	}
+	t.of(p.network).changed[attachment] = true
+	return []types.NamespacedName{p.network}
+}
+
 // begin takes what there is to write of a network. The caller says how it went.
 func (t *table) begin(network types.NamespacedName, whole bool) work {
 	t.mu.Lock()

@@ -43,7 +43,9 @@ type Config struct {
 	// KeysTaken is told which networks have another tunnel key here than elsewhere,
 	// each time that it was looked for; nil for none.
 	KeysTaken func(error)
-	Log       logr.Logger
+	// Tell tells an attachment's pod what happened to its port. It returns at once.
+	Tell func(context.Context, *v1alpha1.L2Attachment, v1alpha1.Event)
+	Log  logr.Logger
 }
 
 // Writer keeps one node's databases.
@@ -56,6 +58,7 @@ type Writer struct {
 	carried    *kube.Carried
 	southbound *southbound
 	filling    filling
+	floods     floods
 	queue      workqueue.TypedRateLimitingInterface[types.NamespacedName]
 
 	mu      sync.Mutex
@@ -73,6 +76,7 @@ func New(c Config) (*Writer, error) {
 	w := &Writer{
 		config: c, log: c.Log,
 		queue: workqueue.NewTypedRateLimitingQueue(limiter), watches: map[types.NamespacedName]*watch{},
+		floods: floods{pause: ovn.LearningPause, ends: map[types.UID]*time.Timer{}},
 	}
 	w.southbound = newSouthbound(w)
 	w.table = newTable(c.Node, w.southbound.look)
@@ -298,7 +302,7 @@ func (w *Writer) write(ctx context.Context, key types.NamespacedName, watched *w
 	}
 	ports := make([]ovn.Port, 0, len(work.set)+1)
 	for _, p := range work.set {
-		ports = append(ports, w.zone.Port(network, p.attachment))
+		ports = append(ports, w.zone.Port(network, w.ported(p.attachment)))
 	}
 	removed := portNames(work.remove)
 	switch edge, goes := w.zone.Edge(network); {
