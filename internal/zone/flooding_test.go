@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/onsi/gomega"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -25,7 +24,7 @@ var (
 )
 
 // flood has the pod send from as many MAC addresses, which the series tells from
-// others.
+// others. OVN does not learn all at once: who waits for that floods again.
 func (e *endpoint) flood(to net.HardwareAddr, series byte, many int) {
 	t := e.node.world.t
 	t.Helper()
@@ -51,17 +50,6 @@ func (e *endpoint) flood(to net.HardwareAddr, series byte, many int) {
 		}
 		return nil
 	})
-}
-
-// learns waits until OVN learns of the pod: what ovn-controller has punted to it comes by
-// a connection that it makes in its own time.
-func (e *endpoint) learns(series byte) {
-	t := e.node.world.t
-	t.Helper()
-	gomega.NewWithT(t).Eventually(func() int {
-		e.flood(everyone, series, 1)
-		return e.node.learned(fmt.Sprintf("%02x", series))
-	}, patience, "50ms").Should(gomega.Equal(1))
 }
 
 // received is how many frames have come to the pod.
