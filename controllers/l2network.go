@@ -81,7 +81,7 @@ func (r *L2NetworkReconciler) reconcile(ctx context.Context, key types.Namespace
 	if err := r.guard(ctx, network); err != nil {
 		return err
 	}
-	if r.placement.keys.direct {
+	if r.placement.keys.direct { // its ports are judged next, and need it
 		if err := r.number(ctx, network); err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (r *L2NetworkReconciler) reconcile(ctx context.Context, key types.Namespace
 	if f.finished() {
 		return r.finalize(ctx, f)
 	}
-	if !r.placement.keys.direct && f.InForce != nil {
+	if !r.placement.keys.direct && f.InForce != nil { // agents write what is in force, by what is on record
 		if err := r.number(ctx, network); err != nil {
 			return err
 		}
