@@ -4,19 +4,24 @@ import (
 	"time"
 )
 
-// A cookie of a flow says in its upper half whose program's it is, in its lower half what
+// A cookie of a flow says in its upper half which connection wrote it, in its lower half what
 // its frames are counted for: a network's own, or a peer's, in or out.
 const generationMask = 0xffffffff << 32
 
-// cookies are this program's.
+// cookies are those of the connection's flows.
 type cookies struct {
 	generation uint64
 	peers      map[string]uint64
 }
 
 func newCookies() cookies {
-	return cookies{generation: uint64(time.Now().UnixMicro()) << 32, peers: map[string]uint64{}}
+	c := cookies{peers: map[string]uint64{}}
+	c.renew()
+	return c
 }
+
+// renew has what is written from now on be told from all that was written before.
+func (c *cookies) renew() { c.generation = uint64(time.Now().UnixMicro()) << 32 }
 
 // own is that of flows that belong to no peer.
 func (c *cookies) own() uint64 { return c.generation }

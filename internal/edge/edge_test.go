@@ -5,6 +5,7 @@ package edge_test
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"testing"
 	"time"
 
@@ -95,6 +96,7 @@ func testTwoClusters(t *testing.T, over way) {
 	}
 	tellsInMetrics(t, w)
 	arrivesOnce(t, pa, pb)
+	forgetsNothing(t, a, pa, pb)
 
 	// The other side changes its network's MTU.
 	b.changed("red", func(s *v1alpha1.L2NetworkStatus) { s.MTU = 1400 })
@@ -187,4 +189,19 @@ func (c *cluster) edgesAlsoAre(nodes ...v1alpha1.EdgeNode) {
 	}
 	e.Status.Nodes = append(e.Status.Nodes, nodes...)
 	c.status(&e)
+}
+
+// forgetsNothing ends the edge's connection to Open vSwitch: what it wrote before, and would
+// not write any more, goes. It could let frames in by a number that another port has by then.
+func forgetsNothing(t *testing.T, c *cluster, from, to *sidestest.Pod) {
+	t.Helper()
+	flows := func() string { return c.Edges[0].Ofctl("dump-flows", "br-edge") }
+	own := regexp.MustCompile(`cookie=(0x[0-9a-f]+), [^\n]*tun_id`).FindStringSubmatch(flows())
+	if own == nil {
+		t.Fatalf("no flow is of a network:\n%s", flows())
+	}
+	c.Edges[0].Ofctl("add-flow", "br-edge", "cookie="+own[1]+",priority=100,in_port=1,tun_id=9999,actions=drop")
+	c.Edges[0].Ctl("set", "bridge", "br-edge", "protocols=OpenFlow15") // other versions than before end all connections
+	c.eventually(func(g gomega.Gomega) { g.Expect(flows()).NotTo(gomega.ContainSubstring("tun_id=0x270f")) })
+	from.Reaches(to)
 }

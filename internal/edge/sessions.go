@@ -115,15 +115,15 @@ func (w *worker) mayWrite(n *network) bool {
 	return true
 }
 
-// sweep takes away what is left of the predecessor's flows, when all is written that
-// there is, and says when to look again.
+// sweep takes away what is left of the flows of a predecessor or of a former connection,
+// when all is written that there is, and says when to look again.
 func (w *worker) sweep(ctx context.Context) time.Duration {
 	w.peer(ctx)
-	if w.swept {
+	if w.swept && !w.stale {
 		return 0
 	}
 	w.mu.Lock()
-	ready := w.filled && w.bridgeIs.synced && w.speaker != nil && w.speaker.peered
+	ready := w.bridgeIs.synced && (w.swept || w.filled && w.speaker != nil && w.speaker.peered)
 	for _, p := range w.cache.L2Peers() {
 		ready = ready && w.heard(p.Name)
 	}
@@ -135,6 +135,10 @@ func (w *worker) sweep(ctx context.Context) time.Duration {
 	defer cancel()
 	if err := w.conn.Sweep(ctx, w.cookies.generation, generationMask); err != nil {
 		return w.failed(err)
+	}
+	w.stale = false
+	if w.swept {
+		return 0
 	}
 	w.swept = true
 	w.log.Info("All peers have said what they announce, or did not answer; what was left of earlier flows is gone")

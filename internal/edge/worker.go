@@ -20,8 +20,9 @@ const (
 // worker writes flows and announces. Its fields belong to its goroutine.
 type worker struct {
 	*Edge
-	// swept says that the flows of this program's predecessor are gone.
-	swept bool
+	// swept says that the flows of this program's predecessor are gone, stale that some of a
+	// former connection may be there: what a round was about to delete when it failed.
+	swept, stale bool
 	// follows is where MAC addresses are, placed the flows that say so.
 	follows map[hostKey]evpn.Via
 	placed  map[hostKey]placed
@@ -165,12 +166,16 @@ func (w *worker) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.mu.Lock()
+	w.cookies.renew()
+	w.mu.Unlock()
 	// What comes by a tunnel and has no flow is counted.
 	refuse := openflow.Flow{Key: openflow.Key{Table: tableIn, Priority: priorityRest}}
 	if err := conn.Apply(ctx, []openflow.Change{openflow.PutFlow{Flow: refuse, Cookie: w.cookies.refused()}}); err != nil {
 		conn.Close()
 		return err
 	}
+	w.stale = true
 	clear(w.placed)
 	w.mu.Lock()
 	defer w.mu.Unlock()
