@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/mdlayher/packet"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"l2sm.io/l2sm/apis/v1alpha1"
 	"l2sm.io/l2sm/e2e/lab/netns"
 )
 
@@ -78,17 +80,21 @@ func (c *chain) listen() *packet.Conn {
 	return conn
 }
 
-// send sends frames into every network that there may be here, in Geneve with OVN's option.
-func (c *chain) send(namespace string, from, to *net.UDPAddr, text string) {
+// send sends frames into every network that there is here, in Geneve with OVN's option.
+func (c *chain) send(from string, source, to *net.UDPAddr, text string) {
 	c.Helper()
-	err := netns.Do(namespace, func() error {
-		conn, err := net.DialUDP("udp", from, to)
+	var networks v1alpha1.L2NetworkList
+	if err := c.List(c.Context(), &networks, client.InNamespace(namespace)); err != nil {
+		c.Fatal(err)
+	}
+	err := netns.Do(from, func() error {
+		conn, err := net.DialUDP("udp", source, to)
 		if err != nil {
 			return err
 		}
 		defer conn.Close()
-		for datapath := range uint32(8) {
-			if _, err := conn.Write(geneve(datapath+1, text)); err != nil {
+		for _, n := range networks.Items {
+			if _, err := conn.Write(geneve(uint32(n.Status.TunnelKey), text)); err != nil {
 				return err
 			}
 		}
@@ -99,7 +105,7 @@ func (c *chain) send(namespace string, from, to *net.UDPAddr, text string) {
 	}
 }
 
-// geneve is a broadcast from a network's first port to all (RFC 8926; ovn-architecture(7), "Tunnel Encapsulations").
+// geneve is a broadcast from port 1 of a network, if there is one, to all (RFC 8926; ovn-architecture(7), "Tunnel Encapsulations").
 func geneve(datapath uint32, text string) []byte {
 	const everyone = 0x8000
 	b := []byte{2, 0x40, 0x65, 0x58} // 8 bytes of options, critical ones; Ethernet
