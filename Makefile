@@ -125,7 +125,7 @@ test-unit: ## The quick tests: no root, no daemons but ovsdb-server.
 test-integration: build ## Tests against a real kernel, OVS, OVN and kube-apiserver (root).
 	@internal/evpn/frrtest/fetch.sh > /dev/null
 	OVN_SUITE=trixie bin/lab images --out bin/ovn-for-zones ovn
-	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" L2SM_TEST_OVN_IMAGE="$(CURDIR)/bin/ovn-for-zones/ovn.tar" go test -count=1 -p 3 -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
+	KUBEBUILDER_ASSETS="$$(bin/lab binaries)" L2SM_TEST_OVN_IMAGE="$(CURDIR)/bin/ovn-for-zones/ovn.tar" go test -count=1 -p 3 -timeout 20m -tags integration ./apis/... ./charts/... ./controllers/... ./internal/... ./cmd/... ./e2e/lab/... ./manifests/... ./kind/...
 
 .PHONY: test-kernel
 test-kernel: build ## Integration tests and a chain of nodes on the kernel's datapath, in a virtual machine.
