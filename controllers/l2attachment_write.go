@@ -27,12 +27,20 @@ func (s settlement) shutOut() bool {
 
 // deleteAttachment deletes this very attachment, and not another of its name.
 func deleteAttachment(ctx context.Context, c client.Writer, a *v1alpha1.L2Attachment) error {
-	uid := a.UID
-	err := c.Delete(ctx, a, client.Preconditions{UID: &uid})
-	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+	if err := deleteThis(ctx, c, a); err != nil {
 		return fmt.Errorf("delete attachment %q: %w", client.ObjectKeyFromObject(a), err)
 	}
 	return nil
+}
+
+// deleteThis is for an object that may be gone, or have another of its name in its place.
+func deleteThis(ctx context.Context, c client.Writer, o client.Object) error {
+	uid := o.GetUID()
+	err := c.Delete(ctx, o, client.Preconditions{UID: &uid})
+	if apierrors.IsConflict(err) {
+		return nil
+	}
+	return client.IgnoreNotFound(err)
 }
 
 // rewritten says whether the attachment's spec has something new to record.

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -39,9 +38,7 @@ func (r *L2RemoteReconciler) end(ctx context.Context, remote *v1alpha1.L2Remote)
 	if ended, err := r.ended(ctx, live, remote.Peer); err != nil || !ended {
 		return err
 	}
-	uid := remote.UID
-	err = r.Delete(ctx, remote, client.Preconditions{UID: &uid})
-	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+	if err := deleteThis(ctx, r, remote); err != nil {
 		return fmt.Errorf("delete L2Remote %q: %w", client.ObjectKeyFromObject(remote), err)
 	}
 	log.FromContext(ctx).Info("What a peer announced is not held any more: its network does not go on behind it", "L2Network", key, "peer", remote.Peer)

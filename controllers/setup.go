@@ -34,7 +34,7 @@ type Config struct {
 	Fabric v1alpha1.Fabric
 	// TunnelKeys are those of networks.
 	TunnelKeys tunnelkey.Range
-	// Northbound and Southbound are nil on such fabrics.
+	// Northbound and Southbound are nil where each node has databases of its own.
 	Northbound *ovn.Client
 	Southbound *ovn.Southbound
 	// MaxMTU is the largest that pods may have, in bytes.

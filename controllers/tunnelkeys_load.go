@@ -16,15 +16,16 @@ func (k *tunnelKeys) load(networks []v1alpha1.L2Network, attachments []v1alpha1.
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.reset()
-	for _, network := range byAge(networks, metadataOfNetwork) {
+	ordered := byAge(networks, metadataOfNetwork)
+	for _, network := range ordered {
 		if recorded := network.Status.TunnelKey; k.valid(recorded) {
 			n := k.of(network.Key())
 			n.uid = network.UID
 			k.adopt(n, recorded)
 		}
 	}
-	for _, network := range byAge(networks, metadataOfNetwork) {
-		if k.direct { // of a version that recorded none
+	if k.direct { // a former version recorded none
+		for _, network := range ordered {
 			k.assign(k.of(network.Key()), network)
 		}
 	}
