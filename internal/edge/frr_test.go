@@ -47,12 +47,7 @@ func TestFRRAsVTEP(t *testing.T) {
 	a.network("red", 5001, "frr")
 	a.bindTo(a.Edges[0])
 	pod := a.pod("red", "pod", "0a:58:0a:32:00:01", "10.50.0.1/24", "fd50::1/64")
-	for _, to := range []string{"10.50.0.153", "fd50::99"} {
-		a.eventually(func(g gomega.Gomega) { g.Expect(pod.Ping(netip.MustParseAddr(to))).To(gomega.Succeed()) })
-	}
-	for _, to := range pod.Addresses {
-		a.eventually(func(g gomega.Gomega) { g.Expect(ping(t, host, to)).To(gomega.Succeed()) })
-	}
+	a.talks(pod, host)
 	// Switches may leave out who says another MTU than they have: fabrics are told none.
 	if told := shown.Show("show bgp l2vpn evpn route type multicast"); strings.Contains(told, "UNK") || !strings.Contains(told, "RT:65000:5001") {
 		t.Errorf("FRR is told more than it knows of: %s", told)
@@ -83,12 +78,7 @@ func TestFabricOverIPv6(t *testing.T) {
 	a.network("red", 5001, "fabric")
 	a.bindTo(a.Edges[0])
 	pod := a.pod("red", "pod", "0a:58:0a:32:00:01", "10.50.0.1/24", "fd50::1/64")
-	for _, to := range []string{"10.50.0.153", "fd50::99"} {
-		a.eventually(func(g gomega.Gomega) { g.Expect(pod.Ping(netip.MustParseAddr(to))).To(gomega.Succeed()) })
-	}
-	for _, to := range pod.Addresses {
-		a.eventually(func(g gomega.Gomega) { g.Expect(ping(t, host, to)).To(gomega.Succeed()) })
-	}
+	a.talks(pod, host)
 	a.eventually(func(g gomega.Gomega) {
 		flows := a.Edges[0].Ofctl("dump-flows", "br-edge")
 		g.Expect(flows).To(gomega.MatchRegexp(`tun_id=0x1389,dl_dst=02:00:00:00:00:00 actions=.*` + vtep.Addr.String()))
@@ -139,11 +129,22 @@ func behind(t *testing.T, s *sidestest.Stranger, bridge, mac string, addresses .
 	return netns
 }
 
-func ping(t *testing.T, netns string, to netip.Addr) error {
+func ping(t testing.TB, netns string, to netip.Addr) error {
 	var err error
 	nstest.Do(t, netns, func() error {
 		err = exec.Command("ping", "-c1", "-W1", "-n", to.String()).Run()
 		return nil
 	})
 	return err
+}
+
+// talks waits until the pod and the host behind a VTEP reach each other.
+func (c *cluster) talks(pod *sidestest.Pod, host string) {
+	c.t.Helper()
+	for _, to := range []string{"10.50.0.153", "fd50::99"} {
+		c.eventually(func(g gomega.Gomega) { g.Expect(pod.Ping(netip.MustParseAddr(to))).To(gomega.Succeed()) })
+	}
+	for _, to := range pod.Addresses {
+		c.eventually(func(g gomega.Gomega) { g.Expect(ping(c.t, host, to)).To(gomega.Succeed()) })
+	}
 }
